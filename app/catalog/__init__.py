@@ -1,0 +1,1 @@
+"""Tags, attribute definitions, event definitions and the checks of values against them."""

@@ -1,0 +1,117 @@
+"""What an account has defined: tags, custom attributes, events."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.core.text import caseless
+
+PERSON, COMPANY = "PERSON", "COMPANY"
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A label of persons and companies; they hold its id, so that a deleted and re-created name starts afresh."""
+
+    id: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemField:
+    """One field of the items of a LIST attribute."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeDefinition:
+    """A custom attribute; values are kept under its id, so any name works and old values never come back."""
+
+    id: str
+    target: str
+    name: str
+    type: str
+    created_at: datetime
+    description: str | None = None
+    item_fields: tuple[ItemField, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventField:
+    """One declared property of an event."""
+
+    name: str
+    type: str
+    item_fields: tuple["EventField", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventDefinition:
+    """A kind of event; `standard` ones are ours and can't be sent by clients."""
+
+    id: str
+    title: str
+    created_at: datetime
+    description: str | None = None
+    standard: bool = False
+    fields: tuple[EventField, ...] = ()
+
+
+@dataclass(slots=True)
+class Catalog:
+    """All that one account has defined, in memory, with the look-ups that reads and writes need."""
+
+    account: str
+    tags: dict[str, Tag] = field(default_factory=dict)
+    attributes: dict[str, AttributeDefinition] = field(default_factory=dict)
+    events: dict[str, EventDefinition] = field(default_factory=dict)
+    tags_by_name: dict[str, Tag] = field(default_factory=dict)
+    attributes_by_name: dict[tuple[str, str], AttributeDefinition] = field(default_factory=dict)
+    # Ids still kept on documents whose definition is gone: seen once, never asked for again.
+    gone: set[str] = field(default_factory=set)
+
+    def add(self, one: Tag | AttributeDefinition | EventDefinition) -> None:
+        """Take in a definition, or a newer state of it."""
+        match one:
+            case Tag():
+                self.tags[one.id] = one
+                self.tags_by_name[caseless(one.name)] = one
+            case AttributeDefinition():
+                self.attributes[one.id] = one
+                self.attributes_by_name[one.target, caseless(one.name)] = one
+            case EventDefinition():
+                self.events[one.id] = one
+
+    def drop(self, definition_id: str) -> None:
+        """Forget a tag or an attribute."""
+        self.gone.add(definition_id)
+        tag = self.tags.pop(definition_id, None)
+        if tag and self.tags_by_name.get(caseless(tag.name)) is tag:
+            del self.tags_by_name[caseless(tag.name)]
+        attribute = self.attributes.pop(definition_id, None)
+        if attribute:
+            name = attribute.target, caseless(attribute.name)
+            if self.attributes_by_name.get(name) is attribute:
+                del self.attributes_by_name[name]
+
+    def tag(self, name: str) -> Tag | None:
+        """Find a tag by name, in any case."""
+        return self.tags_by_name.get(caseless(name))
+
+    def attribute(self, target: str, name: str) -> AttributeDefinition | None:
+        """Find an attribute by name, in any case."""
+        return self.attributes_by_name.get((target, caseless(name)))
+
+    def tag_names(self, ids: list[str]) -> list[str]:
+        """Return the names of those tags that still exist."""
+        tags = self.tags
+        return [tags[tag_id].name for tag_id in ids if tag_id in tags]
+
+    def knows(self, tag_ids: list[str], attribute_ids: dict[str, Any]) -> bool:
+        """Tell whether every id is known, be it as gone."""
+        return all(i in self.tags or i in self.gone for i in tag_ids) and all(
+            i in self.attributes or i in self.gone for i in attribute_ids
+        )

@@ -1,0 +1,55 @@
+"""The events that the service itself records: known to every account, never sent by a client."""
+
+from datetime import datetime
+
+from app.catalog.model import EventDefinition, EventField
+
+# The day the catalogue was fixed; standard definitions were not made by anybody.
+SINCE = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC is the house's time
+
+
+def _event(id_: str, title: str, description: str, **fields: str) -> EventDefinition:
+    declared = tuple(EventField(name, type_) for name, type_ in fields.items())
+    return EventDefinition(id_, title, SINCE, description, standard=True, fields=declared)
+
+
+_FIELDS = EventField("changedFields", "LIST", (EventField("name", "STRING"),))
+STANDARD = {
+    event.id: event
+    for event in (
+        _event("personCreated", "Person Created", "The profile was made."),
+        EventDefinition(
+            "personUpdated", "Person Updated", SINCE, "Fields of the profile changed.", standard=True, fields=(_FIELDS,)
+        ),
+        _event("personPromoted", "Person Promoted", "A lead became a customer."),
+        _event("personMerged", "Person Merged", "Other profiles were merged into this one."),
+        _event("personDeleted", "Person Deleted", "The profile and its data were removed.", personId="STRING"),
+        _event("contactAdded", "Contact Added", "An email or phone was added.", channel="STRING", count="NUMERIC"),
+        _event(
+            "contactRemoved", "Contact Removed", "An email or phone was taken off.", channel="STRING", count="NUMERIC"
+        ),
+        _event("pushAttached", "Push Attached", "An installation came to this person.", applicationId="STRING"),
+        _event("pushDetached", "Push Detached", "An installation left this person.", applicationId="STRING"),
+        _event("tagAdded", "Tag Added", "A tag was put on the profile.", tag="STRING"),
+        _event("tagRemoved", "Tag Removed", "A tag was taken off the profile.", tag="STRING"),
+        _event("companyLinked", "Company Linked", "The person joined a company.", companyId="STRING", role="STRING"),
+        _event("companyUnlinked", "Company Unlinked", "The person left a company.", companyId="STRING"),
+        _event("companyCreated", "Company Created", "The company was made."),
+        _event("companyUpdated", "Company Updated", "Fields of the company changed."),
+        _event("companyDeleted", "Company Deleted", "The company was removed; its people stayed.", companyId="STRING"),
+        _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING", role="STRING"),
+        _event("memberLeft", "Member Left", "A person left the company.", personId="STRING"),
+        _event("importApplied", "Import Applied", "An import wrote to the profile.", importId="STRING"),
+        _event("crmSynced", "CRM Synced", "A CRM wrote to the profile.", system="STRING"),
+        _event("sessionStarted", "Session Started", "A visit began.", sessionId="STRING"),
+        _event("sessionEnded", "Session Ended", "A visit ended.", sessionId="STRING"),
+        _event("pageView", "Page View", "A page was looked at.", url="STRING", title="STRING", referrer="STRING"),
+        _event("formSubmitted", "Form Submitted", "A form was sent in.", formId="STRING"),
+        _event("journeyEntered", "Journey Entered", "The person entered a journey.", journeyId="STRING"),
+        _event("journeyExited", "Journey Exited", "The person left a journey.", journeyId="STRING"),
+        _event("chatbotSessionStarted", "Chatbot Session Started", "A chatbot session began.", botId="STRING"),
+        _event("chatbotSessionEnded", "Chatbot Session Ended", "A chatbot session ended.", botId="STRING"),
+        _event("conversationCreated", "Conversation Created", "A conversation began.", conversationId="STRING"),
+        _event("conversationFinished", "Conversation Finished", "A conversation ended.", conversationId="STRING"),
+    )
+}

@@ -1,0 +1,200 @@
+"""Which value fits which type, and how it is kept: pure checks of custom attributes and of event properties."""
+
+import math
+import re
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from app.catalog.model import AttributeDefinition, EventField
+from app.core import clock
+from app.core.errors import Refused
+
+STRING_MAX = 4096
+INTEGER_MAX = 2**63 - 1
+LIST_ITEMS_MAX = 128
+LIST_TOTAL_MAX = 4096
+ITEM_ID = "__id"
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+WORDS = {
+    "STRING": "a string",
+    "INTEGER": "a whole number",
+    "DECIMAL": "a number",
+    "NUMERIC": "a number",
+    "BOOLEAN": "true or false",
+    "DATE": "a date such as 2026-05-04",
+    "DATE_TIME": "a moment such as 2026-05-04T10:00:00Z",
+    "LIST": "a list of objects",
+}
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    if len(value) > STRING_MAX:
+        raise Refused("TOO_LONG", f"A value has at most {STRING_MAX} characters.")
+    return value
+
+
+def _integer(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError
+    if not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
+        raise Refused("INVALID", "A whole number lies between -2^63 and 2^63-1.")
+    return value
+
+
+def _decimal(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise TypeError
+    if type(value) is int:
+        _integer(value)
+    if not math.isfinite(value):
+        raise Refused("INVALID", "A number must be finite.")
+    return float(value)
+
+
+def _numeric(value: Any) -> int | float:
+    return _integer(value) if type(value) is int else _decimal(value)
+
+
+def _boolean(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError
+    return value
+
+
+def day(value: Any) -> datetime:
+    """Return midnight of a YYYY-MM-DD day; raises TypeError for anything else."""
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise TypeError
+    try:
+        parsed = date.fromisoformat(value)
+    except ValueError as error:
+        raise TypeError from error
+    return datetime(parsed.year, parsed.month, parsed.day)  # noqa: DTZ001 - naive UTC is the house's time
+
+
+def moment(value: Any) -> datetime:
+    """Return naive UTC in milliseconds of an RFC 3339 text; raises TypeError for anything else."""
+    if not isinstance(value, str) or "T" not in value.upper():
+        raise TypeError
+    try:
+        parsed = datetime.fromisoformat(value.upper())
+        if parsed.tzinfo is None:
+            raise TypeError
+        utc = parsed.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
+        raise TypeError from error
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "STRING": _string,
+    "INTEGER": _integer,
+    "DECIMAL": _decimal,
+    "NUMERIC": _numeric,
+    "BOOLEAN": _boolean,
+    "DATE": day,
+    "DATE_TIME": moment,
+}
+
+
+def kept(type_: str, value: Any, *, wrong: str = "WRONG_ATTRIBUTE_TYPE") -> Any:
+    """Return a scalar as it is kept; refuses with `wrong`, TOO_LONG or INVALID."""
+    try:
+        return CHECKS[type_](value)
+    except TypeError as error:
+        raise Refused(wrong, f"This takes {WORDS[type_]}.") from error
+
+
+def shown(type_: str, value: Any) -> Any:
+    """Return a kept scalar as JSON shows it."""
+    if type_ == "DATE":
+        return value.strftime("%Y-%m-%d") if value.year > 999 else value.date().isoformat()  # noqa: PLR2004
+    if type_ == "DATE_TIME":
+        return clock.text(value)
+    return value
+
+
+def attribute(definition: AttributeDefinition, value: Any) -> Any:
+    """Return the value of a custom attribute as it is kept; paths are relative to the value."""
+    if definition.type == "LIST":
+        return items(definition, value)
+    return kept(definition.type, value)
+
+
+def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """Return new list items with ids of the server; ids of clients are refused unless `known` (a rewrite of the list)."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {WORDS['LIST']}.")
+    if len(value) > LIST_ITEMS_MAX:
+        raise Refused("TOO_MANY", f"A call takes at most {LIST_ITEMS_MAX} items.")
+    result = []
+    for index, item in enumerate(value):
+        given = dict(item)
+        item_id = given.pop(ITEM_ID, None)
+        if item_id is not None and item_id not in known:
+            raise Refused("INVALID", "The id of an item is made by the server.", (str(index), ITEM_ID))
+        result.append({ITEM_ID: item_id or str(uuid.uuid4()), **item_fields(definition, given, str(index))})
+    return result
+
+
+def item_fields(definition: AttributeDefinition, given: Mapping[str, Any], at: str) -> dict[str, Any]:
+    """Check the fields of one item; null values are dropped."""
+    types = {field.name: field.type for field in definition.item_fields}
+    result = {}
+    for name, value in given.items():
+        if name not in types:
+            raise Refused("UNKNOWN_PROPERTY", f"Items of {definition.name} have no field {name}.", (at, name))
+        if value is None:
+            continue
+        try:
+            result[name] = kept(types[name], value)
+        except Refused as refusal:
+            raise refusal.under(at, name) from refusal
+    return result
+
+
+def present(definition: AttributeDefinition, value: Any) -> Any:
+    """Return a kept value of an attribute as JSON shows it."""
+    if definition.type != "LIST":
+        return shown(definition.type, value)
+    types = {field.name: field.type for field in definition.item_fields}
+    return [{name: shown(types.get(name, "STRING"), one) for name, one in item.items()} for item in value]
+
+
+def properties(fields: Sequence[EventField], given: Any, *, inside: bool = False) -> dict[str, Any]:
+    """Check the properties of an event: a subset of what is declared; values are kept as JSON shows them."""
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        raise Refused("INVALID", "Properties are an object.")
+    declared = {field.name: field for field in fields}
+    result = {}
+    for name, value in given.items():
+        field = declared.get(name)
+        if field is None:
+            raise Refused("UNKNOWN_PROPERTY", f"{name} is not declared for this event.", (name,))
+        if value is None:
+            continue
+        try:
+            result[name] = _property(field, value, inside=inside)
+        except Refused as refusal:
+            raise refusal.under(name) from refusal
+    return result
+
+
+def _property(field: EventField, value: Any, *, inside: bool) -> Any:
+    if field.type != "LIST":
+        return shown(field.type, kept(field.type, value, wrong="INVALID"))
+    if inside or not isinstance(value, list):
+        raise Refused("INVALID", f"This takes {WORDS['LIST']}.")
+    result = []
+    for index, item in enumerate(value):
+        try:
+            result.append(properties(field.item_fields, item, inside=True))
+        except Refused as refusal:
+            raise refusal.under(str(index)) from refusal
+    return result

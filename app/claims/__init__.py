@@ -1,0 +1,1 @@
+"""One key, one owner: the only uniqueness there is."""

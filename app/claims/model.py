@@ -1,0 +1,39 @@
+"""A claim: one normalised identifier of one account, and the one who owns it."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+COLLECTION = "claims"
+DIGEST_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`key` holds account, kind and digest; `subject` is the line of activity that the identifier carries events to."""
+
+    key: str
+    account: str
+    owner: str
+    subject: str
+    at: datetime
+
+    def document(self) -> dict[str, Any]:
+        """Return it as it is kept."""
+        return {"_id": self.key, "account": self.account, "owner": self.owner, "subject": self.subject, "at": self.at}
+
+
+def key(account: str, kind: str, value: str) -> str:
+    """Return the key of the claim on `value` (already in normal form), unique over the database."""
+    return f"{account}|{kind}|{hashlib.blake2b(value.encode(), digest_size=DIGEST_BYTES).hexdigest()}"
+
+
+def compound(*parts: str) -> str:
+    """Return one value of several, so that no two lists of parts give the same."""
+    return "\0".join(parts)
+
+
+def read(document: dict[str, Any]) -> Claim:
+    """Return a kept claim."""
+    return Claim(document["_id"], document["account"], document["owner"], document["subject"], document["at"])

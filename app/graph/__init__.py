@@ -1,0 +1,1 @@
+"""The GraphQL edge: it translates, and nothing else."""

@@ -1,0 +1,269 @@
+"""Query text to everything that can be known from it: parsed, measured, validated, costed, with the plans of its lists.
+
+Kept by text, the longest unused go first. What was refused is kept as well, so that it is cheap to refuse again.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    GraphQLBoolean,
+    GraphQLError,
+    GraphQLID,
+    GraphQLInputType,
+    GraphQLNonNull,
+    GraphQLSchema,
+    GraphQLString,
+    GraphQLSyntaxError,
+    Node,
+    OperationDefinitionNode,
+    Undefined,
+    VariableNode,
+    Visitor,
+    specified_rules,
+    validate,
+    visit,
+)
+from graphql.execution.collect_fields import FragmentDetails
+from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
+from graphql.execution.values import (
+    VariableValues,
+    VariableValueSource,
+    get_variable_values,
+    input_is_nested_too_deeply,
+)
+from graphql.utilities.coerce_input_value import coerce_input_value
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+
+from app.core.errors import Fault
+from app.graph.cost import Cost, Meter
+from app.graph.precheck import read
+
+DOCUMENTS_MAX = 2_000
+TEXT_BYTES_MAX = 16 * 1024 * 1024
+ERRORS_MAX = 20
+
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+
+
+# Texts stand for themselves in these types, and truth values in that one.
+_ITSELF: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: bool}
+
+
+class Coercer:
+    """Coerces the variables of one operation as graphql-core does, with its type look-ups done once."""
+
+    def __init__(self, schema: GraphQLSchema, node: OperationDefinitionNode) -> None:
+        self._schema = schema
+        self._nodes = node.variable_definitions or ()
+        signatures = [get_variable_signature(schema, definition) for definition in self._nodes]
+        # A validated operation has input types only and no broken default.
+        self._signatures = [_Slot(signature) for signature in signatures if not isinstance(signature, GraphQLError)]
+        self.names = [slot.signature.name for slot in self._signatures]
+        self._none = VariableValues({}, {})
+
+    def coerce(self, inputs: dict[str, Any] | None) -> VariableValues | list[GraphQLError]:
+        """Return the values, or what graphql-core has to say against them."""
+        if not self._signatures:
+            return self._none
+        inputs = inputs or {}
+        sources: dict[str, VariableValueSource] = {}
+        coerced: dict[str, Any] = {}
+        for slot in self._signatures:
+            name = slot.signature.name
+            value = inputs.get(name, Undefined)
+            if value is Undefined:
+                if not slot.optional:
+                    return self._slowly(inputs)
+                sources[name] = slot.absent
+                continue
+            if type(value) is not slot.itself:
+                value = slot.read(value)
+                if value is Undefined:
+                    return self._slowly(inputs)
+            sources[name] = VariableValueSource(slot.signature, inputs[name])
+            coerced[name] = value
+        return VariableValues(sources, coerced)
+
+    def _slowly(self, inputs: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        return get_variable_values(self._schema, self._nodes, inputs, max_errors=ERRORS_MAX, hide_suggestions=True)
+
+
+class _Slot:
+    """One variable: its signature, and the type whose values need no look."""
+
+    __slots__ = ("absent", "itself", "optional", "read", "signature")
+
+    def __init__(self, signature: GraphQLVariableSignature) -> None:
+        kind = signature.type
+        inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
+        self.signature = signature
+        self.absent = VariableValueSource(signature)
+        self.optional = signature.default is None and inner is kind
+        self.itself = _ITSELF.get(inner)
+        self.read = _reader(kind)
+
+
+def _reader(kind: GraphQLInputType) -> Callable[[Any], Any]:
+    def read(value: Any) -> Any:
+        # The long way round finds the words for what is wrong.
+        try:
+            return Undefined if input_is_nested_too_deeply(value, kind) else coerce_input_value(value, kind)
+        except RecursionError:
+            return Undefined
+
+    return read
+
+
+@dataclass(slots=True, eq=False)
+class Operation:
+    """One operation of a valid document, ready to run; `plans` belongs to the executor."""
+
+    node: OperationDefinitionNode
+    kind: str
+    name: str | None
+    cost: Cost
+    coercer: Coercer
+    # The variables that decide which fields are there at all, by @skip and @include.
+    switches: tuple[str, ...]
+    plans: dict[tuple[Any, ...], Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Document:
+    """One query text. Either `refusal` or `errors` says why it can't run, or neither does and `operations` are there."""
+
+    text: str
+    ast: DocumentNode | None = None
+    refusal: Fault | None = None
+    errors: tuple[GraphQLError, ...] = ()
+    introspects: bool = False
+    operations: dict[str | None, Operation] = field(default_factory=dict)
+    fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
+    details: dict[str, FragmentDetails] = field(default_factory=dict)
+
+    def operation(self, name: str | None) -> Operation:
+        """Return the operation to run, or refuse with VALIDATION_FAILED where `name` does not name one."""
+        operations = self.operations
+        if not name:
+            if len(operations) == 1:
+                return next(iter(operations.values()))
+            message = "This document has several operations: say which by `operationName`."
+            raise Fault("VALIDATION_FAILED", message, status=400)
+        found = operations.get(name)
+        if found is None:
+            raise Fault("VALIDATION_FAILED", f"There is no operation named {name!r} in this document.", status=400)
+        return found
+
+
+class Documents:
+    """The documents of one schema, at most `capacity` of them and `capacity_bytes` of text."""
+
+    def __init__(
+        self, schema: GraphQLSchema, capacity: int = DOCUMENTS_MAX, capacity_bytes: int = TEXT_BYTES_MAX
+    ) -> None:
+        self.schema = schema
+        self.capacity = capacity
+        self.capacity_bytes = capacity_bytes
+        self.hits = 0
+        self.misses = 0
+        self.size_bytes = 0
+        self._kept: dict[str, Document] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, text: str) -> Document:
+        """Return the document of `text`; one that can't run says so itself."""
+        kept = self._kept
+        document = kept.pop(text, None)
+        if document is not None:
+            self.hits += 1
+            kept[text] = document
+            return document
+        self.misses += 1
+        document = prepare(self.schema, text)
+        size = len(text)
+        # A text beyond the limit of characters is refused by its length alone: nothing to gain by keeping it.
+        if document.ast is None and document.refusal is not None:
+            return document
+        kept[text] = document
+        self.size_bytes += size
+        while len(kept) > self.capacity or self.size_bytes > self.capacity_bytes:
+            oldest = next(iter(kept))
+            del kept[oldest]
+            self.size_bytes -= len(oldest)
+        return document
+
+
+def prepare(schema: GraphQLSchema, text: str) -> Document:
+    """Read, check and validate `text`."""
+    try:
+        ast = read(text)
+    except Fault as fault:
+        return Document(text, refusal=fault)
+    except GraphQLSyntaxError as error:
+        return Document(text, errors=(error.with_traceback(None),))
+    errors = validate(schema, ast, RULES, max_errors=ERRORS_MAX, hide_suggestions=True)
+    if errors:
+        return Document(text, ast, errors=tuple(errors))
+    fragments = {node.name.value: node for node in ast.definitions if isinstance(node, FragmentDefinitionNode)}
+    nodes = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
+    if not nodes:
+        return Document(text, ast, refusal=Fault("VALIDATION_FAILED", "This document has no operation.", status=400))
+    survey = _survey(ast)
+    document = Document(text, ast, introspects=survey.introspects, fragments=fragments)
+    document.details = {name: FragmentDetails(node) for name, node in fragments.items()}
+    document.operations = _operations(schema, nodes, fragments, tuple(sorted(survey.switches)))
+    return document
+
+
+def _operations(
+    schema: GraphQLSchema,
+    nodes: list[OperationDefinitionNode],
+    fragments: Mapping[str, FragmentDefinitionNode],
+    switches: tuple[str, ...],
+) -> dict[str | None, Operation]:
+    meter = Meter(schema, fragments)
+    operations: dict[str | None, Operation] = {}
+    for node in nodes:
+        name = node.name.value if node.name else None
+        cost, coercer = meter.operation(node), Coercer(schema, node)
+        operations[name] = Operation(node, node.operation.value, name, cost, coercer, switches)
+    return operations
+
+
+def _survey(ast: DocumentNode) -> "_Survey":
+    survey = _Survey()
+    visit(ast, survey)
+    return survey
+
+
+class _Survey(Visitor):
+    """Finds what a document asks about the schema, and which variables stand in directives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.introspects = False
+        self.switches: set[str] = set()
+
+    def enter_field(self, node: FieldNode, *_: Any) -> None:
+        if node.name.value in ("__schema", "__type"):
+            self.introspects = True
+
+    def enter_directive(self, node: Node, *_: Any) -> None:
+        visit(node, _Names(self.switches))
+
+
+class _Names(Visitor):
+    def __init__(self, names: set[str]) -> None:
+        super().__init__()
+        self.names = names
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names.add(node.name.value)

@@ -1,0 +1,162 @@
+"""What every store can do, said once: reads, writes, units and a watch. `server` and `twin` keep this promise."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """Put a new document; an `_id` that exists already is a `Clash`."""
+
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Put `document` in place of the one that `filter` finds; finding none is a `Stale`, unless `upsert`."""
+
+    filter: Filter
+    document: Document
+    upsert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Apply an update document to the first match, or to all with `many`; finding none is no error."""
+
+    filter: Filter
+    change: Document
+    many: bool = False
+    upsert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Remove the first match, or all with `many`; finding none is no error."""
+
+    filter: Filter
+    many: bool = False
+
+
+Write = Insert | Replace | Update | Delete
+
+
+class Clash(Exception):  # noqa: N818
+    """An `_id` was taken by somebody else in the meantime; `ids` are those that were."""
+
+    def __init__(self, ids: Sequence[Any]) -> None:
+        super().__init__(f"taken: {list(ids)}")
+        self.ids = tuple(ids)
+
+
+class Stale(Exception):  # noqa: N818
+    """A document was no longer what its writer had read."""
+
+
+class Conflict(Exception):  # noqa: N818
+    """Another unit wrote the same documents at the same time: nothing of this one happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One committed write of a watched collection. `document` is whole for inserts, None for deletes.
+
+    `token` orders all changes of the database as plain strings do, on every process alike.
+    """
+
+    token: str
+    collection: str
+    kind: str  # insert, update, replace, delete
+    id: Any
+    document: Document | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some changes, maybe none, and the position behind them, from where a watch can go on."""
+
+    changes: Sequence[Change]
+    token: str
+
+
+class HistoryLost(Exception):  # noqa: N818
+    """The position is older than what the store still knows, or was never one of its own."""
+
+
+class Unit(Protocol):
+    """One all-or-nothing piece of work; see `Engine.unit`."""
+
+    async def find(self, collection: str, filter: Filter, **options: Any) -> list[Document]:
+        """Read inside the unit; options as `Engine.find`."""
+        ...
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> int:
+        """Write inside the unit; raises Clash or Stale, after which nothing of the unit remains. Returns documents changed."""
+        ...
+
+
+class Engine(Protocol):
+    """A store. Every call has a deadline and raises `core.errors.Fault` UNAVAILABLE rather than hang."""
+
+    kind: str  # motor, pymongo, memory
+
+    async def find(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Mapping[str, int] | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+        hint: Sort | None = None,
+    ) -> list[Document]:
+        """Return the matching documents."""
+        ...
+
+    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None) -> int:
+        """Return how many documents match."""
+        ...
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> int:
+        """Write outside of a unit, in order; the first Clash or Stale stops it. Returns how many documents were changed."""
+        ...
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> set[int]:
+        """Insert all that are new, in one call; return the positions of those whose `_id` was there already."""
+        ...
+
+    async def unit(self, work: Callable[[Unit], Awaitable[T]]) -> T:
+        """Run `work` as one unit; it may be called again after a passing error. Raises what `work` raises, or Conflict."""
+        ...
+
+    def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+        """Follow the committed changes of `collections` behind `after` (None: from now on).
+
+        The first batch comes at once and tells the position; batches without changes come at least every second.
+        Raises HistoryLost on iteration where `after` is too old.
+        """
+        ...
+
+    async def ensure(self, indexes: Mapping[str, Sequence[Sort]]) -> None:
+        """Create what is missing of `indexes` (collection → keys)."""
+        ...
+
+    async def indexes(self, collection: str) -> list[Sort]:
+        """Return the keys of the indexes that are there."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise UNAVAILABLE unless the store answers within a second."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; idempotent."""
+        ...

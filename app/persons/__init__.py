@@ -1,0 +1,1 @@
+"""Person profiles: fields, contacts, filters, and the one path that writes them."""

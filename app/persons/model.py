@@ -1,0 +1,157 @@
+"""What a person is. The attributes bear the names of the contract in snake case: GraphQL reads them as they stand."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.catalog.model import PERSON, Catalog
+from app.catalog.values import present
+from app.claims.model import compound, key
+
+LEAD, CUSTOMER = "LEAD", "CUSTOMER"
+ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class EmailContact:
+    """One address; at most one of a person is primary."""
+
+    address: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PhoneContact:
+    """One number in digits; at most one of a person is primary."""
+
+    number: str
+    primary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelContact:
+    """One account on a messaging channel."""
+
+    channel: str
+    sender: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushRegistration:
+    """One installation of an app."""
+
+    application_id: str
+    registration_id: str
+    primary: bool = False
+    enabled: bool = True
+    platform: str | None = None
+    system_data: dict[str, Any] = field(default_factory=dict)
+    additional_data: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmLink:
+    """The record of a CRM that this person stands for."""
+
+    system: str
+    object: str
+    record_id: str
+    synced_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A company that the person belongs to."""
+
+    company_id: str
+    role: str | None = None
+    primary: bool = False
+
+
+@dataclass(slots=True)
+class Person:
+    """One profile. Lists are never changed in place: whoever changes a person copies it first."""
+
+    id: str
+    account: str
+    type: str
+    catalog: Catalog
+    created_at: datetime
+    updated_at: datetime
+    created_from: str
+    modified_from: str
+    subjects: list[str]
+    version: int = 1
+    state: str = ACTIVE
+    into: str | None = None
+    external_id: str | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    nickname: str | None = None
+    gender: str | None = None
+    birth_date: str | None = None
+    address: str | None = None
+    city: str | None = None
+    country: str | None = None
+    preferred_language: str | None = None
+    time_zone: str | None = None
+    profile_picture: str | None = None
+    emails: list[EmailContact] = field(default_factory=list)
+    phones: list[PhoneContact] = field(default_factory=list)
+    push_registrations: list[PushRegistration] = field(default_factory=list)
+    channels: list[ChannelContact] = field(default_factory=list)
+    crm_links: list[CrmLink] = field(default_factory=list)
+    merged_ids: list[str] = field(default_factory=list)
+    tag_ids: list[str] = field(default_factory=list)
+    memberships: list[Membership] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def tags(self) -> list[str]:
+        """The names of the person's own tags."""
+        return self.catalog.tag_names(self.tag_ids)
+
+    @property
+    def custom_attributes(self) -> dict[str, Any]:
+        """Values by attribute name."""
+        known = self.catalog.attributes
+        return {known[i].name: present(known[i], value) for i, value in self.values.items() if i in known}
+
+    def attribute(self, name: str) -> Any:
+        """Return the value of one attribute, None where it is unset or unknown."""
+        definition = self.catalog.attribute(PERSON, name)
+        value = self.values.get(definition.id) if definition else None
+        return present(definition, value) if definition and value is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """One way to say which person is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
+
+    kind: str
+    value: str
+
+    def claim(self, account: str) -> str:
+        """Return the key of the claim that it stands for."""
+        return key(account, self.kind, self.value)
+
+
+def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
+    """Return the keys of all claims a person holds, each with where it stands in an input."""
+    account = person.account
+    held: dict[str, tuple[str, ...]] = {}
+    if person.external_id:
+        held[key(account, "externalId", person.external_id)] = ("externalId",)
+    for i, email in enumerate(person.emails):
+        held[key(account, "email", email.address)] = ("emails", str(i), "address")
+    for i, phone in enumerate(person.phones):
+        held[key(account, "phone", phone.number)] = ("phones", str(i), "number")
+    for push in person.push_registrations:
+        held[key(account, "push", compound(push.application_id, push.registration_id))] = ("pushRegistrations",)
+    for one in person.channels:
+        held[key(account, "channel", compound(one.channel, one.sender, one.user_id))] = ("channels",)
+    for link in person.crm_links:
+        held[key(account, "crm", compound(link.system, link.object, link.record_id))] = ("crmLinks",)
+    return held

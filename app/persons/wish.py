@@ -1,0 +1,168 @@
+"""What a caller wants of a person, checked: every rule that needs no other profile. All pure."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from app.catalog import values
+from app.catalog.checks import Checks, Listing, attributes, lone, tags
+from app.catalog.model import PERSON, Catalog
+from app.core import clock, text
+from app.core.errors import Refused
+
+CONTACTS_MAX = 100
+URL_MAX = 2083
+BORN_SINCE = "1900-01-01"
+TIME_ZONES = frozenset(available_timezones())
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:[-_][a-z]{2})?", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class Contact:
+    """An email or phone in normal form; `primary` None: as the rules say; `path` where it stands in the input."""
+
+    value: str
+    primary: bool | None
+    path: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Wish:
+    """Checked wishes. A scalar that is absent stays as it is; None clears it. Attributes are by id, as kept."""
+
+    type: str | None = None
+    scalars: dict[str, Any] = field(default_factory=dict)
+    emails: Listing[Contact] | None = None
+    phones: Listing[Contact] | None = None
+    tags: Listing[str] | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Given:
+    """The same as it came in: scalars by attribute name, contacts as (text, primary), attributes by their names."""
+
+    type: str | None = None
+    scalars: dict[str, Any] = field(default_factory=dict)
+    emails: Listing[tuple[str, bool | None]] | None = None
+    phones: Listing[tuple[str, bool | None]] | None = None
+    tags: Listing[str] | None = None
+    attributes: Any = None
+    # Whether contacts stand under `set`, `add` and `remove` in the input, or in the list itself.
+    nested: bool = False
+
+
+def _short(limit: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
+        return value
+
+    return check
+
+
+def _name(limit: int) -> Callable[[str], str]:
+    short = _short(limit)
+
+    def check(value: str) -> str:
+        text.refuse_forbidden(value)
+        return short(value)
+
+    return check
+
+
+def _birth_date(value: str) -> str:
+    day = values.kept("DATE", value, wrong="INVALID")
+    if value < BORN_SINCE or day > clock.now():
+        raise Refused("INVALID", f"A birth date lies between {BORN_SINCE} and today.")
+    return value
+
+
+def _language(value: str) -> str:
+    if not _LANGUAGE.fullmatch(value):
+        raise Refused("INVALID", "A language is written like en or en-GB.")
+    language, _, region = value.replace("_", "-").partition("-")
+    return f"{language.lower()}-{region.upper()}" if region else language.lower()
+
+
+def _time_zone(value: str) -> str:
+    if value not in TIME_ZONES:
+        raise Refused("INVALID", "A time zone is written like Europe/Vienna.")
+    return value
+
+
+def _url(value: str) -> str:
+    _short(URL_MAX)(value)
+    try:
+        parts = urlsplit(value)
+    except ValueError as error:
+        raise Refused("INVALID", "This is not a URL.") from error
+    if parts.scheme not in ("http", "https") or not parts.netloc or any(char.isspace() for char in value):
+        raise Refused("INVALID", "A picture is given by its http or https URL.")
+    return value
+
+
+# Attribute → its name in inputs and its check.
+RULES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "external_id": ("externalId", text.external_id),
+    "first_name": ("firstName", _name(255)),
+    "middle_name": ("middleName", _name(50)),
+    "last_name": ("lastName", _name(255)),
+    "nickname": ("nickname", _name(50)),
+    "gender": ("gender", str),
+    "birth_date": ("birthDate", _birth_date),
+    "address": ("address", _short(256)),
+    "city": ("city", _short(50)),
+    "country": ("country", _short(50)),
+    "preferred_language": ("preferredLanguage", _language),
+    "time_zone": ("timeZone", _time_zone),
+    "profile_picture": ("profilePicture", _url),
+}
+
+
+def check(given: Given, catalog: Catalog) -> Wish:
+    """Return the checked wish, or raise Refusals with a code and a path for everything that is wrong."""
+    checks = Checks()
+    wish = Wish(type=given.type)
+    for attribute, value in given.scalars.items():
+        name, rule = RULES[attribute]
+        blank = value is None or (attribute != "external_id" and not value)
+        wish.scalars[attribute] = None if blank else checks.run(rule, value, at=(name,))
+    wish.emails = _contacts(checks, given.emails, "emails", "address", text.email, nested=given.nested)
+    wish.phones = _contacts(checks, given.phones, "phones", "number", text.phone, nested=given.nested)
+    wish.tags = tags(checks, given.tags, nested=given.nested)
+    wish.attributes = attributes(checks, given.attributes, PERSON, catalog)
+    checks.settle()
+    return wish
+
+
+def _contacts(
+    checks: Checks,
+    given: Listing[tuple[str, bool | None]] | None,
+    name: str,
+    leaf: str,
+    rule: Callable[[str], str],
+    *,
+    nested: bool,
+) -> Listing[Contact] | None:
+    if given is None:
+        return None
+    lone(checks, given, name)
+
+    def all_of(part: str, items: list[tuple[str, bool | None]]) -> list[Contact]:
+        at = (name, part) if nested else (name,)
+        if len(items) > CONTACTS_MAX:
+            checks.refused.append(Refused("TOO_MANY", f"A person has at most {CONTACTS_MAX} {name}.", at))
+            return []
+        if sum(primary is True for _, primary in items) > 1:
+            checks.refused.append(Refused("INVALID", "Only one can be primary.", at))
+        paths = [(*at, str(i), leaf) for i in range(len(items))]
+        found = [checks.run(rule, value, at=path) for (value, _), path in zip(items, paths, strict=True)]
+        return [Contact(v, item[1], path) for v, item, path in zip(found, items, paths, strict=True) if v is not None]
+
+    gone = [checks.run(rule, value, at=(name, "remove", str(i))) for i, value in enumerate(given.remove)]
+    replace = None if given.replace is None else all_of("set", given.replace)
+    return Listing(replace, all_of("add", given.add), gone)

@@ -1,0 +1,1 @@
+"""Events: recorded once for ever, paged both ways."""

@@ -1,0 +1,26 @@
+"""What an event is: something that happened to a person or a company, once, for ever."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(slots=True)
+class Event:
+    """One event. `id` is `<subject>:<event id>`, unique in the database; a subject is one line of activity."""
+
+    id: str
+    account: str
+    subject: str
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    source: str = "API"
+    person_id: str | None = None
+    company_id: str | None = None
+    session_id: str | None = None
+    properties: dict[str, Any] = field(default_factory=dict)
+    # The fields that a change touched; on exactly one event of each change, so that a change is announced once.
+    changed: tuple[str, ...] | None = None
+    # The display name of the type, filled in when read.
+    title: str = ""

@@ -1,0 +1,59 @@
+"""Record events once for ever, and page through them. Recording is by chunks: whoever arrives meanwhile shares the next."""
+
+from collections.abc import Sequence
+
+from app.catalog.service import CatalogService
+from app.core.pages import Page, Slice, cut
+from app.mongo.chunk import Chunks
+from app.mongo.engine import Engine
+from app.timeline.model import Event
+from app.timeline.store import Events, TimelineFilter
+
+EVERYTHING = TimelineFilter()
+CHUNK_EVENTS = 1000
+CHUNKS_IN_FLIGHT = 2
+
+
+class Timeline:
+    """The events of every account."""
+
+    def __init__(self, engine: Engine, catalog: CatalogService) -> None:
+        self._events = Events(engine)
+        self._catalog = catalog
+        self._chunks: Chunks[Event, bool] = Chunks(self._insert, limit=CHUNK_EVENTS, flights=CHUNKS_IN_FLIGHT)
+
+    async def record(self, events: Sequence[Event]) -> list[bool | Exception]:
+        """Keep events, acknowledged by a majority; True for each that is new, False for one that was there already."""
+        return await self._chunks.put_all(list(events))
+
+    async def _insert(self, events: list[Event]) -> Sequence[bool]:
+        old = await self._events.insert(events)
+        return [index not in old for index in range(len(events))]
+
+    async def get(self, account: str, ids: Sequence[str]) -> dict[str, Event]:
+        """Return events of the account by id."""
+        found = await self._events.get(account, list(ids))
+        await self.entitle(list(found.values()))
+        return found
+
+    async def of_subjects(
+        self, account: str, subjects: Sequence[str], wanted: TimelineFilter, part: Slice
+    ) -> Page[Event]:
+        """Return a part of one timeline, newest first."""
+        page = cut(await self._events.of_subjects(account, list(subjects), wanted, part), part)
+        await self.entitle(page.items)
+        return page
+
+    async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> Page[Event]:
+        """Return a part of all that arrived in the account, newest first."""
+        page = cut(await self._events.of_account(account, wanted, part), part)
+        await self.entitle(page.items)
+        return page
+
+    async def entitle(self, events: Sequence[Event]) -> None:
+        """Fill in the display names."""
+        for event in events:
+            known = (self._catalog.known(event.account) or await self._catalog.of(event.account)).events
+            if event.type not in known:
+                known = (await self._catalog.fresh(event.account)).events
+            event.title = known[event.type].title if event.type in known else event.type

@@ -1,0 +1,152 @@
+"""How events are kept: one immutable document each, in the order of their subject or of their arrival."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.core import clock
+from app.core.pages import Slice
+from app.mongo.bound import Bound
+from app.mongo.engine import Document, Engine, Sort
+from app.timeline.model import Event
+
+COLLECTION = "events"
+BY_SUBJECT: Sort = (("subject", 1), ("at", 1), ("_id", 1))
+BY_ARRIVAL: Sort = (("account", 1), ("received", 1), ("_id", 1))
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFilter:
+    """Which events of a timeline are wanted; None: all."""
+
+    types: tuple[str, ...] | None = None
+    not_types: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    session_id: str | None = None
+
+
+def document(event: Event) -> Document:
+    """Return an event as it is kept; what is not there is left out."""
+    kept: Document = {
+        "_id": event.id,
+        "account": event.account,
+        "subject": event.subject,
+        "type": event.type,
+        "at": event.occurred_at,
+        "received": event.received_at,
+        "source": event.source,
+    }
+    for name, value in (
+        ("person", event.person_id),
+        ("company", event.company_id),
+        ("session", event.session_id),
+        ("props", event.properties),
+    ):
+        if value:
+            kept[name] = value
+    if event.changed is not None:
+        kept["changed"] = list(event.changed)
+    return kept
+
+
+def read(kept: Document) -> Event:
+    """Return the event of a document."""
+    changed = kept.get("changed")
+    return Event(
+        kept["_id"],
+        kept["account"],
+        kept["subject"],
+        kept["type"],
+        kept["at"],
+        kept["received"],
+        kept["source"],
+        kept.get("person"),
+        kept.get("company"),
+        kept.get("session"),
+        kept.get("props", {}),
+        None if changed is None else tuple(changed),
+    )
+
+
+def matching(wanted: TimelineFilter) -> dict[str, Any]:
+    """Return the query of a filter, beside subject and position."""
+    query: dict[str, Any] = {}
+    kinds: dict[str, Any] = {}
+    if wanted.types is not None:
+        kinds["$in"] = list(wanted.types)
+    if wanted.not_types:
+        kinds["$nin"] = list(wanted.not_types)
+    if kinds:
+        query["type"] = kinds
+    if wanted.sources is not None:
+        query["source"] = {"$in": list(wanted.sources)}
+    if wanted.session_id is not None:
+        query["session"] = wanted.session_id
+    return query
+
+
+def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    """Return the keyset condition of a newest-first list on `field`, and the direction to read in."""
+    direction = 1 if part.backward else -1
+    if part.position is None:
+        return ({field: bounds} if bounds else {}), direction
+    millis, last_id = part.position
+    at = datetime.fromtimestamp(millis / 1000, UTC).replace(tzinfo=None)
+    strict, loose = ("$gt", "$gte") if part.backward else ("$lt", "$lte")
+    either = [{field: {strict: at}}, {"_id": {strict: last_id}}]
+    return {
+        "$and": [{field: {loose: at}}, {field: bounds}] if bounds else [{field: {loose: at}}],
+        "$or": either,
+    }, direction
+
+
+def position(event: Event, *, arrival: bool = False) -> tuple[int, str]:
+    """Return where an event stands in its list."""
+    return clock.millis(event.received_at if arrival else event.occurred_at), event.id
+
+
+class Events:
+    """The events of all accounts."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def insert(self, events: list[Event]) -> set[int]:
+        """Keep events; return the positions of those that were there already."""
+        return await self._engine.insert(COLLECTION, [document(event) for event in events])
+
+    async def get(self, account: str, ids: list[str]) -> dict[str, Event]:
+        """Return events by id (index `_id`)."""
+        found = await Bound(self._engine, COLLECTION, account).find({"_id": {"$in": ids}})
+        return {kept["_id"]: read(kept) for kept in found}
+
+    async def of_subjects(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+        """Return one more than `part` asks for, newest first (index `subject,at,_id`)."""
+        bounds = _bounds(wanted)
+        where, direction = behind("at", part, bounds)
+        subject: Any = subjects[0] if len(subjects) == 1 else {"$in": subjects}
+        query = {"subject": subject, **where, **matching(wanted)}
+        return await self._page(account, query, (("at", direction), ("_id", direction)), part, BY_SUBJECT)
+
+    async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> list[Event]:
+        """Return one more than `part` asks for, newest arrival first (index `account,received,_id`)."""
+        where, direction = behind("received", part, {})
+        query = {**where, **matching(wanted)}
+        if bounds := _bounds(wanted):
+            query["at"] = bounds
+        return await self._page(account, query, (("received", direction), ("_id", direction)), part, BY_ARRIVAL)
+
+    async def _page(self, account: str, query: dict[str, Any], sort: Sort, part: Slice, hint: Sort) -> list[Event]:
+        found = await Bound(self._engine, COLLECTION, account).find(query, sort=sort, limit=part.limit + 1, hint=hint)
+        return [read(kept) for kept in found]
+
+
+def _bounds(wanted: TimelineFilter) -> dict[str, Any]:
+    bounds: dict[str, Any] = {}
+    if wanted.since is not None:
+        bounds["$gte"] = wanted.since
+    if wanted.until is not None:
+        bounds["$lt"] = wanted.until
+    return bounds

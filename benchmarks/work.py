@@ -1,0 +1,145 @@
+"""The four operations: the request bytes of each, built ahead but for one value, and the check of its answer."""
+
+import itertools
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from benchmarks.people import EVENT, EVENT_PROPERTIES, TAGS, Sample
+
+SLOT = "@@@"
+PERSON = (
+    "query Person($id: ID!){person(by:{id:$id}){id type firstName lastName externalId createdAt updatedAt version "
+    "emails{address primary} tags}}"
+)
+PERSONS = (
+    "query Persons{persons(first:20){nodes{id type firstName lastName emails{address primary} phones{number primary} "
+    "tags createdAt} pageInfo{hasNextPage endCursor}}}"
+)
+CREATE = "mutation Create($input: CreatePersonInput!){createPerson(input:$input){person{id} errors{code}}}"
+TRACK = "mutation Track($events: [EventInput!]!){trackEvents(events:$events){results{status}}}"
+DEFINE = "mutation Define($input: DefineEventInput!){defineEvent(input:$input){errors{code message}}}"
+
+NEW = {
+    "type": "CUSTOMER",
+    "firstName": "Katherine",
+    "lastName": "Johnson",
+    "emails": [{"address": f"new{SLOT}@example.com", "primary": True}],
+    "tags": [TAGS[0], TAGS[1]],
+}
+ITEM = {"person": {"id": SLOT}, "type": EVENT, "properties": EVENT_PROPERTIES}
+VARIABLES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "person": ("Person", PERSON, {"id": SLOT}),
+    "persons": ("Persons", PERSONS, {}),
+    "create": ("Create", CREATE, {"input": NEW}),
+    "event": ("Track", TRACK, {"events": [ITEM]}),
+}
+OPERATIONS = tuple(VARIABLES)
+SAME = ("type", "firstName", "lastName", "emails", "tags")
+
+
+def request(body: bytes, key: str) -> bytes:
+    """Return the bytes of a whole HTTP request."""
+    head = (
+        "POST /graphql HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\naccept: application/json\r\n"
+        f"authorization: Bearer {key}\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+def document(name: str, query: str, variables: dict[str, Any]) -> bytes:
+    """Return the JSON body of a GraphQL request."""
+    return orjson.dumps({"query": query, "operationName": name, "variables": variables})
+
+
+def stamped(value: object) -> bool:
+    """Tell whether a value looks like a point in time."""
+    return isinstance(value, str) and len(value) > 18 and value[10] == "T"
+
+
+def same(node: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Tell whether an answered person is the seeded one, field by field; tags in any order."""
+    return stamped(node["createdAt"]) and all(
+        sorted(node[name]) == sorted(wanted[name]) if name == "tags" else node[name] == wanted[name] for name in SAME
+    )
+
+
+@dataclass(slots=True)
+class Work:
+    """Requests and checks of one operation against one server. `people` are the persons as that server knows them."""
+
+    operation: str
+    people: Sequence[Sample]
+    key: str
+    run: str
+    values: Callable[[], str] = field(init=False)
+    parts: list[bytes] = field(init=False)
+    known: dict[str, dict[str, Any]] = field(init=False)
+    seen: dict[object, bytes] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Build the request around the one value that changes; its length never does."""
+        counter = itertools.count()
+        order = [sample.id for sample in self.people]
+        random.Random(7).shuffle(order)
+        ids = itertools.cycle(order)
+        self.values = (lambda: f"{self.run}{next(counter):08d}") if self.operation == "create" else ids.__next__
+        sample = self.values().encode()
+        body = document(*VARIABLES[self.operation]).replace(SLOT.encode(), sample)
+        self.parts = request(body, self.key).split(sample)
+        self.known = {sample.id: sample.input for sample in self.people}
+
+    def ask(self) -> tuple[bytes, object]:
+        """Return the next request and what its answer is checked by."""
+        value = self.values()
+        return value.encode().join(self.parts), value
+
+    def check(self, body: bytes, token: object) -> bool:
+        """Tell whether an answer is the right one. An answer equal to one found right before is right."""
+        key = token if self.operation == "person" else ""
+        if self.operation != "create" and self.seen.get(key) == body:
+            return True
+        try:
+            right = self.right(orjson.loads(body), token)
+        except (orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+            return False
+        if right and self.operation != "create":
+            self.seen[key] = body
+        return right
+
+    def right(self, answer: dict[str, Any], token: object) -> bool:
+        """Check a parsed answer against what this operation promises."""
+        data = answer["data"]
+        if answer.get("errors"):
+            return False
+        if self.operation == "person":
+            found = data["person"]
+            whole = found["version"] >= 1 and stamped(found["updatedAt"])
+            wanted = self.known[token]
+            return (
+                found["id"] == token and whole and found["externalId"] == wanted["externalId"] and same(found, wanted)
+            )
+        if self.operation == "persons":
+            return self.right_page(data["persons"])
+        if self.operation == "create":
+            made = data["createPerson"]
+            return made["errors"] == [] and bool(made["person"]["id"])
+        return data["trackEvents"]["results"] == [{"status": "ACCEPTED"}]
+
+    def right_page(self, page: dict[str, Any]) -> bool:
+        """Check a page of twenty seeded persons (new ones too, where creates ran before), with more to come."""
+        nodes, info = page["nodes"], page["pageInfo"]
+        if len({node["id"] for node in nodes}) != 20 or not info["hasNextPage"] or not info["endCursor"]:
+            return False
+        return all(self.right_row(node) for node in nodes)
+
+    def right_row(self, node: dict[str, Any]) -> bool:
+        """Check one row of a page."""
+        wanted = self.known.get(node["id"])
+        if wanted is None:
+            return node["firstName"] == NEW["firstName"] and len(node["emails"]) == 1 and len(node["tags"]) == 2
+        digits = ["".join(filter(str.isdigit, phone["number"])) for phone in node["phones"]]
+        return digits == [phone["number"].lstrip("+") for phone in wanted["phones"]] and same(node, wanted)
