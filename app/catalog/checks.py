@@ -49,6 +49,7 @@ def lone(checks: Checks, given: Listing[Any], name: str) -> None:
 
 
 def tags(checks: Checks, given: Listing[str] | None, *, nested: bool) -> Listing[str] | None:
+    """Return the checked wish for tags; `nested` where they stand under `set` and `add` in the input."""
     if given is None:
         return None
     lone(checks, given, "tags")

@@ -106,7 +106,7 @@ def _nested(field: EventField, here: tuple[str, ...], lists: int, *, inside: boo
 
 
 def grown(old: EventDefinition, new: EventDefinition) -> EventDefinition:
-    """Return `old` with the additions of `new`: fields come, title and description change, nothing is taken or retyped."""
+    """Return `old` with the additions of `new`: fields come, texts change, nothing is taken or retyped."""
     description = old.description if new.description is None else new.description
     joined = _joined(old.fields, new.fields, ("fields",))
     return replace(old, title=new.title, description=description, fields=joined)

@@ -8,9 +8,9 @@ from app.catalog.model import EventDefinition, EventField
 SINCE = datetime(2026, 1, 1)  # noqa: DTZ001 - naive UTC is the house's time
 
 
-def _event(id_: str, title: str, description: str, **fields: str) -> EventDefinition:
+def _event(id_: str, name: str, description: str, /, **fields: str) -> EventDefinition:
     declared = tuple(EventField(name, type_) for name, type_ in fields.items())
-    return EventDefinition(id_, title, SINCE, description, standard=True, fields=declared)
+    return EventDefinition(id_, name, SINCE, description, standard=True, fields=declared)
 
 
 _FIELDS = EventField("changedFields", "LIST", (EventField("name", "STRING"),))

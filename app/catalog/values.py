@@ -126,7 +126,7 @@ def attribute(definition: AttributeDefinition, value: Any) -> Any:
 
 
 def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """Return new list items with ids of the server; ids of clients are refused unless `known` (a rewrite of the list)."""
+    """Return new list items with ids of the server; ids of clients are refused unless `known`."""
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {WORDS['LIST']}.")
     if len(value) > LIST_ITEMS_MAX:

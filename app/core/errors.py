@@ -1,4 +1,4 @@
-"""What can go wrong, in three kinds: a client can mend it (`Refused`), nobody served it (`Fault`), the service can't start."""
+"""What can go wrong: a client can mend it (`Refused`), nobody served it (`Fault`), the service can't start."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -51,18 +51,18 @@ def unauthenticated(message: str = "This needs a valid API key.") -> Fault:
 
 
 def forbidden(message: str) -> Fault:
-    """The key is good, and may not do this."""
+    """Return the fault of a good key that may not do this."""
     return Fault("FORBIDDEN", message, status=403)
 
 
 def unavailable(retry_after_seconds: int = 1) -> Fault:
-    """The database is away or too slow: nothing is known to have happened."""
+    """Return the fault of a database that is away or too slow: nothing is known to have happened."""
     message = "The database can't be reached at the moment. Try again."
     return Fault("UNAVAILABLE", message, status=503, retryAfter=retry_after_seconds)
 
 
 def bad_cursor() -> Fault:
-    """A cursor that was not made here, or for another account or query."""
+    """Return the fault of a cursor that was not made here, or for another account or query."""
     return Fault("BAD_CURSOR", "This cursor does not belong to this query.", status=200)
 
 

@@ -1,4 +1,4 @@
-"""Ids: a prefix that says the type, then 48 bits of time and 80 bits of chance in base 32, so that they sort by birth."""
+"""Ids: a prefix that says the type, then 48 bits of time and 80 of chance in base 32: they sort by birth."""
 
 import secrets
 import string
@@ -9,13 +9,31 @@ from app.core import clock
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 LENGTH = 26
+STEP_BITS = 48
 _ALLOWED = frozenset(ALPHABET)
 _PREFIX = frozenset(string.ascii_lowercase)
 
 
+class _Last:
+    """The number given last: within one millisecond the next is a random step further, so that order is kept."""
+
+    def __init__(self) -> None:
+        self._number = 0
+
+    def following(self, millis: int) -> int:
+        number = millis << 80 | secrets.randbits(79)
+        if self._number >> 80 == millis:
+            number = self._number + 1 + secrets.randbits(STEP_BITS)
+        self._number = max(self._number, number)
+        return number
+
+
+_LAST = _Last()
+
+
 def new(prefix: str, at: datetime | None = None) -> str:
-    """Return a fresh id such as `per_01k9…`; ids made later sort later, to the millisecond."""
-    number = clock.millis(at or clock.now()) << 80 | secrets.randbits(80)
+    """Return a fresh id such as `per_01k9…`; ids of one process made later sort later."""
+    number = _LAST.following(clock.millis(at or clock.now()))
     return prefix + "_" + "".join([PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
 
 

@@ -50,7 +50,7 @@ def words(*texts: str | None) -> list[str]:
 
 
 def email(value: str) -> str:
-    """Return the address trimmed and folded; refuses what is no address with INVALID, over 255 characters with TOO_LONG."""
+    """Return the address trimmed and folded; refuses what is none with INVALID, a long one with TOO_LONG."""
     address = value.strip().casefold()
     if len(address) > EMAIL_MAX:
         raise Refused("TOO_LONG", f"An email address has at most {EMAIL_MAX} characters.")

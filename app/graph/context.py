@@ -1,12 +1,9 @@
 """What every resolver gets: who asks, and the services."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from app.core.actor import Actor
-
-if TYPE_CHECKING:
-    from app.graph.services import Services
 
 
 @dataclass(slots=True)
@@ -14,5 +11,5 @@ class Context:
     """One operation's context; made per operation, also on a websocket."""
 
     actor: Actor
-    services: "Services"
+    services: Any
     request_id: str = ""

@@ -136,7 +136,7 @@ class Operation:
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """One query text. Either `refusal` or `errors` says why it can't run, or neither does and `operations` are there."""
+    """One query text. `refusal` or `errors` say why it can't run; where neither does, `operations` are there."""
 
     text: str
     ast: DocumentNode | None = None

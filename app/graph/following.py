@@ -11,7 +11,7 @@ Present = Callable[[Moment], Awaitable[tuple[Sequence[Any], bool]]]
 
 @dataclass(slots=True)
 class Following:
-    """`present` turns a moment into the root values to execute with (none: not for this follower) and whether it is the last.
+    """`present` turns a moment into the root values to execute with, and says whether it is the last.
 
     It is asynchronously iterable only in form, since graphql-core asks for that; the hub drives it.
     """

@@ -37,7 +37,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A moment as it goes out: encoded payloads (none where it doesn't concern the follower); `last` ends the stream."""
+    """A moment as it goes out: encoded payloads, none where it doesn't concern the follower; `last` ends it."""
 
     payloads: tuple[str, ...]
     last: bool = False

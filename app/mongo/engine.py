@@ -99,7 +99,7 @@ class Unit(Protocol):
         ...
 
     async def write(self, collection: str, writes: Sequence[Write]) -> int:
-        """Write inside the unit; raises Clash or Stale, after which nothing of the unit remains. Returns documents changed."""
+        """Write inside the unit, return documents changed; after a Clash or Stale nothing of the unit remains."""
         ...
 
 
@@ -126,7 +126,7 @@ class Engine(Protocol):
         ...
 
     async def write(self, collection: str, writes: Sequence[Write]) -> int:
-        """Write outside of a unit, in order; the first Clash or Stale stops it. Returns how many documents were changed."""
+        """Write in order, return how many documents were changed; the first Clash or Stale stops it."""
         ...
 
     async def insert(self, collection: str, documents: Sequence[Document]) -> set[int]:
@@ -134,7 +134,7 @@ class Engine(Protocol):
         ...
 
     async def unit(self, work: Callable[[Unit], Awaitable[T]]) -> T:
-        """Run `work` as one unit; it may be called again after a passing error. Raises what `work` raises, or Conflict."""
+        """Run `work` as one unit, again after a passing error. Raises what `work` raises, or Conflict."""
         ...
 
     def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:

@@ -1,4 +1,4 @@
-"""Record events once for ever, and page through them. Recording is by chunks: whoever arrives meanwhile shares the next."""
+"""Record events once for ever, by chunks that whoever arrives meanwhile shares; and page through them."""
 
 from collections.abc import Sequence
 

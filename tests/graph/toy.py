@@ -1,4 +1,4 @@
-"""A toy schema that has one of everything the edge must serve: attributes of all kinds, relations, failures, streams."""
+"""A toy schema with one of everything the edge must serve: attributes, relations, failures, streams."""
 
 import asyncio
 import enum
@@ -66,7 +66,7 @@ class Thing(Named):
 
     @strawberry.field
     def loud(self) -> str:
-        """Resolves from another attribute; fails where the name is not a text."""
+        """Resolve from another attribute; fails where the name is not a text."""
         return self.name.upper()
 
 
@@ -92,7 +92,8 @@ class Query:
 
     @strawberry.field
     async def things(self, info: strawberry.Info, first: int | None = 20, after: str | None = None) -> Page:
-        """A page of the context's things."""
+        """Return a page of the context's things."""
+        del after
         things = info.context.services.things[: first or 0]
         return Page(nodes=things, total=len(things))
 
@@ -178,9 +179,7 @@ class Subscription:
     """The live side."""
 
     @strawberry.subscription
-    async def ticks(
-        self, info: strawberry.Info, subject: str = "a", after: str | None = None
-    ) -> AsyncIterator[Tick]:
+    async def ticks(self, info: strawberry.Info, subject: str = "a", after: str | None = None) -> AsyncIterator[Tick]:
         """Follow a subject."""
         context = info.context
         if subject == "secret":

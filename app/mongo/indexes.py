@@ -1,0 +1,40 @@
+"""The indexes, each with the query that rides it; checked at start."""
+
+from collections.abc import Mapping, Sequence
+
+from app.mongo.engine import Engine, Sort
+
+INDEXES: Mapping[str, Sequence[Sort]] = {
+    "persons": (
+        (("account", 1), ("state", 1), ("createdAt", 1), ("_id", 1)),  # persons by creation
+        (("account", 1), ("state", 1), ("updatedAt", 1), ("_id", 1)),  # persons by last change
+        (("account", 1), ("tags", 1), ("_id", 1)),  # filter by tag, sweep of a deleted tag
+        (("account", 1), ("companies.id", 1), ("_id", 1)),  # members of a company
+        (("account", 1), ("words", 1), ("_id", 1)),  # search by the beginning of words
+    ),
+    "claims": ((("account", 1), ("owner", 1)),),  # repair
+    "events": (
+        (("subject", 1), ("at", 1), ("_id", 1)),  # timelines
+        (("account", 1), ("received", 1), ("_id", 1)),  # activity of an account
+    ),
+    "companies": (
+        (("account", 1), ("createdAt", 1), ("_id", 1)),  # companies by creation
+        (("account", 1), ("updatedAt", 1), ("_id", 1)),  # companies by last change
+        (("account", 1), ("name", 1), ("_id", 1)),  # companies by name
+        (("account", 1), ("tags", 1), ("_id", 1)),  # carriers of a tag
+    ),
+    "tags": ((("account", 1), ("_id", 1)),),
+    "attributes": ((("account", 1), ("_id", 1)),),
+    "eventTypes": ((("account", 1), ("_id", 1)),),
+    "apiKeys": ((("account", 1), ("_id", 1)),),
+}
+
+
+async def check(engine: Engine) -> list[str]:
+    """Return what is missing, one line each."""
+    missing = []
+    for collection, wanted in INDEXES.items():
+        there = {tuple(tuple(part) for part in keys) for keys in await engine.indexes(collection)}
+        lacking = [keys for keys in wanted if tuple(tuple(part) for part in keys) not in there]
+        missing += [f"{collection} has no index on {', '.join(field for field, _ in keys)}." for keys in lacking]
+    return missing

@@ -1,0 +1,304 @@
+"""A real MongoDB, a replica set or mongos, by either driver: every call has a deadline, every unit is a transaction."""
+
+import asyncio
+import contextlib
+import itertools
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
+from typing import Any, Self, TypeVar
+
+from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
+from pymongo.errors import (
+    BulkWriteError,
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+)
+
+from app.core.errors import StartError, unavailable
+from app.mongo.drivers import Driver, open_driver
+from app.mongo.engine import (
+    Batch,
+    Clash,
+    Conflict,
+    Delete,
+    Document,
+    Filter,
+    Insert,
+    Replace,
+    Sort,
+    Stale,
+    Update,
+    Write,
+)
+from app.mongo.watch import follow
+
+T = TypeVar("T")
+
+DEADLINE_MILLISECONDS = 5000
+WATCH_SOCKET_MILLISECONDS = 10_000
+PING_SECONDS = 1.0
+UNIT_TRIES = 6
+COMMIT_TRIES = 3
+BACKOFF_SECONDS = 0.01
+OLDEST = (6, 0)
+DUPLICATE = 11000
+
+ADVICE = (
+    "This MongoDB is a standalone server; units and live streams need a replica set. Start it with --replSet rs0 and "
+    "run rs.initiate() once: a set of one is enough."
+)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ConnectionFailure, ExecutionTimeout) as error:
+        raise unavailable() from error
+    except PyMongoError as error:
+        if error.timeout:
+            raise unavailable() from error
+        raise
+
+
+class Server:
+    """The engine on a real MongoDB; made by `connect`."""
+
+    def __init__(self, driver: Driver, follower: Driver, database: str, kind: str) -> None:
+        self.kind = kind
+        self._driver = driver
+        self._follower = follower
+        self._name = database
+        self._db = driver.client[database]
+        self._collections: dict[str, Any] = {}
+
+    @classmethod
+    async def connect(
+        cls, url: str, database: str, *, driver: str = "motor", deadline_milliseconds: int = DEADLINE_MILLISECONDS
+    ) -> Self:
+        """Return a connected engine; raises StartError where nobody answers, or a standalone or too old server does."""
+        first = open_driver(driver, url, timeoutMS=deadline_milliseconds)
+        # A stream waits for news longer than any call may take, so it has a client without that deadline.
+        second = open_driver(driver, url, socketTimeoutMS=WATCH_SOCKET_MILLISECONDS)
+        server = cls(first, second, database, driver)
+        try:
+            hello = await first.client.admin.command("hello")
+            build = await first.client.admin.command("buildInfo")
+        except PyMongoError as error:
+            await server.close()
+            raise StartError(f"MongoDB does not answer ({type(error).__name__}); see PROFILES_MONGO_URL.") from None
+        if "setName" not in hello and hello.get("msg") != "isdbgrid":
+            await server.close()
+            raise StartError(ADVICE)
+        if tuple(build["versionArray"][:2]) < OLDEST:
+            await server.close()
+            raise StartError(f"MongoDB {build['version']} is too old: this needs 6.0 or newer.")
+        return server
+
+    def _collection(self, name: str) -> Any:
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self._db[name]
+        return found
+
+    async def find(  # noqa: PLR0913 - the options of a read, keyword-only
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Mapping[str, int] | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+        hint: Sort | None = None,
+        session: Any = None,
+    ) -> list[Document]:
+        """Return the matching documents."""
+        with _translated():
+            cursor = self._collection(collection).find(
+                filter,
+                projection,
+                sort=list(sort) if sort else None,
+                limit=limit,
+                hint=list(hint) if hint else None,
+                batch_size=limit,
+                session=session,
+            )
+            found: list[Document] = await cursor.to_list(None)
+            return found
+
+    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None) -> int:
+        """Return how many documents match."""
+        options = {"hint": list(hint)} if hint else {}
+        with _translated():
+            return int(await self._collection(collection).count_documents(filter, **options))
+
+    async def write(self, collection: str, writes: Sequence[Write], session: Any = None) -> int:
+        """Write in order; raises Clash or Stale."""
+        changed = 0
+        # The server's answer counts matches of updates and replacements together: told apart by asking apart.
+        for _, group in itertools.groupby(writes, lambda one: isinstance(one, Update)):
+            changed += await self._bulk(collection, list(group), session)
+        return changed
+
+    async def _bulk(self, collection: str, writes: Sequence[Write], session: Any) -> int:
+        if not writes:
+            return 0
+        must = sum(isinstance(one, Replace) and not one.upsert for one in writes)
+        requests = [_request(one) for one in writes]
+        try:
+            with _translated():
+                done = await self._collection(collection).bulk_write(requests, ordered=True, session=session)
+        except BulkWriteError as error:
+            failed = error.details.get("writeErrors") or [{}]
+            if failed[0].get("code") == DUPLICATE:
+                raise Clash([_taken(failed[0])]) from error
+            raise
+        if must and done.matched_count < must:
+            raise Stale
+        return int(done.inserted_count + done.modified_count + done.deleted_count + done.upserted_count)
+
+    async def insert(self, collection: str, documents: Sequence[Document]) -> set[int]:
+        """Insert what is new; return the positions of the rest."""
+        try:
+            with _translated():
+                if len(documents) == 1:
+                    await self._collection(collection).insert_one(documents[0])
+                else:
+                    await self._collection(collection).insert_many(documents, ordered=False)
+        except DuplicateKeyError:
+            return {0}
+        except BulkWriteError as error:
+            failed = error.details["writeErrors"]
+            if error.details.get("writeConcernErrors"):
+                raise unavailable() from error
+            if any(one["code"] != DUPLICATE for one in failed):
+                raise
+            return {one["index"] for one in failed}
+        return set()
+
+    async def unit(self, work: "Callable[[ServerUnit], Awaitable[T]]") -> T:
+        """Run `work` as one transaction, again after passing errors; raises Conflict after UNIT_TRIES."""
+        for attempt in range(UNIT_TRIES):
+            try:
+                with _translated_unit():
+                    return await self._once(work)
+            except _Passing:
+                await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - only spreads
+        raise Conflict
+
+    async def _once(self, work: "Callable[[ServerUnit], Awaitable[T]]") -> T:
+        session = await self._driver.session()
+        try:
+            await self._driver.begin(session)
+            try:
+                result = await work(ServerUnit(self, session))
+            except BaseException:
+                with contextlib.suppress(PyMongoError):  # the server ends it by itself where this can't be said
+                    await session.abort_transaction()
+                raise
+            await _commit(session)
+            return result
+        finally:
+            await session.end_session()
+
+    def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
+        """Follow committed changes."""
+        return follow(self._follower, self._name, collections, after)
+
+    async def ensure(self, indexes: Mapping[str, Sequence[Sort]]) -> None:
+        """Create what is missing."""
+        for collection, wanted in indexes.items():
+            there = await self.indexes(collection)
+            for keys in wanted:
+                if list(keys) not in there:
+                    with _translated():
+                        await self._collection(collection).create_index(list(keys))
+
+    async def indexes(self, collection: str) -> list[Sort]:
+        """Return the keys of what is there."""
+        with _translated():
+            found = await self._collection(collection).index_information()
+        return [
+            [(field, int(way) if isinstance(way, float) else way) for field, way in one["key"]]
+            for one in found.values()
+        ]
+
+    async def ping(self) -> None:
+        """Raise UNAVAILABLE unless the store answers within a second."""
+        try:
+            async with asyncio.timeout(PING_SECONDS):
+                with _translated():
+                    await self._driver.client.admin.command("ping")
+        except TimeoutError as error:
+            raise unavailable() from error
+
+    async def drop(self) -> None:
+        """Remove the whole database; for tests and benchmarks."""
+        await self._driver.client.drop_database(self._name)
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self._driver.close()
+        await self._follower.close()
+
+
+class ServerUnit:
+    """A transaction under way."""
+
+    def __init__(self, server: Server, session: Any) -> None:
+        self._server = server
+        self._session = session
+
+    async def find(self, collection: str, filter: Filter, **options: Any) -> list[Document]:
+        """Read inside the transaction."""
+        return await self._server.find(collection, filter, session=self._session, **options)
+
+    async def write(self, collection: str, writes: Sequence[Write]) -> int:
+        """Write inside the transaction."""
+        return await self._server.write(collection, writes, self._session)
+
+
+class _Passing(Exception):  # noqa: N818
+    """The transaction failed for a reason that a repetition may not meet."""
+
+
+@contextmanager
+def _translated_unit() -> Iterator[None]:
+    try:
+        with _translated():
+            yield
+    except OperationFailure as error:
+        if error.has_error_label("TransientTransactionError"):
+            raise _Passing from error
+        raise
+
+
+async def _commit(session: Any) -> None:
+    for attempt in range(COMMIT_TRIES):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            if not error.has_error_label("UnknownTransactionCommitResult") or attempt == COMMIT_TRIES - 1:
+                raise
+        else:
+            return
+
+
+def _request(one: Write) -> Any:
+    match one:
+        case Insert():
+            return InsertOne(one.document)
+        case Replace():
+            return ReplaceOne(one.filter, one.document, upsert=one.upsert)
+        case Update():
+            return (UpdateMany if one.many else UpdateOne)(one.filter, one.change, upsert=one.upsert)
+        case Delete():
+            return (DeleteMany if one.many else DeleteOne)(one.filter)
+
+
+def _taken(failed: Mapping[str, Any]) -> Any:
+    return (failed.get("keyValue") or {}).get("_id") or failed.get("op", {}).get("_id")

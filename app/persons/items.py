@@ -1,0 +1,78 @@
+"""Changes of the items of a LIST attribute: append, patch by id, take off. All pure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.catalog import values
+from app.catalog.model import AttributeDefinition
+from app.core.errors import Refused
+from app.persons.model import Person
+from app.persons.plan import Effect, Scene, announce, checked, event, successor
+
+ItemsRule = Callable[[AttributeDefinition, list[dict[str, Any]]], list[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """Change the items of a LIST attribute by a rule."""
+
+    definition: AttributeDefinition
+    rule: ItemsRule
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the person with the new list."""
+        before = checked(person, None)
+        old = before.values.get(self.definition.id, [])
+        new = self.rule(self.definition, old)
+        if len(new) > values.LIST_TOTAL_MAX:
+            raise Refused("TOO_MANY", f"A list has at most {values.LIST_TOTAL_MAX} items.", ("items",))
+        if new == old:
+            return Effect(before, before, ())
+        after = successor(before, scene)
+        rest = {key: value for key, value in before.values.items() if key != self.definition.id}
+        after.values = {**rest, self.definition.id: new} if new else rest
+        effect = Effect(before, after, ("customAttributes",))
+        fields = [{"name": "customAttributes"}]
+        effect.events.append(event(after, scene, "personUpdated", {"changedFields": fields}))
+        return announce(effect)
+
+
+def appended(given: Any) -> ItemsRule:
+    """Return the rule that puts new items behind the old ones."""
+    return lambda definition, old: [*old, *_under("items", lambda: values.items(definition, given))]
+
+
+def patched(given: Any) -> ItemsRule:
+    """Return the rule that changes fields of items named by their ids; null clears a field."""
+    return lambda definition, old: _under("items", lambda: _patch(definition, old, given))
+
+
+def without(item_ids: Sequence[str] | None) -> ItemsRule:
+    """Return the rule that takes off the items named, or all."""
+    gone = None if item_ids is None else set(item_ids)
+    return lambda _, old: [] if gone is None else [item for item in old if item[values.ITEM_ID] not in gone]
+
+
+def _under(name: str, work: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    try:
+        return work()
+    except Refused as refusal:
+        raise refusal.under(name) from refusal
+
+
+def _patch(definition: AttributeDefinition, old: list[dict[str, Any]], given: Any) -> list[dict[str, Any]]:
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {values.WORDS['LIST']}.")
+    if len(given) > values.LIST_ITEMS_MAX:
+        raise Refused("TOO_MANY", f"A call takes at most {values.LIST_ITEMS_MAX} items.")
+    result = {item[values.ITEM_ID]: item for item in old}
+    for index, patch in enumerate(given):
+        item_id = patch.get(values.ITEM_ID)
+        if item_id not in result:
+            raise Refused("NOT_FOUND", "The list has no item of this id.", (str(index), values.ITEM_ID))
+        fields = {name: value for name, value in patch.items() if name != values.ITEM_ID}
+        new = values.item_fields(definition, fields, str(index))
+        kept = {name: value for name, value in result[item_id].items() if name not in fields}
+        result[item_id] = {**kept, **new}
+    return list(result.values())

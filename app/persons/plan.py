@@ -1,0 +1,363 @@
+"""What a change makes of a person: the person after it, claims taken and freed, the events that tell it. All pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+from app.catalog.checks import Listing
+from app.catalog.model import Catalog
+from app.core import ids
+from app.core.errors import Refused
+from app.core.text import caseless
+from app.persons.model import CUSTOMER, DELETED, LEAD, EmailContact, Membership, Person, PhoneContact, claims_of
+from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish
+from app.timeline.model import Event
+
+C = TypeVar("C", EmailContact, PhoneContact)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What a plan may know besides the person: when, by whom, the account's catalog, and ids of tags by name."""
+
+    account: str
+    origin: str
+    now: datetime
+    catalog: Catalog
+    tag_id: Callable[[str], str]
+    tag_name: Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Effect:
+    """What one change does. `changed` is empty where everything was so already; then nothing is written."""
+
+    before: Person | None
+    after: Person
+    changed: tuple[str, ...]
+    events: list[Event] = field(default_factory=list)
+
+    def taken(self) -> dict[str, tuple[str, ...]]:
+        """Return the claims to take, with where each stands in the input."""
+        old = claims_of(self.before) if self.before else {}
+        held = {} if self.after.state == DELETED else claims_of(self.after)
+        return {key: path for key, path in held.items() if key not in old}
+
+    def freed(self) -> list[str]:
+        """Return the claims to let go."""
+        if self.before is None:
+            return []
+        held = {} if self.after.state == DELETED else claims_of(self.after)
+        return [key for key in claims_of(self.before) if key not in held]
+
+
+class Change(Protocol):
+    """A kind of change; `person` is None for a new one."""
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the effect, or refuse."""
+        ...
+
+
+def event(person: Person, scene: Scene, type_: str, properties: Mapping[str, Any], **also: Any) -> Event:
+    """Return one of our own events on the person's first line of activity."""
+    subject = also.pop("subject", person.subjects[0])
+    return Event(
+        f"{subject}:{ids.new('evt', scene.now)}",
+        scene.account,
+        subject,
+        type_,
+        scene.now,
+        scene.now,
+        scene.origin,
+        also.pop("person_id", person.id),
+        also.pop("company_id", None),
+        properties=dict(properties),
+    )
+
+
+def announce(effect: Effect) -> Effect:
+    """Put the changed fields on the first event, so that a change is announced once."""
+    if effect.events:
+        effect.events[0].changed = effect.changed
+    return effect
+
+
+def checked(person: Person | None, expected: int | None) -> Person:
+    """Return the person to change; refuses PERSON_NOT_FOUND and VERSION_CONFLICT."""
+    if person is None:
+        raise Refused("PERSON_NOT_FOUND", "There is no such person.", ("by",))
+    if expected is not None and person.version != expected:
+        message = f"This person is at version {person.version}, not {expected}: read it again."
+        raise Refused("VERSION_CONFLICT", message, ("expectedVersion",))
+    return person
+
+
+def successor(person: Person, scene: Scene) -> Person:
+    """Return a copy at the next version, stamped with who and when."""
+    return replace(person, version=person.version + 1, updated_at=scene.now, modified_from=scene.origin)
+
+
+def _identified(person: Person) -> bool:
+    return bool(person.external_id or person.emails or person.phones)
+
+
+NO_IDENTIFIER = "A person needs an email, a phone number or an external id."
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a person; refused with NO_IDENTIFIER where nothing identifies it."""
+
+    wish: Wish
+    type: str = CUSTOMER
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:  # noqa: ARG002 - there is none yet
+        """Return the new person and its first event."""
+        made = Person(
+            ids.new("per", scene.now),
+            scene.account,
+            self.wish.type or self.type,
+            scene.catalog,
+            scene.now,
+            scene.now,
+            scene.origin,
+            scene.origin,
+            [ids.new("sub", scene.now)],
+        )
+        changed = write(made, self.wish, scene)
+        if not _identified(made):
+            raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
+        effect = Effect(None, made, ("type", *changed))
+        effect.events.append(event(made, scene, "personCreated", {}))
+        return announce(effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change what the wish names; with `overwrite` empty all that it doesn't name."""
+
+    wish: Wish
+    expected: int | None = None
+    overwrite: bool = False
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the changed person with one event for each thing that happened."""
+        before = checked(person, self.expected)
+        after = successor(before, scene)
+        changed = [] if self.overwrite else _promoted(after, self.wish)
+        changed += write(after, _emptied(self.wish, before) if self.overwrite else self.wish, scene)
+        if not _identified(after) and (self.overwrite or _identified(before)):
+            raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
+        if not changed:
+            return Effect(before, before, ())
+        effect = Effect(before, after, tuple(changed))
+        effect.events = _told(before, after, effect.changed, scene)
+        return announce(effect)
+
+
+def _promoted(person: Person, wish: Wish) -> list[str]:
+    if wish.type is None or wish.type == person.type:
+        return []
+    if wish.type == LEAD:
+        raise Refused("TYPE_NOT_ALLOWED", "A customer never becomes a lead again.", ("type",))
+    person.type = wish.type
+    return ["type"]
+
+
+def _emptied(wish: Wish, person: Person) -> Wish:
+    """Return the wish with everything absent emptied."""
+    return Wish(
+        None,
+        dict.fromkeys(RULES) | wish.scalars,
+        wish.emails or Listing([]),
+        wish.phones or Listing([]),
+        wish.tags or Listing([]),
+        dict.fromkeys(person.values) | wish.attributes,
+    )
+
+
+def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
+    """Write a wish into a person of one's own; return the contract's names of the fields that changed."""
+    changed = []
+    for attribute, value in wish.scalars.items():
+        if getattr(person, attribute) != value:
+            setattr(person, attribute, value)
+            changed.append(RULES[attribute][0])
+    emails = _contacts(person.emails, wish.emails, "emails", EmailContact, lambda c: c.address)
+    phones = _contacts(person.phones, wish.phones, "phones", PhoneContact, lambda c: c.number)
+    tags = _tags(person.tag_ids, wish.tags, scene)
+    kept = {**person.values, **wish.attributes}
+    attributes = {name: value for name, value in kept.items() if value is not None}
+    for name, old, new in (
+        ("emails", person.emails, emails),
+        ("phones", person.phones, phones),
+        ("tags", person.tag_ids, tags),
+        ("customAttributes", person.values, attributes),
+    ):
+        if old != new:
+            changed.append(name)
+    person.emails, person.phones, person.tag_ids, person.values = emails, phones, tags, attributes
+    return changed
+
+
+def _contacts(
+    held: list[C],
+    wish: Listing[Contact] | None,
+    name: str,
+    make: Callable[[str, bool], C],
+    value_of: Callable[[C], str],
+) -> list[C]:
+    if wish is None:
+        return held
+    wanted = wish.add if wish.replace is None else wish.replace
+    keep = held if wish.replace is None else []
+    gone = set(wish.remove)
+    flags = {value_of(one): one.primary for one in keep if value_of(one) not in gone}
+    primary = next((one.value for one in wanted if one.primary), None)
+    for one in wanted:
+        flags.setdefault(one.value, False)
+        if one.primary is False:
+            flags[one.value] = False
+    if len(flags) > CONTACTS_MAX:
+        raise Refused("TOO_MANY", f"A person has at most {CONTACTS_MAX} {name}.", (name,))
+    # At most one is primary; where none is, the oldest.
+    primary = primary or next((value for value, flag in flags.items() if flag), next(iter(flags), None))
+    return [make(value, value == primary) for value in flags]
+
+
+def _tags(held: list[str], wish: Listing[str] | None, scene: Scene) -> list[str]:
+    if wish is None:
+        return held
+    keep = held if wish.replace is None else []
+    known = (scene.catalog.tag(name) for name in wish.remove)
+    gone = {tag.id for tag in known if tag}
+    added = [scene.tag_id(name) for name in (wish.add if wish.replace is None else wish.replace)]
+    result = [tag_id for tag_id in keep if tag_id not in gone]
+    result += [tag_id for tag_id in dict.fromkeys(added) if tag_id not in result]
+    return held if set(result) == set(held) and wish.replace is None else result
+
+
+def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
+    """Return one event for each thing that happened; values of the profile stay out of them."""
+    events = []
+    plain = [name for name in changed if name not in ("type", "emails", "phones", "tags")]
+    if "type" in changed:
+        events.append(event(after, scene, "personPromoted", {}))
+    if plain or _primaries(before) != _primaries(after):
+        named = plain or [name for name in ("emails", "phones") if name in changed]
+        events.append(event(after, scene, "personUpdated", {"changedFields": [{"name": name} for name in named]}))
+    for channel, old, new in (
+        ("EMAIL", {one.address for one in before.emails}, {one.address for one in after.emails}),
+        ("PHONE", {one.number for one in before.phones}, {one.number for one in after.phones}),
+    ):
+        for type_, count in (("contactAdded", len(new - old)), ("contactRemoved", len(old - new))):
+            if count:
+                events.append(event(after, scene, type_, {"channel": channel, "count": count}))
+    for type_, gained, lost in (
+        ("tagAdded", after.tag_ids, before.tag_ids),
+        ("tagRemoved", before.tag_ids, after.tag_ids),
+    ):
+        fresh = [tag_id for tag_id in gained if tag_id not in lost]
+        events += [event(after, scene, type_, {"tag": scene.tag_name(tag_id)}) for tag_id in fresh]
+    return events
+
+
+def _primaries(person: Person) -> tuple[set[str], set[str]]:
+    return (
+        {one.address for one in person.emails if one.primary},
+        {one.number for one in person.phones if one.primary},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Delete a person: what stays is a tombstone without personal data."""
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the tombstone and the last event."""
+        before = checked(person, None)
+        after = Person(
+            before.id,
+            before.account,
+            before.type,
+            scene.catalog,
+            before.created_at,
+            scene.now,
+            before.created_from,
+            scene.origin,
+            before.subjects,
+            version=before.version + 1,
+            state=DELETED,
+        )
+        effect = Effect(before, after, ("state",))
+        effect.events.append(event(after, scene, "personDeleted", {"personId": before.id}))
+        return announce(effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Join a company, or change the role there; `subject` is the company's line of activity."""
+
+    company_id: str
+    subject: str
+    role: str | None = None
+    primary: bool = False
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the member, with an event on both timelines where it is new."""
+        before = checked(person, None)
+        held = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        role = self.role if self.role is not None or held is None else held.role
+        primary = self.primary or (held.primary if held else not before.memberships)
+        new = Membership(self.company_id, role, primary)
+        if new == held:
+            return Effect(before, before, ())
+        others = [
+            replace(one, primary=False) if primary else one
+            for one in before.memberships
+            if one.company_id != self.company_id
+        ]
+        after = successor(before, scene)
+        after.memberships = [*others, new]
+        effect = Effect(before, after, ("companies",))
+        said = {"companyId": self.company_id, **({"role": role} if role else {})}
+        effect.events.append(event(after, scene, "companyLinked", said))
+        if held is None:
+            joined = {"personId": after.id, **({"role": role} if role else {})}
+            effect.events.append(_of_company(after, scene, "memberJoined", joined, self))
+        return announce(effect)
+
+
+@dataclass(frozen=True, slots=True)
+class Unlink:
+    """Leave a company; no change where the person was no member."""
+
+    company_id: str
+    subject: str
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the person without the membership; the oldest other company becomes primary where that one was."""
+        before = checked(person, None)
+        held = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        if held is None:
+            return Effect(before, before, ())
+        rest = [one for one in before.memberships if one is not held]
+        if held.primary and rest:
+            rest[0] = replace(rest[0], primary=True)
+        after = successor(before, scene)
+        after.memberships = rest
+        effect = Effect(before, after, ("companies",))
+        effect.events.append(event(after, scene, "companyUnlinked", {"companyId": self.company_id}))
+        effect.events.append(_of_company(after, scene, "memberLeft", {"personId": after.id}, self))
+        return announce(effect)
+
+
+def _of_company(person: Person, scene: Scene, type_: str, properties: dict[str, Any], link: Link | Unlink) -> Event:
+    return event(person, scene, type_, properties, subject=link.subject, person_id=None, company_id=link.company_id)
+
+
+def tag_key(account: str, name: str) -> tuple[str, str]:
+    """Return what makes a tag's name the same within a chunk."""
+    return account, caseless(name)

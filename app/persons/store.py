@@ -1,0 +1,158 @@
+"""How persons are kept: one document each; tags and attributes by id, identifiers also as claims."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from app.catalog.model import Catalog
+from app.core import text
+from app.mongo.engine import Document, Sort
+from app.persons.model import (
+    ChannelContact,
+    CrmLink,
+    EmailContact,
+    Membership,
+    Person,
+    PhoneContact,
+    PushRegistration,
+)
+
+COLLECTION = "persons"
+BY_CREATION: Sort = (("account", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
+BY_UPDATE: Sort = (("account", 1), ("state", 1), ("updatedAt", 1), ("_id", 1))
+BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("_id", 1))
+
+# Attribute of the model → field of the document.
+FIELDS = {
+    "external_id": "externalId",
+    "first_name": "firstName",
+    "middle_name": "middleName",
+    "last_name": "lastName",
+    "nickname": "nickname",
+    "gender": "gender",
+    "birth_date": "birthDate",
+    "address": "address",
+    "city": "city",
+    "country": "country",
+    "preferred_language": "preferredLanguage",
+    "time_zone": "timeZone",
+    "profile_picture": "profilePicture",
+    "into": "into",
+}
+_READ = tuple(FIELDS.items())
+
+
+def document(person: Person) -> Document:
+    """Return a person as it is kept; what is empty is left out."""
+    kept: Document = {
+        "_id": person.id,
+        "account": person.account,
+        "type": person.type,
+        "state": person.state,
+        "createdAt": person.created_at,
+        "updatedAt": person.updated_at,
+        "createdFrom": person.created_from,
+        "modifiedFrom": person.modified_from,
+        "version": person.version,
+        "subjects": person.subjects,
+    }
+    for attribute, name in _READ:
+        value = getattr(person, attribute)
+        if value is not None:
+            kept[name] = value
+    for name, value in (
+        ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
+        ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
+        ("push", [_push(one) for one in person.push_registrations]),
+        ("channels", [{"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels]),
+        ("crm", [_crm(one) for one in person.crm_links]),
+        ("tags", person.tag_ids),
+        ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
+        ("a", person.values),
+        ("mergedIds", person.merged_ids),
+        ("words", _words(person)),
+    ):
+        if value:
+            kept[name] = value
+    return kept
+
+
+def _push(one: PushRegistration) -> Document:
+    return {
+        "app": one.application_id,
+        "reg": one.registration_id,
+        "p": one.primary,
+        "on": one.enabled,
+        "platform": one.platform,
+        "system": one.system_data,
+        "additional": one.additional_data,
+    }
+
+
+def _crm(one: CrmLink) -> Document:
+    return {"system": one.system, "object": one.object, "record": one.record_id, "at": one.synced_at}
+
+
+def _words(person: Person) -> list[str]:
+    names = (person.first_name, person.middle_name, person.last_name, person.nickname)
+    emails = [one.address for one in person.emails]
+    numbers = [one.number for one in person.phones]
+    found = text.words(*names, person.external_id, *emails)
+    return [*dict.fromkeys([*found, *emails, *numbers])]
+
+
+def read(kept: Document, catalog: Catalog) -> Person:
+    """Return the person of a document."""
+    person = Person(
+        kept["_id"],
+        kept["account"],
+        kept["type"],
+        catalog,
+        kept["createdAt"],
+        kept["updatedAt"],
+        kept["createdFrom"],
+        kept["modifiedFrom"],
+        kept["subjects"],
+        kept["version"],
+        kept["state"],
+    )
+    for attribute, name in _READ:
+        if name in kept:
+            setattr(person, attribute, kept[name])
+    if "emails" in kept:
+        person.emails = [EmailContact(one["v"], one["p"]) for one in kept["emails"]]
+    if "phones" in kept:
+        person.phones = [PhoneContact(one["v"], one["p"]) for one in kept["phones"]]
+    person.tag_ids = kept.get("tags", [])
+    person.values = kept.get("a", {})
+    if "companies" in kept:
+        person.memberships = [Membership(one["id"], one["role"], one["p"]) for one in kept["companies"]]
+    _read_rare(person, kept)
+    return person
+
+
+def _read_rare(person: Person, kept: Document) -> None:
+    if "mergedIds" in kept:
+        person.merged_ids = kept["mergedIds"]
+    if "push" in kept:
+        person.push_registrations = [
+            PushRegistration(
+                one["app"], one["reg"], one["p"], one["on"], one["platform"], one["system"], one["additional"]
+            )
+            for one in kept["push"]
+        ]
+    if "channels" in kept:
+        person.channels = [ChannelContact(one["channel"], one["sender"], one["user"]) for one in kept["channels"]]
+    if "crm" in kept:
+        person.crm_links = [CrmLink(one["system"], one["object"], one["record"], one["at"]) for one in kept["crm"]]
+
+
+def known(catalog: Catalog, documents: Iterable[Document]) -> bool:
+    """Tell whether the catalog knows every tag and attribute that the documents hold."""
+    return all(catalog.knows(kept.get("tags", []), kept.get("a", {})) for kept in documents)
+
+
+def note_gone(catalog: Catalog, documents: Iterable[Document]) -> None:
+    """Remember the ids that even a fresh catalog doesn't know, so that nobody asks for them again."""
+    for kept in documents:
+        ids: list[Any] = [*kept.get("tags", []), *kept.get("a", {})]
+        catalog.gone.update(one for one in ids if one not in catalog.tags and one not in catalog.attributes)

@@ -1,0 +1,59 @@
+"""Stores for the tests: the in-memory twin, and a real MongoDB by both drivers where a mongod is found."""
+
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.mongo.engine import Engine
+from app.mongo.indexes import INDEXES
+from app.mongo.server import Server
+from app.mongo.twin import Twin
+from tests.mongo.real import RealMongo
+
+USED: dict[str, int] = {}
+
+
+@pytest.fixture(scope="session")
+async def mongo() -> AsyncIterator[RealMongo]:
+    """Give the run's private mongod."""
+    real = RealMongo()
+    yield real
+    await real.stop()
+
+
+async def opened(kind: str, mongo: RealMongo) -> AsyncIterator[Engine]:
+    """Open an empty store of a kind, and remove it afterwards."""
+    USED[kind] = USED.get(kind, 0) + 1
+    if kind == "memory":
+        yield Twin()
+        return
+    if mongo.missing:
+        pytest.skip(mongo.missing)
+    server = await Server.connect(await mongo.url(), f"test_{secrets.token_hex(6)}", driver=kind)
+    await server.ensure(INDEXES)
+    try:
+        yield server
+    finally:
+        await server.drop()
+        await server.close()
+
+
+@pytest.fixture(params=["memory", "motor"])
+async def engine(request: pytest.FixtureRequest, mongo: RealMongo) -> AsyncIterator[Engine]:
+    """Give an empty store, once the twin and once the real MongoDB."""
+    async for one in opened(request.param, mongo):
+        yield one
+
+
+@pytest.fixture(params=["memory", "motor", "pymongo"])
+async def any_engine(request: pytest.FixtureRequest, mongo: RealMongo) -> AsyncIterator[Engine]:
+    """Give an empty store of each kind and driver."""
+    async for one in opened(request.param, mongo):
+        yield one
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which stores the run was on."""
+    for kind, number in sorted(USED.items()):
+        terminalreporter.write_line(f"store {kind}: {number} tests")
