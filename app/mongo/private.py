@@ -266,6 +266,8 @@ class PrivateMongod:
         config = {"_id": REPLICA_SET, "members": [{"_id": 0, "host": self._address}]}
         try:
             await client.admin.command("replSetInitiate", config)
+        except ConnectionFailure:
+            return  # it is still looking for itself in an old configuration; asked again until the deadline
         except OperationFailure as error:
             if error.code != _ALREADY_INITIALISED:
                 raise StartError(f"The private mongod refuses its replica set: {error.details or error}.") from None
