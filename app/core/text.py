@@ -54,7 +54,9 @@ def email(value: str) -> str:
     address = value.strip().casefold()
     if len(address) > EMAIL_MAX:
         raise Refused("TOO_LONG", f"An email address has at most {EMAIL_MAX} characters.")
-    if _PLAIN_EMAIL.fullmatch(address) and address.index("@") <= _LOCAL_PART_MAX:
+    if address.rfind("@") > _LOCAL_PART_MAX:
+        raise Refused("INVALID", f"An email address has at most {_LOCAL_PART_MAX} characters before the @.")
+    if _PLAIN_EMAIL.fullmatch(address):
         return address
     try:
         checked = validate_email(address, check_deliverability=False, globally_deliverable=False)

@@ -119,7 +119,8 @@ async def test_a_restart_right_after_a_kill_finds_the_data(start: Starts) -> Non
 
 async def test_a_mongod_left_behind_is_taken_over(start: Starts) -> None:
     """One that was started on another thread is not tied to its parent; the next start ends it and goes on."""
-    thread = "import threading\nthreading.Thread(target=asyncio.run, args=(own(),)).start()"
+    # The main thread stays: an interpreter that is about to end takes no more work from its threads.
+    thread = "import threading\none = threading.Thread(target=asyncio.run, args=(own(),))\none.start()\none.join()"
     threaded = OWNER.replace("asyncio.run(own())", thread)
     with owner(start.home, threaded) as (process, pid, url):
         await write(url, "left behind")

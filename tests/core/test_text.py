@@ -1,0 +1,86 @@
+"""Normal forms: equal things compare equal, and what is none is refused."""
+
+import pytest
+
+from app.core import clock, ids, text
+from app.core.actor import Actor, Scope
+from app.core.errors import Refused, bad_cursor, forbidden, unauthenticated, unavailable
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [(" Ann@Example.COM ", "ann@example.com"), ("Ünï@exämple.com", "ünï@exämple.com"), ("a+b@c.de", "a+b@c.de")],
+)
+def test_emails_are_trimmed_and_folded(given: str, kept: str) -> None:
+    """Case and blanks don't count."""
+    assert text.email(given) == kept
+
+
+@pytest.mark.parametrize("given", ["", "a", "a@", "@b.c", "a b@c.de", "a@b..c", "a@b@c.de", "x" * 65 + "@b.de"])
+def test_what_is_no_email_is_refused(given: str) -> None:
+    """Each is INVALID."""
+    with pytest.raises(Refused) as caught:
+        text.email(given)
+    assert caught.value.code == "INVALID"
+
+
+def test_long_texts_are_refused_by_length() -> None:
+    """TOO_LONG says the limit."""
+    for rule, value in ((text.email, "x" * 256), (text.phone, "1" * 51), (text.external_id, "x" * 257)):
+        with pytest.raises(Refused) as caught:
+            rule(value)
+        assert caught.value.code == "TOO_LONG"
+
+
+@pytest.mark.parametrize("given", ["123456", "1" * 16, "12345678x", "", "++1234567", "\uff11234567"])
+def test_what_is_no_phone_is_refused(given: str) -> None:
+    """Seven to fifteen digits, with the usual signs between."""
+    with pytest.raises(Refused):
+        text.phone(given)
+
+
+@pytest.mark.parametrize("given", ["null", " NULL ", "undefined", "0", "[object Object]", "", " "])
+def test_junk_is_no_external_id(given: str) -> None:
+    """What broken clients send would make one person of many."""
+    with pytest.raises(Refused):
+        text.external_id(given)
+
+
+def test_words_are_folded_and_unique() -> None:
+    """Search finds without case and accents."""
+    assert text.words("Zoë Ärlig", None, "zoe") == ["zoe", "arlig"]
+    assert text.caseless("STRASSE") == text.caseless("straße")
+
+
+def test_ids_say_their_type_and_sort_by_birth() -> None:
+    """A thousand in a row are in order."""
+    made = [ids.new("per") for _ in range(1000)]
+    assert made == sorted(made)
+    assert len(set(made)) == 1000
+    assert ids.kind(made[0]) == "per"
+    assert [ids.kind(one) for one in ("per_1", "per", "_" + made[0][4:], made[0].upper(), "")] == [None] * 5
+
+
+def test_times_are_rfc_3339() -> None:
+    """Milliseconds and Z."""
+    assert len(clock.text(clock.now())) == len("2026-05-04T10:00:00.000Z")
+
+
+def test_faults_carry_status_and_code() -> None:
+    """The edge needs no more than that."""
+    faults = [unauthenticated(), forbidden("no"), unavailable(2), bad_cursor()]
+    assert [(one.code, one.status) for one in faults] == [
+        ("UNAUTHENTICATED", 401),
+        ("FORBIDDEN", 403),
+        ("UNAVAILABLE", 503),
+        ("BAD_CURSOR", 200),
+    ]
+    assert faults[2].extra == {"retryAfter": 2}
+
+
+def test_an_administrator_may_everything() -> None:
+    """Other keys only what they hold."""
+    reader = Actor("acc", "key", frozenset({Scope.PEOPLE_READ}))
+    assert reader.may(Scope.PEOPLE_READ, Scope.ADMIN)
+    assert not reader.may(Scope.PEOPLE_MANAGE)
+    assert Actor("acc", "key", frozenset({Scope.ADMIN})).may(Scope.PEOPLE_MANAGE)
