@@ -6,9 +6,11 @@ from typing import Any
 from app.catalog.checks import Listing
 from app.catalog.service import CatalogService
 from app.claims.service import Claims
+from app.companies.model import Company
 from app.core.actor import Actor, Scope
 from app.mongo.engine import Engine
 from app.persons.model import Locator, Person
+from app.persons.plan import Link
 from app.persons.service import Persons
 from app.persons.wish import Given
 from app.timeline.service import Timeline
@@ -29,6 +31,11 @@ class House:
     async def person(self, *emails: str, **also: Any) -> Person:
         """Make a person with emails."""
         return await self.persons.create(ACTOR, given(emails=emails, **also))
+
+    async def link(self, company: Company, *persons: Person) -> None:
+        """Make persons members of a company."""
+        locators = [Locator("id", one.id) for one in persons]
+        await self.persons.link(ACTOR, locators, Link(company.id, company.subject))
 
 
 def house(engine: Engine) -> House:

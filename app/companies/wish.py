@@ -1,0 +1,110 @@
+"""What a caller wants of a company, checked: every rule that needs no other profile. All pure."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.catalog.checks import Checks, Listing, attributes, lone, tags
+from app.catalog.model import COMPANY, Catalog
+from app.core import text
+from app.core.errors import Refused
+
+NAME_MAX = 255
+DOMAINS_MAX = 100
+DOMAIN_MAX = 253
+_DOMAIN = re.compile(r"[\w](?:[\w-]*[\w])?(?:\.[\w](?:[\w-]*[\w])?)+")
+
+
+@dataclass(slots=True)
+class Given:
+    """A company as it came in: scalars by attribute name; `nested` where lists stand under `set` and `add`."""
+
+    scalars: dict[str, Any] = field(default_factory=dict)
+    domains: Listing[str] | None = None
+    tags: Listing[str] | None = None
+    attributes: Any = None
+    nested: bool = False
+
+
+@dataclass(slots=True)
+class Wish:
+    """Checked wishes; an absent scalar stays, None clears; attributes by id, as kept."""
+
+    scalars: dict[str, Any]
+    domains: Listing[str] | None
+    tags: Listing[str] | None
+    attributes: dict[str, Any]
+
+
+def _short(limit: int) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
+        return value
+
+    return check
+
+
+def _name(value: str) -> str:
+    return _short(NAME_MAX)(value.strip())
+
+
+# Attribute → its name in inputs and its check.
+RULES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "name": ("name", _name),
+    "external_id": ("externalId", text.external_id),
+    "country": ("country", _short(50)),
+    "region": ("region", _short(255)),
+    "segment": ("segment", _short(255)),
+    "industry": ("industry", _short(255)),
+    "customer_stage": ("customerStage", _short(255)),
+    "account_manager": ("accountManager", _short(255)),
+    "vat_number": ("vatNumber", _short(50)),
+    "notes": ("notes", _short(1023)),
+}
+
+
+def domain(value: str) -> str:
+    """Return the domain trimmed, in lower case, without a dot at its end; refuses what is none."""
+    normal = value.strip().casefold().rstrip(".")
+    if len(normal) > DOMAIN_MAX or not _DOMAIN.fullmatch(normal):
+        raise Refused("INVALID", "A domain is written like example.com.")
+    return normal
+
+
+def check(given: Given, catalog: Catalog) -> Wish:
+    """Return the checked wish, or raise Refusals for everything that is wrong."""
+    checks = Checks()
+    scalars: dict[str, Any] = {}
+    for attribute, value in given.scalars.items():
+        name, rule = RULES[attribute]
+        if attribute == "name" and not (value or "").strip():
+            checks.refused.append(Refused("REQUIRED", "A company has a name.", ("name",)))
+        blank = value is None or (attribute != "external_id" and not value)
+        scalars[attribute] = None if blank else checks.run(rule, value, at=(name,))
+    wish = Wish(
+        scalars,
+        _domains(checks, given),
+        tags(checks, given.tags, nested=given.nested),
+        attributes(checks, given.attributes, COMPANY, catalog),
+    )
+    checks.settle()
+    return wish
+
+
+def _domains(checks: Checks, given: Given) -> Listing[str] | None:
+    if given.domains is None:
+        return None
+    lone(checks, given.domains, "domains")
+
+    def all_of(part: str, values: list[str]) -> list[str]:
+        at = ("domains", part) if given.nested else ("domains",)
+        if len(values) > DOMAINS_MAX:
+            checks.refused.append(Refused("TOO_MANY", f"A company has at most {DOMAINS_MAX} domains.", at))
+            return []
+        return [checks.run(domain, value, at=(*at, str(index))) for index, value in enumerate(values)]
+
+    replace = None if given.domains.replace is None else all_of("set", given.domains.replace)
+    gone = [value.strip().casefold() for value in given.domains.remove]
+    return Listing(replace, all_of("add", given.domains.add), gone)
