@@ -1,0 +1,245 @@
+"""The hub: whoever follows a topic sees each of its events once, in order, from any cursor that is still known.
+
+Followers of one group share the work; nobody waits for a slow one; where events were lost comes RESYNC, never silence.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable, Sequence
+from contextlib import suppress
+
+import structlog
+
+from app.core.errors import unavailable
+from app.live.catchup import CatchUp
+from app.live.feed import Feed
+from app.live.group import Group, Routes
+from app.live.seat import SLOW_EVENTS, Closing, OnSlow, Render, Seat, SlowConsumer, rendered, repeated
+from app.live.topic import Frame, Moment, Topic
+from app.mongo.engine import Engine
+
+SWEEP_SECONDS = 1.0
+# Between sweeps a group looks after its slowest each so many events, which bounds what it holds.
+SWEEP_EVENTS = 1_000
+# Processes stand at most about a second apart; a position that isn't reached by then was never one of this database.
+AHEAD_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+Key = tuple[Hashable, Topic]
+
+
+class Hub:
+    """All followers of this process. Made before the feed starts; `follow` needs a feed that has started."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        engine: Engine,
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._feed = feed
+        self._monotonic = monotonic
+        self._pause = pause
+        self._catch_up = CatchUp(engine, feed, pause)
+        self._groups: dict[Key, Group] = {}
+        self._routes: Routes[Group] = Routes()
+        self._seats: dict[Seat, Key] = {}
+        self._live: dict[Seat, Group] = {}
+        self._ahead: set[Seat] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._closing = False
+        feed.on_batch(self._take)
+        feed.on_reset(self._reset)
+
+    async def follow(
+        self,
+        topic: Topic,
+        *,
+        group: Hashable,
+        render: Render,
+        after: str | None = None,
+        on_slow: OnSlow | None = None,
+    ) -> AsyncGenerator[str, None]:
+        """Yield encoded payloads: those of READY, then of every event behind `after` (None: from now on), each once.
+
+        READY carries `after`, or the present position; RESYNC comes where events behind the cursor are known no more.
+        `render` serves everybody with an equal `group` and topic, so it may only depend on these. The follower is there
+        from the first item on; close the generator (`contextlib.aclosing`) to leave. Raises SlowConsumer, of which
+        `on_slow` is told at once, even while a payload is stuck; Closing; and the Fault that a render ended with.
+        """
+        if self._closing:
+            raise Closing
+        if not self._feed.position:
+            raise unavailable()
+        seat = Seat(topic, render, after, on_slow)
+        self._admit(seat, (group, topic), after)
+        try:
+            while True:
+                token, frame = await self._next(seat)
+                for payload in frame.payloads:
+                    seat.hand(self._monotonic())
+                    yield payload
+                    seat.took()
+                seat.taken = token
+                if frame.last:
+                    return
+        finally:
+            self._dismiss(seat)
+
+    def sweep(self, seats: Iterable[Seat] | None = None) -> None:
+        """End those (of `seats`, or of all) who are too far behind; runs each SWEEP_SECONDS by itself."""
+        now = self._monotonic()
+        for seat in list(self._seats if seats is None else seats):
+            group = self._live.get(seat)
+            if seat.overdue(now) or (group is not None and seat.behind(group.last) >= SLOW_EVENTS):
+                self._turn_out(seat)
+
+    async def close(self) -> None:
+        """End all followers with Closing; new ones are refused the same way. Idempotent."""
+        self._closing = True
+        for seat in self._seats:
+            seat.stop(Closing())
+        await self._catch_up.close()
+        sweeper, self._sweeper = self._sweeper, None
+        if sweeper is not None:
+            sweeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await sweeper
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    # One follower
+
+    def _admit(self, seat: Seat, key: Key, after: str | None) -> None:
+        self._seats[seat] = key
+        if self._sweeper is None:
+            self._sweeper = asyncio.create_task(self._sweep_on(), name="live-sweep")
+        if after is None:
+            self._enter(seat)
+            seat.taken = seat.reached
+        seat.backlog.appendleft(Moment("READY", seat.reached if after is None else after))
+
+    async def _next(self, seat: Seat) -> tuple[str, Frame]:
+        """Return the next frame and the position behind it."""
+        while True:
+            seat.check()
+            if seat.backlog:
+                moment = seat.backlog.popleft()
+                frame = await rendered(seat.render, moment)
+                seat.check()
+                return moment.token, frame
+            if seat.slot is None:
+                await self._approach(seat)
+                continue
+            slot = seat.slot.next
+            if slot is not None and slot.frame is not None:
+                seat.slot = slot
+                return slot.token, slot.frame
+            if (fault := self._live[seat].fault) is not None:
+                raise repeated(fault)
+            await seat.wait()
+
+    async def _approach(self, seat: Seat) -> None:
+        """Bring the seat one step nearer to live."""
+        if seat.catching_up:
+            await seat.wait()
+        elif seat.lost:
+            seat.reached = self._feed.position
+            self._enter(seat)
+            seat.backlog.append(Moment("RESYNC", seat.reached))
+        elif self._feed.covers(seat.reached):
+            self._enter(seat, since=seat.reached)
+        elif seat.reached < self._feed.ring.floor:
+            self._catch_up.join(seat)
+        else:
+            await self._wait_ahead(seat)
+
+    async def _wait_ahead(self, seat: Seat) -> None:
+        """Wait a batch for the feed to get where another process stood already."""
+        now = self._monotonic()
+        if seat.ahead_since is None:
+            seat.ahead_since = now
+        elif self._feed.healthy and now - seat.ahead_since >= AHEAD_SECONDS:
+            seat.lost = True
+            return
+        self._ahead.add(seat)
+        try:
+            await seat.wait()
+        finally:
+            self._ahead.discard(seat)
+
+    def _enter(self, seat: Seat, since: str | None = None) -> None:
+        """Make the seat live; what the ring has behind `since` waits for it. One step, so nothing falls between."""
+        key = self._seats[seat]
+        group = self._groups.get(key)
+        if group is None or group.fault is not None:
+            if group is not None:
+                self._routes.remove(group.topic, group)
+            group = self._groups[key] = Group(seat.topic, self._monotonic)
+            self._routes.add(seat.topic, group)
+        group.enter(seat)
+        self._live[seat] = group
+        if since is not None:
+            seat.backlog.extend(self._feed.ring.since(since, seat.topic))
+        seat.reached = self._feed.position
+
+    def _leave(self, seat: Seat) -> None:
+        """Take the seat out of its group or its stretch; a group that nobody needs is gone."""
+        group = self._live.pop(seat, None)
+        if group is not None:
+            group.leave(seat)
+            if not group.seats:
+                self._routes.remove(group.topic, group)
+                if self._groups.get(self._seats[seat]) is group:
+                    del self._groups[self._seats[seat]]
+        if seat.catching_up:
+            self._catch_up.leave(seat)
+
+    def _dismiss(self, seat: Seat) -> None:
+        self._leave(seat)
+        self._ahead.discard(seat)
+        self._seats.pop(seat, None)
+        if not self._seats and self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def _turn_out(self, seat: Seat) -> None:
+        if seat.end is not None:
+            return
+        slow = SlowConsumer(seat.taken)
+        self._leave(seat)
+        seat.stop(slow)
+        if seat.on_slow is not None:
+            try:
+                seat.on_slow(slow)
+            except Exception as error:  # noqa: BLE001 - the others are still to be looked after
+                log.error("live_callback_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback shows values
+
+    async def _sweep_on(self) -> None:
+        while True:
+            await self._pause(SWEEP_SECONDS)
+            self.sweep()
+
+    # All followers
+
+    def _take(self, moments: Sequence[Moment]) -> None:
+        for moment in moments:
+            if moment.event is not None:
+                for group in self._routes.of(moment.event):
+                    self._push(group, moment)
+        for seat in self._ahead:
+            seat.ring()
+
+    def _push(self, group: Group, moment: Moment) -> None:
+        group.push(moment)
+        if group.last.number % SWEEP_EVENTS == 0:
+            self.sweep(group.seats)
+
+    def _reset(self) -> None:
+        # Older slots come first, then this, then what is live again.
+        for group in list(set(self._live.values())):
+            group.push(Moment("RESYNC", self._feed.position))

@@ -1,0 +1,142 @@
+"""A follower's seat: where it stands, what waits for it, and a bell; no frames of its own, only a place among them."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from app.core.errors import Fault
+from app.live.topic import Frame, Moment, Topic
+
+SLOW_SECONDS = 60.0
+SLOW_EVENTS = 10_000
+# A last resort against a render that never ends: an operation has its own, shorter time.
+RENDER_SECONDS = 30.0
+
+log = structlog.get_logger(__name__)
+
+Render = Callable[[Moment], Awaitable[Frame]]
+
+
+class SlowConsumer(Exception):  # noqa: N818
+    """A follower stayed too far behind; `token` is the position behind the last payload that it took."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__("too far behind")
+        self.token = token
+
+
+class Closing(Exception):  # noqa: N818
+    """The hub is closing; a follower goes on elsewhere from the last cursor it saw."""
+
+
+OnSlow = Callable[[SlowConsumer], None]
+
+
+def repeated(fault: Fault) -> Fault:
+    """Return an equal fault, for an exception that is raised in many tasks would collect all their tracebacks."""
+    return Fault(fault.code, fault.message, status=fault.status, **fault.extra)
+
+
+async def rendered(render: Render, moment: Moment) -> Frame:
+    """Return the moment's frame; whatever goes wrong is a Fault, and what was not expected is logged by its type."""
+    try:
+        async with asyncio.timeout(RENDER_SECONDS):
+            return await render(moment)
+    except Fault:
+        raise
+    except TimeoutError as error:
+        raise Fault("TIMEOUT", "This event took too long to answer. Subscribe again.") from error
+    except Exception as error:
+        # Whoever renders is code of the edge: its mistakes end this stream, never the room.
+        log.error("live_render_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback could show values
+        raise Fault("INTERNAL", "Something went wrong on our side.") from error
+
+
+class Slot:
+    """One moment on its way to a group's seats; `frame` is None until rendered, `next` until something follows.
+
+    Slots form a chain that seats hold on to, so what everybody has read is gone without bookkeeping.
+    """
+
+    __slots__ = ("frame", "moment", "next", "number", "since", "token")
+
+    def __init__(self, number: int, moment: Moment | None) -> None:
+        self.number = number
+        self.moment = moment
+        self.token = moment.token if moment is not None else ""
+        self.frame: Frame | None = None
+        self.since = 0.0  # when it was rendered, monotonic
+        self.next: Slot | None = None
+
+
+class Seat:
+    """One follower.
+
+    `taken` is the position behind the last payload that was taken; `reached` the one up to which everything was taken
+    or waits in `backlog`. `slot` is the last slot that was read, None while the seat isn't live.
+    """
+
+    def __init__(self, topic: Topic, render: Render, after: str | None, on_slow: OnSlow | None) -> None:
+        self.topic = topic
+        self.render = render
+        self.on_slow = on_slow
+        self.taken = after or ""
+        self.reached = after or ""
+        self.backlog: deque[Moment] = deque()
+        self.slot: Slot | None = None
+        self.lost = False  # its position is known no more: to be told with RESYNC
+        self.catching_up = False
+        self.ahead_since: float | None = None
+        self.end: Exception | None = None
+        self._handed_at: float | None = None
+        self._bell: asyncio.Future[None] | None = None
+
+    def hand(self, now: float) -> None:
+        """Note that a payload is being handed over."""
+        self._handed_at = now
+
+    def took(self) -> None:
+        """Note that the payload was taken; raises what ended the seat meanwhile."""
+        self._handed_at = None
+        self.check()
+
+    def check(self) -> None:
+        """Raise what ended the seat: SlowConsumer, Closing or a Fault."""
+        if self.end is not None:
+            raise self.end
+
+    def stop(self, end: Exception) -> None:
+        """End the stream with `end`, unless it has an end already, and let go of what waits."""
+        if self.end is None:
+            self.end = end
+        self.backlog.clear()
+        self.slot = None
+        self.ring()
+
+    def behind(self, last: Slot) -> int:
+        """Return how many events of the group that ends with `last` were not taken yet."""
+        return 0 if self.slot is None else last.number - self.slot.number
+
+    def overdue(self, now: float) -> bool:
+        """Tell whether the follower took nothing, or left the next frame waiting, for SLOW_SECONDS."""
+        if self._handed_at is not None and now - self._handed_at >= SLOW_SECONDS:
+            return True
+        if self.slot is None or self.backlog:
+            return False
+        waiting = self.slot.next
+        return waiting is not None and waiting.frame is not None and now - waiting.since >= SLOW_SECONDS
+
+    async def wait(self) -> None:
+        """Wait for the bell. Nothing may be awaited between looking whether there is something and calling this."""
+        self._bell = asyncio.get_running_loop().create_future()
+        try:
+            await self._bell
+        finally:
+            self._bell = None
+
+    def ring(self) -> None:
+        """Wake the follower if it waits."""
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
