@@ -300,3 +300,23 @@ async def test_members_join_and_leave_a_company(home: House) -> None:
     await home.persons.leave_all(ACTOR, company, subject)
     assert (await home.persons.members("acc_1", company, Slice(5))).items == []
     assert (await types(home, ann.subjects[0]))[0] == "companyUnlinked"
+
+
+async def test_a_refused_change_leaves_the_old_value(home: House) -> None:
+    """Forbidden characters on update and replace; elsewhere the same characters are fine."""
+    await home.person("a@example.com", first_name="Ann")
+    bad = {"first_name": "A<"}
+    for overwrite in (False, True):
+        work = home.persons.update(ACTOR, email("a@example.com"), Given(scalars=bad), overwrite=overwrite)
+        assert await refused(work) == [("FORBIDDEN_CHARACTER", ("firstName",))]
+    after = await home.persons.update(ACTOR, email("a@example.com"), Given(scalars={"address": "<1> & 2"}))
+    assert (after.first_name, after.address) == ("Ann", "<1> & 2")
+
+
+async def test_nothing_that_identifies_is_no_person(home: House) -> None:
+    """A name alone is refused, and so is one character too many of an attribute."""
+    assert await refused(home.person(first_name="Ann")) == [("NO_IDENTIFIER", ())]
+    await define(home, "s", "STRING")
+    long = home.person("a@example.com", attributes={"s": "x" * 4097})
+    assert await refused(long) == [("TOO_LONG", ("customAttributes", "s"))]
+    assert await home.persons.count("acc_1", {}) == 0
