@@ -77,6 +77,11 @@ class CatalogService:
         elif change.document and (held := self._catalogs.get(change.document["account"])):
             held.add(store.read(change.collection, change.document))
 
+    async def refresh(self) -> None:
+        """Read every catalog in memory again: news may have been missed."""
+        for account in list(self._catalogs):
+            await self.fresh(account)
+
     # ------------------------------------------------------------ tags
 
     async def create_tag(self, account: str, name: str) -> Tag:

@@ -1,32 +1,37 @@
 """What can be done with companies: find, page, create, change, delete. Each change and its event are one unit."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from app.catalog import filters as shared
 from app.catalog import store as catalog_store
 from app.catalog.checks import Listing, has_unknown
-from app.catalog.model import Tag
+from app.catalog.model import COMPANY, Tag
 from app.catalog.service import CatalogService, tag_claim
 from app.claims.model import Claim
 from app.claims.service import Claims, writes
-from app.companies import store
+from app.companies import filters, store
 from app.companies.model import Company, claim_key, claims_of
 from app.companies.wish import DOMAINS_MAX, RULES, Given, Wish, check
 from app.core import clock, ids
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
-from app.core.text import caseless
+from app.core.text import caseless, fold
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
-from app.mongo.engine import Clash, Conflict, Delete, Document, Engine, Insert, Replace, Stale, Unit
+from app.mongo.engine import Clash, Conflict, Delete, Document, Engine, Insert, Replace, Sort, Stale, Unit
 from app.timeline.model import Event
 from app.timeline.store import COLLECTION as EVENTS
-from app.timeline.store import behind
 from app.timeline.store import document as event_document
 
 TRIES = 8
+ORDERS: dict[str, tuple[str, Sort]] = {
+    "CREATED_AT": ("createdAt", store.BY_CREATION),
+    "UPDATED_AT": ("updatedAt", store.BY_UPDATE),
+    "NAME": ("sort", store.BY_NAME),
+}
 TAKEN = {"name": "DUPLICATE_NAME", "domain": "DUPLICATE_DOMAIN", "externalId": "DUPLICATE_EXTERNAL_ID"}
 
 Plan = Callable[[Company | None, dict[str, Tag]], tuple[Company, tuple[str, ...]]]
@@ -58,14 +63,51 @@ class Companies:
         claim = await self._claims.one(claim_key(account, kind, value.strip()))
         return await self.get(account, claim.owner) if claim else None
 
-    async def page(self, account: str, part: Slice) -> Page[Company]:
-        """Return a part of the companies, newest first (index by creation)."""
-        where, direction = behind("createdAt", part, {})
-        sort = (("createdAt", direction), ("_id", direction))
-        bound = Bound(self._engine, store.COLLECTION, account)
-        found = await bound.find(where, sort=sort, limit=part.limit + 1, hint=store.BY_CREATION)
+    async def page(
+        self,
+        account: str,
+        part: Slice,
+        query: Mapping[str, Any] | None = None,
+        *,
+        by: str = "CREATED_AT",
+        descending: bool = True,
+    ) -> Page[Company]:
+        """Return a part of the companies that a query of `query()` finds, on the index of its order."""
+        field, hint = ORDERS[by]
+        direction = -1 if descending != part.backward else 1
+        where: dict[str, Any] = {}
+        terms: list[Mapping[str, Any]] = [query] if query else []
+        if part.position is not None:
+            value, last = part.position
+            at = value if by == "NAME" else clock.moment(value)
+            strict, loose = ("$lt", "$lte") if direction < 0 else ("$gt", "$gte")
+            where[field] = {loose: at}
+            terms.append({"$or": [{field: {strict: at}}, {"_id": {strict: last}}]})
+        if terms:
+            where["$and"] = terms
+        sort = ((field, direction), ("_id", direction))
+        found = await self._bound(account).find(where, sort=sort, limit=part.limit + 1, hint=hint)
         page = cut(found, part)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
+
+    async def query(self, account: str, wanted: Mapping[str, Any] | None, search: str | None = None) -> dict[str, Any]:
+        """Return the query of a filter and a search; refuses a bad filter with BAD_VARIABLES."""
+        terms = []
+        if wanted:
+            catalog = await self._catalog.of(account)
+            if shared.unknown(catalog, COMPANY, wanted):
+                catalog = await self._catalog.fresh(account)
+            terms.append(filters.query(wanted, catalog))
+        if search is not None and search.strip():
+            terms.append(shared.search(search))
+        return shared.joined(terms)
+
+    async def count(self, account: str, query: Mapping[str, Any]) -> int:
+        """Return how many companies a query finds."""
+        return await self._bound(account).count({"$and": [query]} if query else {})
+
+    def _bound(self, account: str) -> Bound:
+        return Bound(self._engine, store.COLLECTION, account)
 
     async def _read(self, account: str, documents: Sequence[Document]) -> list[Company]:
         catalog = self._catalog.known(account) or await self._catalog.of(account)
@@ -256,6 +298,8 @@ def _by_id(company: Company, wish: Listing[str] | None, new: dict[str, Tag]) -> 
     return Listing(replaced, [tag_id(name) for name in wish.add], gone)
 
 
-def position(company: Company) -> tuple[int, str]:
-    """Return where a company stands in the list."""
-    return clock.millis(company.created_at), company.id
+def position(company: Company, by: str = "CREATED_AT") -> tuple[int | str, str]:
+    """Return where a company stands in a list of that order."""
+    if by == "NAME":
+        return fold(company.name), company.id
+    return clock.millis(company.created_at if by == "CREATED_AT" else company.updated_at), company.id

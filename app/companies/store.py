@@ -2,10 +2,13 @@
 
 from app.catalog.model import Catalog
 from app.companies.model import Company
+from app.core import text
 from app.mongo.engine import Document, Sort
 
 COLLECTION = "companies"
 BY_CREATION: Sort = (("account", 1), ("createdAt", 1), ("_id", 1))
+BY_UPDATE: Sort = (("account", 1), ("updatedAt", 1), ("_id", 1))
+BY_NAME: Sort = (("account", 1), ("sort", 1), ("_id", 1))
 FIELDS = {
     "external_id": "externalId",
     "country": "country",
@@ -25,6 +28,8 @@ def document(company: Company) -> Document:
         "_id": company.id,
         "account": company.account,
         "name": company.name,
+        "sort": text.fold(company.name),
+        "words": text.words(company.name, *company.domains),
         "subject": company.subject,
         "createdAt": company.created_at,
         "updatedAt": company.updated_at,

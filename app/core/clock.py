@@ -14,6 +14,11 @@ def millis(moment: datetime) -> int:
     return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
 
 
+def moment(milliseconds: int) -> datetime:
+    """Return the naive UTC moment of milliseconds since 1970."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
+
+
 def text(moment: datetime) -> str:
     """Return RFC 3339 in UTC with milliseconds and `Z`."""
     return moment.isoformat(timespec="milliseconds") + "Z"

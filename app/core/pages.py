@@ -40,6 +40,11 @@ class Signer:
     """Makes and opens cursors with the service's secret; every process of one database shares it."""
 
     def __init__(self, secret: bytes) -> None:
+        self._key = b""
+        self.rekey(secret)
+
+    def rekey(self, secret: bytes) -> None:
+        """Sign with another secret from now on."""
         self._key = hashlib.blake2b(secret, digest_size=32, person=b"cursor").digest()
 
     def seal(self, account: str, query: str, position: Sequence[Any]) -> str:

@@ -9,16 +9,22 @@ from app.live.topic import Moment, Topic
 Present = Callable[[Moment], Awaitable[tuple[Sequence[Any], bool]]]
 
 
+def _bare(token: str) -> str:
+    return token
+
+
 @dataclass(slots=True)
 class Following:
     """`present` turns a moment into the root values to execute with, and says whether it is the last.
 
-    It is asynchronously iterable only in form, since graphql-core asks for that; the hub drives it.
+    `seal` makes the client's cursor of a position. It is asynchronously iterable only in form, since graphql-core asks
+    for that; the hub drives it.
     """
 
     topic: Topic
     after: str | None
     present: Present
+    seal: Callable[[str], str] = _bare
 
     def __aiter__(self) -> "Following":
         return self

@@ -6,7 +6,7 @@ from pathlib import Path
 from app.core.errors import StartError
 from app.mongo.engine import Engine
 from app.mongo.indexes import INDEXES, check
-from app.mongo.private import PrivateMongod, find
+from app.mongo.private import PrivateMongod, find, running
 from app.mongo.server import Server
 from app.mongo.twin import Twin
 
@@ -27,10 +27,22 @@ class Store:
             await self.mongod.stop()
 
 
-async def open_store(
-    *, url: str | None, database: str, embedded: str, data_dir: Path, mongod: str | None, driver: str
+async def open_store(  # noqa: PLR0913 - the settings, one by one
+    *,
+    url: str | None,
+    database: str,
+    embedded: str,
+    data_dir: Path,
+    mongod: str | None,
+    driver: str,
+    share: bool = False,
 ) -> Store:
-    """Open the store that the settings name, with its indexes; raises StartError."""
+    """Open the store that the settings name, with its indexes; raises StartError.
+
+    With `share` a private mongod that another process runs is used beside it, and left running.
+    """
+    if share and url is None and embedded != "memory":
+        url = running(data_dir)
     store = await _open(url, database, embedded, data_dir, mongod, driver)
     try:
         await _prepare(store.engine)

@@ -20,7 +20,8 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
     "companies": (
         (("account", 1), ("createdAt", 1), ("_id", 1)),  # companies by creation
         (("account", 1), ("updatedAt", 1), ("_id", 1)),  # companies by last change
-        (("account", 1), ("name", 1), ("_id", 1)),  # companies by name
+        (("account", 1), ("sort", 1), ("_id", 1)),  # companies by name
+        (("account", 1), ("words", 1), ("_id", 1)),  # search by the beginning of words
         (("account", 1), ("tags", 1), ("_id", 1)),  # carriers of a tag
     ),
     "tags": ((("account", 1), ("_id", 1)),),

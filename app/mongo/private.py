@@ -61,6 +61,23 @@ def find(explicit: str | None) -> Path | None:
     return next((path.absolute() for path in packaged if os.access(path, os.X_OK)), None)
 
 
+def running(data_dir: Path) -> str | None:
+    """Return the address of the mongod that another process runs on this data directory, None where nobody does."""
+    home = data_dir.resolve()
+    try:
+        lock = os.open(home / "owner.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        port = (home / "mongo.port").read_text().strip() if (home / "mongo.port").exists() else ""
+        return f"mongodb://{LOOPBACK}:{port}/?replicaSet={REPLICA_SET}" if port.isdigit() else None
+    finally:
+        os.close(lock)
+    return None
+
+
 class PrivateMongod:
     """One running mongod; made by `start`, ended by `stop`."""
 

@@ -1,22 +1,9 @@
 """Which persons are wanted: the filter of the contract, and the query that finds them. All pure."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from app.catalog.model import PERSON, AttributeDefinition, Catalog
-from app.catalog.values import day
-from app.core import text
-from app.core.errors import Fault
-
-TERMS_MAX = 200
-DEPTH_MAX = 10
-VALUES_MAX = 1000
-
-# A filter as it comes in: the contract's names and plain values.
-Wanted = Mapping[str, Any]
-Query = dict[str, Any]
+from app.catalog.filters import Builder, Inherited, Normal, Query, Wanted, compared, exact
+from app.catalog.model import PERSON, Catalog
 
 STRINGS = {
     "externalId": "externalId",
@@ -30,151 +17,6 @@ STRINGS = {
     "email": "emails.v",
     "phone": "phones.v",
 }
-_COMPARE = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
-NOTHING: Query = {"_id": {"$in": []}}
-
-
-@dataclass(slots=True)
-class Inherited:
-    """Which companies carry a tag: member persons have it too."""
-
-    companies: Mapping[str, Sequence[str]]
-
-
-def bad(message: str) -> Fault:
-    """Return the refusal of a filter that can't be meant."""
-    return Fault("BAD_VARIABLES", message, status=400)
-
-
-def tag_names(wanted: Wanted | None) -> set[str]:
-    """Return every tag that a filter names, so that companies carrying it can be looked up before."""
-    if not wanted:
-        return set()
-    found = {
-        name
-        for names in (wanted.get("tags") or {}).values()
-        for name in ([names] if isinstance(names, str) else names or [])
-    }
-    for part in (*(wanted.get("and") or []), *(wanted.get("or") or []), wanted.get("not") or {}):
-        found |= tag_names(part)
-    return found
-
-
-def query(wanted: Wanted, catalog: Catalog, inherited: Inherited) -> Query:
-    """Return the query of a filter; refuses one too large or contradictory with BAD_VARIABLES."""
-    return _Builder(catalog, inherited).all_of(wanted, 1)
-
-
-class _Builder:
-    """Builds one query and counts its terms."""
-
-    def __init__(self, catalog: Catalog, inherited: Inherited) -> None:
-        self._catalog = catalog
-        self._inherited = inherited
-        self._terms = 0
-        self._special: dict[str, Callable[[Any], list[Query]]] = {
-            "ids": lambda value: [{"_id": {"$in": bounded(value)}}],
-            "type": lambda value: [{"type": value}],
-            "gender": lambda value: [{"gender": value}],
-            "createdFrom": lambda value: [{"createdFrom": value}],
-            "companyId": lambda value: [{"companies.id": value}],
-            "hasPush": lambda value: [{"push": {"$exists": value}}],
-            "tags": self._tags,
-            "customAttribute": self._attribute,
-            "birthDate": lambda value: [compared("birthDate", value)],
-            "createdAt": lambda value: [compared("createdAt", value)],
-            "updatedAt": lambda value: [compared("updatedAt", value)],
-        }
-
-    def all_of(self, wanted: Wanted, depth: int) -> Query:
-        if depth > DEPTH_MAX:
-            raise bad(f"A filter is nested at most {DEPTH_MAX} levels deep.")
-        terms: list[Query] = []
-        for name, value in wanted.items():
-            if value is None:
-                continue
-            self._terms += 1
-            if self._terms > TERMS_MAX:
-                raise bad(f"A filter has at most {TERMS_MAX} terms.")
-            terms += self._term(name, value, depth)
-        return {"$and": terms} if len(terms) > 1 else terms[0] if terms else {}
-
-    def _term(self, name: str, value: Any, depth: int) -> list[Query]:
-        if name == "and":
-            return [self.all_of(part, depth + 1) for part in value]
-        if name == "or":
-            return [{"$or": [self.all_of(part, depth + 1) for part in value]}] if value else [NOTHING]
-        if name == "not":
-            return [{"$nor": [self.all_of(value, depth + 1)]}]
-        if name in STRINGS:
-            return strings(STRINGS[name], value, normal=NORMAL.get(name))
-        return self._special[name](value)
-
-    def _tags(self, wanted: Wanted) -> list[Query]:
-        terms: list[Query] = []
-        if wanted.get("has") is not None:
-            terms.append(self._tag(wanted["has"]))
-        if wanted.get("hasAny") is not None:
-            found = [self._tag(name) for name in bounded(wanted["hasAny"])]
-            terms.append({"$or": found} if found else NOTHING)
-        if wanted.get("hasAll") is not None:
-            terms += [self._tag(name) for name in bounded(wanted["hasAll"])]
-        if wanted.get("hasNone"):
-            terms.append({"$nor": [self._tag(name) for name in bounded(wanted["hasNone"])]})
-        return terms
-
-    def _tag(self, name: str) -> Query:
-        tag = self._catalog.tag(name)
-        if tag is None:
-            return NOTHING
-        companies = self._inherited.companies.get(tag.id)
-        own: Query = {"tags": tag.id}
-        return {"$or": [own, {"companies.id": {"$in": list(companies)}}]} if companies else own
-
-    def _attribute(self, wanted: Wanted) -> list[Query]:
-        definition = self._catalog.attribute(PERSON, wanted["name"])
-        if definition is None:
-            raise bad(f"There is no attribute {wanted['name']}.")
-        return attribute(definition, wanted)
-
-
-def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
-    """Return the terms on one custom attribute."""
-    field = f"a.{definition.id}"
-    terms: list[Query] = []
-    fits = {"string": ("STRING",), "number": ("INTEGER", "DECIMAL"), "boolean": ("BOOLEAN",), "date": ("DATE",)}
-    fits["dateTime"] = ("DATE_TIME",)
-    for name, types in fits.items():
-        value = wanted.get(name)
-        if value is None:
-            continue
-        if definition.type not in types:
-            raise bad(f"{definition.name} is {definition.type}: it can't be compared with `{name}`.")
-        if name == "string":
-            terms += strings(field, value, normal=None)
-        elif name == "boolean":
-            terms.append({field: value})
-        elif name == "date":
-            terms.append(
-                compared(field, {k: v if k == "exists" else day(v) for k, v in value.items() if v is not None})
-            )
-        else:
-            terms.append(compared(field, value))
-    if wanted.get("exists") is not None:
-        terms.append({field: {"$exists": wanted["exists"]}})
-    if not terms:
-        raise bad("A filter on an attribute says how to compare it.")
-    return terms
-
-
-def compared(field: str, wanted: Wanted) -> Query:
-    """Return the term of a comparison; several bounds hold together."""
-    terms = {_COMPARE[name]: value for name, value in wanted.items() if name in _COMPARE and value is not None}
-    if wanted.get("exists") is not None:
-        terms["$exists"] = wanted["exists"]
-    if not terms:
-        raise bad("A comparison says what to compare with.")
-    return {field: terms}
 
 
 def _email(value: str) -> str:
@@ -186,45 +28,17 @@ def _digits(value: str) -> str:
 
 
 # Identifiers are compared in their normal form, not by a pattern: that rides on what is stored.
-NORMAL: dict[str, Callable[[str], str]] = {"email": _email, "phone": _digits, "externalId": str}
+NORMAL: dict[str, Normal] = {"email": _email, "phone": _digits, "externalId": exact}
 
 
-def strings(field: str, wanted: Wanted, *, normal: Callable[[str], str] | None) -> list[Query]:
-    """Return the terms of a string filter; text is compared without case, identifiers in their normal form."""
-
-    def same(value: str) -> Any:
-        return normal(value) if normal else re.compile(f"^{re.escape(value)}$", re.IGNORECASE)
-
-    def part(before: str, value: str, after: str) -> Query:
-        flags = re.NOFLAG if normal is str else re.IGNORECASE
-        return {field: re.compile(before + re.escape(normal(value) if normal else value) + after, flags)}
-
-    makers: dict[str, Callable[[Any], Query]] = {
-        "eq": lambda value: {field: same(value)},
-        "ne": lambda value: {"$nor": [{field: same(value)}]},
-        "in": lambda value: {field: {"$in": [same(one) for one in bounded(value)]}},
-        "notIn": lambda value: {field: {"$nin": [same(one) for one in bounded(value)]}},
-        "contains": lambda value: part("", value, ""),
-        "startsWith": lambda value: part("^", value, ""),
-        "endsWith": lambda value: part("", value, "$"),
-        "exists": lambda value: {field: {"$exists": value}},
+def query(wanted: Wanted, catalog: Catalog, inherited: Inherited) -> Query:
+    """Return the query of a filter; refuses one too large or contradictory with BAD_VARIABLES."""
+    special = {
+        "type": lambda value: [{"type": value}],
+        "gender": lambda value: [{"gender": value}],
+        "createdFrom": lambda value: [{"createdFrom": value}],
+        "companyId": lambda value: [{"companies.id": value}],
+        "hasPush": lambda value: [{"push": {"$exists": value}}],
+        "birthDate": lambda value: [compared("birthDate", value)],
     }
-    terms = [makers[name](value) for name, value in wanted.items() if value is not None]
-    if not terms:
-        raise bad("A comparison says what to compare with.")
-    return terms
-
-
-def bounded(given: Sequence[str]) -> list[str]:
-    """Return the list, or refuse one that is too long."""
-    if len(given) > VALUES_MAX:
-        raise bad(f"A filter lists at most {VALUES_MAX} values.")
-    return list(given)
-
-
-def search(words: str) -> Query:
-    """Return the query of a search: every word begins some word of the profile, case and accents aside."""
-    found = text.words(words)
-    if not found:
-        return NOTHING
-    return {"$and": [{"words": re.compile("^" + re.escape(word))} for word in found[:TERMS_MAX]]}
+    return Builder(catalog, PERSON, STRINGS, normal=NORMAL, special=special, inherited=inherited).all_of(wanted)

@@ -1,11 +1,11 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
+from app.catalog import filters as shared
 from app.catalog.checks import has_unknown
-from app.catalog.model import PERSON, AttributeDefinition, Catalog
+from app.catalog.model import PERSON, AttributeDefinition
 from app.catalog.service import CatalogService
 from app.claims.service import Claims
 from app.core import clock
@@ -103,7 +103,7 @@ class Persons:
         where: dict[str, Any] = {"state": ACTIVE}
         terms: list[Mapping[str, Any]] = [query] if query else []
         if part.position is not None:
-            where[field] = {"$lte" if direction < 0 else "$gte": _moment(part.position[0])}
+            where[field] = {"$lte" if direction < 0 else "$gte": clock.moment(part.position[0])}
             terms.append(_behind(field, part.position, "$lt" if direction < 0 else "$gt"))
         if terms:
             where["$and"] = terms
@@ -126,24 +126,22 @@ class Persons:
         terms = []
         if wanted:
             catalog = await self._catalog.of(account)
-            names = filters.tag_names(wanted)
-            if any(catalog.tag(name) is None for name in names) or _unknown(catalog, wanted):
+            if shared.unknown(catalog, PERSON, wanted):
                 catalog = await self._catalog.fresh(account)
-            found = [tag.id for tag in map(catalog.tag, names) if tag]
+            found = [tag.id for tag in map(catalog.tag, shared.tag_names(wanted)) if tag]
             terms.append(filters.query(wanted, catalog, await self._inherited(account, found)))
         if search is not None and search.strip():
-            terms.append(filters.search(search))
-        terms = [term for term in terms if term]
-        return {"$and": terms} if len(terms) > 1 else terms[0] if terms else {}
+            terms.append(shared.search(search))
+        return shared.joined(terms)
 
-    async def _inherited(self, account: str, tag_ids: Sequence[str]) -> filters.Inherited:
+    async def _inherited(self, account: str, tag_ids: Sequence[str]) -> shared.Inherited:
         carriers: dict[str, list[str]] = {}
         if tag_ids:
             companies = Bound(self._engine, "companies", account)
             for kept in await companies.find({"tags": {"$in": list(tag_ids)}}, projection={"_id": 1, "tags": 1}):
                 for tag_id in kept["tags"]:
                     carriers.setdefault(tag_id, []).append(kept["_id"])
-        return filters.Inherited(carriers)
+        return shared.Inherited(carriers)
 
     async def members(self, account: str, company_id: str, part: Slice) -> Page[Person]:
         """Return a part of a company's persons, by id (index `account,companies.id,_id`)."""
@@ -238,15 +236,5 @@ def position(person: Person, by: str) -> tuple[int, str]:
     return clock.millis(person.created_at if by == "CREATED_AT" else person.updated_at), person.id
 
 
-def _moment(millis: int) -> datetime:
-    return datetime.fromtimestamp(millis / 1000, UTC).replace(tzinfo=None)
-
-
 def _behind(field: str, at: Sequence[Any], strict: str) -> dict[str, Any]:
-    return {"$or": [{field: {strict: _moment(at[0])}}, {"_id": {strict: at[1]}}]}
-
-
-def _unknown(catalog: Catalog, wanted: Mapping[str, Any]) -> bool:
-    named = wanted.get("customAttribute")
-    parts = (*(wanted.get("and") or []), *(wanted.get("or") or []), *filter(None, [wanted.get("not")]))
-    return bool(named and catalog.attribute(PERSON, named["name"]) is None) or any(_unknown(catalog, p) for p in parts)
+    return {"$or": [{field: {strict: clock.moment(at[0])}}, {"_id": {strict: at[1]}}]}

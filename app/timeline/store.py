@@ -1,7 +1,7 @@
 """How events are kept: one immutable document each, in the order of their subject or of their arrival."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from app.core import clock
@@ -93,7 +93,7 @@ def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, A
     if part.position is None:
         return ({field: bounds} if bounds else {}), direction
     millis, last_id = part.position
-    at = datetime.fromtimestamp(millis / 1000, UTC).replace(tzinfo=None)
+    at = clock.moment(millis)
     strict, loose = ("$gt", "$gte") if part.backward else ("$lt", "$lte")
     either = [{field: {strict: at}}, {"_id": {strict: last_id}}]
     return {

@@ -1,0 +1,36 @@
+"""How much a key may ask per second: a bucket for each key, filled steadily, that holds ten seconds' worth."""
+
+import time
+from collections.abc import Callable
+
+from app.core.errors import Fault
+
+BURST_SECONDS = 10
+BUCKETS = 10_000
+
+
+class Rates:
+    """Token buckets by key id; `per_second` 0 switches them off."""
+
+    def __init__(self, per_second: int, timer: Callable[[], float] = time.monotonic) -> None:
+        self._rate = float(per_second)
+        self._full = self._rate * BURST_SECONDS
+        self._timer = timer
+        # Key → (tokens, when they were counted).
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, key: str, cost: int) -> None:
+        """Take `cost` units, or raise RATE_LIMITED with the seconds to wait; no request is more than a bucket."""
+        if not self._rate:
+            return
+        now = self._timer()
+        tokens, at = self._buckets.get(key, (self._full, now))
+        tokens = min(self._full, tokens + (now - at) * self._rate)
+        cost = min(max(1, cost), int(self._full))
+        if tokens < cost:
+            wait = max(1, -int(-(cost - tokens) // self._rate))
+            message = f"This key asks too much at once. Try again in {wait} seconds."
+            raise Fault("RATE_LIMITED", message, status=429, retryAfter=wait)
+        if key not in self._buckets and len(self._buckets) >= BUCKETS:
+            self._buckets.pop(next(iter(self._buckets)))
+        self._buckets[key] = (tokens - cost, now)

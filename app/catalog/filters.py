@@ -1,0 +1,240 @@
+"""Filters that persons and companies share: and, or, not, texts, comparisons, tags and custom attributes. All pure."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.catalog.model import AttributeDefinition, Catalog
+from app.catalog.values import day
+from app.core import text
+from app.core.errors import Fault
+
+TERMS_MAX = 200
+DEPTH_MAX = 10
+VALUES_MAX = 1000
+
+# A filter as it comes in: the contract's names and plain values.
+Wanted = Mapping[str, Any]
+Query = dict[str, Any]
+Normal = Callable[[str], str]
+
+_COMPARE = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
+NOTHING: Query = {"_id": {"$in": []}}
+
+
+@dataclass(slots=True)
+class Inherited:
+    """Which companies carry a tag: member persons have it too."""
+
+    companies: Mapping[str, Sequence[str]]
+
+
+def bad(message: str) -> Fault:
+    """Return the refusal of a filter that can't be meant."""
+    return Fault("BAD_VARIABLES", message, status=400)
+
+
+def tag_names(wanted: Wanted | None) -> set[str]:
+    """Return every tag that a filter names, so that companies carrying it can be looked up before."""
+    if not wanted:
+        return set()
+    found = {
+        name
+        for names in (wanted.get("tags") or {}).values()
+        for name in ([names] if isinstance(names, str) else names or [])
+    }
+    for part in (*(wanted.get("and") or []), *(wanted.get("or") or []), wanted.get("not") or {}):
+        found |= tag_names(part)
+    return found
+
+
+def unknown(catalog: Catalog, target: str, wanted: Wanted | None) -> bool:
+    """Tell whether a filter names a tag or attribute that the catalog doesn't know: it may be a moment old."""
+    if not wanted:
+        return False
+    if any(catalog.tag(name) is None for name in tag_names(wanted)):
+        return True
+    named = wanted.get("customAttribute")
+    parts = (*(wanted.get("and") or []), *(wanted.get("or") or []), *filter(None, [wanted.get("not")]))
+    lacking = named and catalog.attribute(target, named["name"]) is None
+    return bool(lacking) or any(unknown(catalog, target, part) for part in parts)
+
+
+class Builder:
+    """Builds one query and counts its terms.
+
+    `texts` maps the filter's text fields to fields of the document, `normal` those that are compared in a normal form;
+    `special` has what only this kind of profile knows.
+    """
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        target: str,
+        texts: Mapping[str, str],
+        *,
+        normal: Mapping[str, Normal],
+        special: Mapping[str, Callable[[Any], list[Query]]],
+        inherited: Inherited | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._target = target
+        self._texts = texts
+        self._normal = normal
+        self._inherited = inherited or Inherited({})
+        self._terms = 0
+        self._special: dict[str, Callable[[Any], list[Query]]] = {
+            "ids": lambda value: [{"_id": {"$in": bounded(value)}}],
+            "tags": self._tags,
+            "customAttribute": self._attribute,
+            "createdAt": lambda value: [compared("createdAt", value)],
+            "updatedAt": lambda value: [compared("updatedAt", value)],
+            **special,
+        }
+
+    def all_of(self, wanted: Wanted, depth: int = 1) -> Query:
+        """Return the query of a filter; refuses one too large or contradictory with BAD_VARIABLES."""
+        if depth > DEPTH_MAX:
+            raise bad(f"A filter is nested at most {DEPTH_MAX} levels deep.")
+        terms: list[Query] = []
+        for name, value in wanted.items():
+            if value is None:
+                continue
+            self._terms += 1
+            if self._terms > TERMS_MAX:
+                raise bad(f"A filter has at most {TERMS_MAX} terms.")
+            terms += self._term(name, value, depth)
+        return {"$and": terms} if len(terms) > 1 else terms[0] if terms else {}
+
+    def _term(self, name: str, value: Any, depth: int) -> list[Query]:
+        if name == "and":
+            return [self.all_of(part, depth + 1) for part in value]
+        if name == "or":
+            return [{"$or": [self.all_of(part, depth + 1) for part in value]}] if value else [NOTHING]
+        if name == "not":
+            return [{"$nor": [self.all_of(value, depth + 1)]}]
+        if name in self._texts:
+            return strings(self._texts[name], value, normal=self._normal.get(name))
+        return self._special[name](value)
+
+    def _tags(self, wanted: Wanted) -> list[Query]:
+        terms: list[Query] = []
+        if wanted.get("has") is not None:
+            terms.append(self._tag(wanted["has"]))
+        if wanted.get("hasAny") is not None:
+            found = [self._tag(name) for name in bounded(wanted["hasAny"])]
+            terms.append({"$or": found} if found else NOTHING)
+        if wanted.get("hasAll") is not None:
+            terms += [self._tag(name) for name in bounded(wanted["hasAll"])]
+        if wanted.get("hasNone"):
+            terms.append({"$nor": [self._tag(name) for name in bounded(wanted["hasNone"])]})
+        return terms
+
+    def _tag(self, name: str) -> Query:
+        tag = self._catalog.tag(name)
+        if tag is None:
+            return NOTHING
+        companies = self._inherited.companies.get(tag.id)
+        own: Query = {"tags": tag.id}
+        return {"$or": [own, {"companies.id": {"$in": list(companies)}}]} if companies else own
+
+    def _attribute(self, wanted: Wanted) -> list[Query]:
+        definition = self._catalog.attribute(self._target, wanted["name"])
+        if definition is None:
+            raise bad(f"There is no attribute {wanted['name']}.")
+        return attribute(definition, wanted)
+
+
+def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
+    """Return the terms on one custom attribute."""
+    field = f"a.{definition.id}"
+    terms: list[Query] = []
+    fits = {"string": ("STRING",), "number": ("INTEGER", "DECIMAL"), "boolean": ("BOOLEAN",), "date": ("DATE",)}
+    fits["dateTime"] = ("DATE_TIME",)
+    for name, types in fits.items():
+        value = wanted.get(name)
+        if value is None:
+            continue
+        if definition.type not in types:
+            raise bad(f"{definition.name} is {definition.type}: it can't be compared with `{name}`.")
+        if name == "string":
+            terms += strings(field, value, normal=None)
+        elif name == "boolean":
+            terms.append({field: value})
+        elif name == "date":
+            terms.append(
+                compared(field, {k: v if k == "exists" else day(v) for k, v in value.items() if v is not None})
+            )
+        else:
+            terms.append(compared(field, value))
+    if wanted.get("exists") is not None:
+        terms.append({field: {"$exists": wanted["exists"]}})
+    if not terms:
+        raise bad("A filter on an attribute says how to compare it.")
+    return terms
+
+
+def compared(field: str, wanted: Wanted) -> Query:
+    """Return the term of a comparison; several bounds hold together."""
+    terms = {_COMPARE[name]: value for name, value in wanted.items() if name in _COMPARE and value is not None}
+    if wanted.get("exists") is not None:
+        terms["$exists"] = wanted["exists"]
+    if not terms:
+        raise bad("A comparison says what to compare with.")
+    return {field: terms}
+
+
+def strings(field: str, wanted: Wanted, *, normal: Callable[[str], str] | None) -> list[Query]:
+    """Return the terms of a string filter; text is compared without case, identifiers in their normal form."""
+    given = [value if isinstance(value, list) else [value] for value in wanted.values()]
+    if any(isinstance(one, str) and "\0" in one for values in given for one in values):
+        raise bad("A text can't contain the character U+0000.")
+
+    def same(value: str) -> Any:
+        return normal(value) if normal else re.compile(f"^{re.escape(value)}$", re.IGNORECASE)
+
+    def part(before: str, value: str, after: str) -> Query:
+        flags = re.NOFLAG if normal is exact else re.IGNORECASE
+        return {field: re.compile(before + re.escape(normal(value) if normal else value) + after, flags)}
+
+    makers: dict[str, Callable[[Any], Query]] = {
+        "eq": lambda value: {field: same(value)},
+        "ne": lambda value: {"$nor": [{field: same(value)}]},
+        "in": lambda value: {field: {"$in": [same(one) for one in bounded(value)]}},
+        "notIn": lambda value: {field: {"$nin": [same(one) for one in bounded(value)]}},
+        "contains": lambda value: part("", value, ""),
+        "startsWith": lambda value: part("^", value, ""),
+        "endsWith": lambda value: part("", value, "$"),
+        "exists": lambda value: {field: {"$exists": value}},
+    }
+    terms = [makers[name](value) for name, value in wanted.items() if value is not None]
+    if not terms:
+        raise bad("A comparison says what to compare with.")
+    return terms
+
+
+def bounded(given: Sequence[str]) -> list[str]:
+    """Return the list, or refuse one that is too long."""
+    if len(given) > VALUES_MAX:
+        raise bad(f"A filter lists at most {VALUES_MAX} values.")
+    return list(given)
+
+
+def search(words: str) -> Query:
+    """Return the query of a search: every word begins some word of the profile, case and accents aside."""
+    found = text.words(words)
+    if not found:
+        return NOTHING
+    return {"$and": [{"words": re.compile("^" + re.escape(word))} for word in found[:TERMS_MAX]]}
+
+
+def exact(value: str) -> str:
+    """Compare as it stands."""
+    return value
+
+
+def joined(terms: Sequence[Query]) -> Query:
+    """Return one query of several."""
+    held = [term for term in terms if term]
+    return {"$and": held} if len(held) > 1 else held[0] if held else {}

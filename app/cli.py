@@ -1,0 +1,281 @@
+"""The command line: `profiles serve`, `demo`, `accounts`, `keys`, `schema`, `config`.
+
+Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
+"""
+
+import asyncio
+import difflib
+import sys
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import httpx
+import orjson
+import typer
+import uvloop
+
+from app import serving
+from app.access.model import ApiKey
+from app.access.service import Access
+from app.core import clock
+from app.core.actor import Scope
+from app.core.errors import Fault, Refusals, Refused, StartError
+from app.demo import Demo, DemoError, Progress
+from app.graph.schema import sdl
+from app.main import Service, open_settings_store
+from app.settings import BadSettings, Settings
+from app.web import log
+
+T = TypeVar("T")
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+accounts_app = typer.Typer(no_args_is_help=True, help="Accounts of the service.")
+keys_app = typer.Typer(no_args_is_help=True, help="API keys of an account.")
+app.add_typer(accounts_app, name="accounts")
+app.add_typer(keys_app, name="keys")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DEMO_KEY = "demo"
+
+
+def main() -> None:
+    """Run the command line; the one place that turns exceptions into a line and a status."""
+    try:
+        app()
+    except (BadSettings, StartError, DemoError) as error:
+        _fail(str(error))
+    except Refused as refused:
+        _fail(refused.message)
+    except Refusals as refusals:
+        _fail("; ".join(one.message for one in refusals.refusals))
+    except Fault as fault:
+        _fail(fault.message)
+
+
+def _fail(message: str) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(1)
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(work)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _show(value: Any) -> None:
+    _say(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+# ---------------------------------------------------------------- serving
+
+
+@app.command()
+def serve(
+    *,
+    demo: Annotated[
+        bool, typer.Option(help="Fill the account with sample data, and keep some activity going.")
+    ] = False,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+) -> None:
+    """Serve; prints the address of GraphiQL, where the data are, and on an empty store the first admin key."""
+    settings = Settings.load(host=host, port=port)
+    log.configure(settings.log)
+    listening = serving.bound(settings.host, settings.port)
+    try:
+        _run(serving.serve(settings, listening, _greet, *([_live_demo] if demo else [])))
+    finally:
+        listening.close()
+
+
+async def _greet(service: Service, url: str) -> None:
+    if not service.store.kept:
+        _say("Nothing is kept: all data are in memory, and gone when the service stops.")
+    if service.edge.graphiql:
+        _say(f"GraphiQL   {url}/graphql")
+    _say(f"Data       {service.store.description}")
+    text = await service.services.access.first_key()
+    if text is not None:
+        _say(f"Admin key  {text}")
+        _say("           shown this once; more by `profiles keys create`")
+
+
+async def _live_demo(service: Service, url: str) -> None:
+    """Fill the default account through the public API, with a key that lives as long as the demo."""
+    access = service.services.access
+    account = next(iter(await access.accounts()))
+    scopes = [Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE, Scope.EVENTS_WRITE]
+    key, text, _ = await access.create_key(account.id, DEMO_KEY, scopes)
+    try:
+        await _demonstrate(url, text, 2.0)
+    except DemoError as error:
+        print(f"The demo stopped: {error}", file=sys.stderr, flush=True)
+    finally:
+        await access.revoke_key(account.id, key.id)
+
+
+@app.command()
+def demo(
+    *,
+    url: Annotated[str, typer.Option(help="Address of the service.")] = "http://127.0.0.1:8000",
+    key: Annotated[str, typer.Option(help="A key with PEOPLE_READ, PEOPLE_MANAGE and EVENTS_WRITE.")] = "",
+    rate: Annotated[float, typer.Option(min=0.01, max=1000, help="Activity per second once it is filled.")] = 2.0,
+) -> None:
+    """Fill an account with believable data through the public API, then keep some activity going."""
+    text = key or (Settings.load().admin_key or _no_key()).get_secret_value()
+    try:
+        _run(_demonstrate(url, text, rate))
+    except KeyboardInterrupt:
+        _say("Stopped.")
+
+
+def _no_key() -> Any:
+    raise typer.BadParameter("Give a key by --key or PROFILES_ADMIN_KEY.")
+
+
+async def _demonstrate(url: str, key: str, rate: float) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        show = Demo(client, rate=rate)
+        with Progress() as progress:
+            await show.fill(progress.update)
+        _say("The sample data are there; activity goes on until ctrl-C.")
+        await show.run()
+
+
+# ---------------------------------------------------------------- accounts and keys
+
+
+async def _with_access(work: Callable[[Access], Awaitable[T]]) -> T:
+    settings = Settings.load()
+    store = await open_settings_store(settings, share=True)
+    try:
+        access = Access(store.engine, secret=settings.secret.get_secret_value() if settings.secret else None)
+        await access.open()
+        return await work(access)
+    finally:
+        await store.close()
+
+
+@accounts_app.command("create")
+def create_account(
+    name: Annotated[str, typer.Argument(help="The account's name.")], *, as_json: AsJson = False
+) -> None:
+    """Make an account; prints its id and its first admin key."""
+    account, _, text = _run(_with_access(lambda access: access.create_account(name)))
+    if as_json:
+        _show({"id": account.id, "name": account.name, "key": text})
+    else:
+        _say(f"Account    {account.id}\nAdmin key  {text}\n           shown this once")
+
+
+@accounts_app.command("list")
+def list_accounts(*, as_json: AsJson = False) -> None:
+    """List the accounts, oldest first."""
+    found = _run(_with_access(lambda access: access.accounts()))
+    if as_json:
+        _show([{"id": one.id, "name": one.name, "createdAt": clock.text(one.created_at)} for one in found])
+    for one in () if as_json else found:
+        _say(f"{one.id}  {clock.text(one.created_at)}  {one.name}")
+
+
+@keys_app.command("create")
+def create_key(
+    *,
+    account: Annotated[str, typer.Option(help="Id of the account.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    scope: Annotated[list[Scope], typer.Option(help="What it may do; several are possible.")],
+    strict: Annotated[bool, typer.Option(help="Join known persons on signed tokens alone.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key; it is shown this once."""
+
+    async def work(access: Access) -> tuple[ApiKey, str, str | None]:
+        if await access.account(account) is None:
+            raise Refused("NOT_FOUND", f"There is no account {account}.")
+        return await access.create_key(account, name, scope, strict_identity=strict)
+
+    key, text, identity = _run(_with_access(work))
+    if as_json:
+        _show({**_key(key), "key": text, "identitySecret": identity})
+        return
+    _say(f"Key              {text}\n                 shown this once")
+    if identity is not None:
+        _say(f"Identity secret  {identity}")
+
+
+@keys_app.command("list")
+def list_keys(*, account: Annotated[str, typer.Option(help="Id of the account.")], as_json: AsJson = False) -> None:
+    """List an account's keys, newest first."""
+    found = [_key(one) for one in _run(_with_access(lambda access: access.keys(account)))]
+    if as_json:
+        _show(found)
+    for one in () if as_json else found:
+        state = "revoked" if one["revokedAt"] else "good"
+        _say(f"{one['id']}  {one['prefix']}  {state:7}  {','.join(one['scopes'])}  {one['name']}")
+
+
+@keys_app.command("revoke")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Id of the key.")], *, as_json: AsJson = False
+) -> None:
+    """Revoke a key: it opens nothing any more, and its sockets are closed within 5 seconds."""
+    key = _key(_run(_with_access(lambda access: access.revoke_any(key_id))))
+    if as_json:
+        _show(key)
+    else:
+        _say(f"{key['id']} is revoked.")
+
+
+def _key(key: ApiKey) -> dict[str, Any]:
+    moments = {"createdAt": key.created_at, "lastUsedAt": key.last_used_at}
+    moments |= {"expiresAt": key.expires_at, "revokedAt": key.revoked_at}
+    return {
+        "id": key.id,
+        "account": key.account,
+        "name": key.name,
+        "prefix": key.prefix,
+        "scopes": [scope.value for scope in key.scopes],
+        "strictIdentity": key.strict_identity,
+        **{name: clock.text(moment) if moment else None for name, moment in moments.items()},
+    }
+
+
+# ---------------------------------------------------------------- looking
+
+
+@app.command()
+def schema(
+    *, check: Annotated[Path | None, typer.Option(help="Compare with this file; status 1 where it differs.")] = None
+) -> None:
+    """Print the schema."""
+    text = sdl()
+    if check is None:
+        sys.stdout.write(text)
+        return
+    kept = check.read_text() if check.exists() else ""
+    if kept == text:
+        return
+    lines = difflib.unified_diff(kept.splitlines(), text.splitlines(), str(check), "the code", lineterm="", n=1)
+    for line in lines:
+        _say(line)
+    sys.exit(1)
+
+
+@app.command()
+def config(*, as_json: AsJson = False) -> None:
+    """Print the effective settings, secrets hidden."""
+    described = Settings.load().described()
+    if as_json:
+        _show(described)
+    for name, value in [] if as_json else described.items():
+        _say(f"{name}={'' if value is None else value}")
+
+
+if __name__ == "__main__":
+    main()

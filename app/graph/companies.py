@@ -1,0 +1,167 @@
+"""How companies are asked for and changed."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from app.companies.model import Company
+from app.companies.service import position
+from app.core.errors import Refused
+from app.core.pages import PAGE_MAX
+from app.graph import reading, types
+from app.graph.connections import Connection, Place
+from app.graph.context import Context
+from app.graph.declare import First, Info, Input, Last, argument, relation
+from app.graph.inputs import CompanyLocator, CreateCompanyInput, PersonLocator, UpdateCompanyInput
+from app.graph.persons import Expected
+from app.graph.relations import After, Before
+from app.graph.results import CompanyPayload, DeletePayload, Payload, settled
+from app.graph.wanted import CompanyFilter, CompanyOrder
+from app.persons.plan import Link, Unlink
+
+By = Annotated[Input, argument("Which company.", CompanyLocator)]
+Members = Annotated[Sequence[Input], argument("Whom, at most 1000.", list[PersonLocator])]
+ROLE_MAX = 255
+
+
+async def company(info: Info, by: By) -> Company | None:
+    """Find one company."""
+    return await info.context.services.companies.find(info.context.account, *reading.company(by))
+
+
+async def companies(
+    info: Info,
+    filter: Annotated[
+        Input | None, argument("Which companies; all where nothing is said.", CompanyFilter | None)
+    ] = None,
+    search: Annotated[str | None, argument("Words, each of which begins a word of the name or a domain.")] = None,
+    order_by: Annotated[Input | None, argument("In which order; newest first by default.", CompanyOrder | None)] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> Connection[Company]:
+    """Page through companies."""
+    context, order = info.context, order_by or {}
+    rooms, by, direction = context.services.companies, order.get("by", "CREATED_AT"), order.get("direction", "DESC")
+    place = Place(context, "companies", filter, search, by, direction)
+    part = place.part(first, after, last, before)
+    query = await rooms.query(context.account, filter, search)
+    page = await rooms.page(context.account, part, query, by=by, descending=direction == "DESC")
+
+    async def count() -> int:
+        return await rooms.count(context.account, query)
+
+    return Connection(page, place, lambda one: position(one, by), count=count)
+
+
+async def meant(context: Context, by: Input) -> Company:
+    """Return the company of a mutation; refuses COMPANY_NOT_FOUND."""
+    kind, value = reading.company(by)
+    found = await context.services.companies.find(context.account, kind, value)
+    if found is None:
+        raise Refused("COMPANY_NOT_FOUND", "There is no such company.", ("by",))
+    return found
+
+
+async def create_company(info: Info, input: Annotated[Input, argument("The company.", CreateCompanyInput)]) -> Payload:
+    """Make a company."""
+    context = info.context
+    work = context.services.companies.create(context.actor, reading.new_company(input))
+    return await settled(context.actor, "company", work)
+
+
+async def update_company(
+    info: Info,
+    by: By,
+    input: Annotated[Input, argument("The changes.", UpdateCompanyInput)],
+    expected_version: Expected = None,
+) -> Payload:
+    """Change a company."""
+    context = info.context
+
+    async def work() -> Company:
+        found, changes = await meant(context, by), reading.changed_company(input)
+        return await context.services.companies.update(context.actor, found.id, changes, expected=expected_version)
+
+    return await settled(context.actor, "company", work())
+
+
+async def delete_company(info: Info, by: By) -> Payload:
+    """Delete a company."""
+    context = info.context
+
+    async def work() -> list[str]:
+        found = await meant(context, by)
+        await context.services.persons.leave_all(context.actor, found.id, found.subject)
+        await context.services.companies.delete(context.actor, found)
+        return [found.id]
+
+    payload = await settled(context.actor, "deleted_ids", work())
+    payload.deleted_ids = payload.deleted_ids or []
+    return payload
+
+
+async def link_persons(
+    info: Info,
+    company: By,
+    persons: Members,
+    role: Annotated[str | None, argument("What they are there, at most 255 characters: `buyer`.")] = None,
+    primary: Annotated[bool, argument("Whether it becomes their main company.")] = False,  # noqa: FBT002 - by name
+) -> Payload:
+    """Make persons members."""
+    context = info.context
+
+    async def work() -> Company:
+        if role is not None and len(role) > ROLE_MAX:
+            raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
+        found = await _of_members(context, company, persons)
+        link = Link(found.id, found.subject, role, primary)
+        await context.services.persons.link(context.actor, reading.locators(persons, "persons"), link)
+        return found
+
+    return await settled(context.actor, "company", work())
+
+
+async def unlink_persons(info: Info, company: By, persons: Members) -> Payload:
+    """Take members off."""
+    context = info.context
+
+    async def work() -> Company:
+        found = await _of_members(context, company, persons)
+        change = Unlink(found.id, found.subject)
+        await context.services.persons.link(context.actor, reading.locators(persons, "persons"), change)
+        return found
+
+    return await settled(context.actor, "company", work())
+
+
+async def _of_members(context: Context, company: Input, persons: Sequence[Input]) -> Company:
+    if len(persons) > PAGE_MAX:
+        raise Refused("TOO_MANY", f"A call takes at most {PAGE_MAX} persons.", ("persons",))
+    try:
+        return await meant(context, company)
+    except Refused as refusal:
+        raise Refused(refusal.code, refusal.message, ("company",)) from refusal
+
+
+@strawberry.type
+class CompanyQueries:
+    """What can be asked about companies."""
+
+    company: types.Company | None = relation(company, "One company; null where it is not known.")
+    companies: types.CompanyConnection = relation(companies, "Companies in pages.")
+
+
+@strawberry.type
+class CompanyMutations:
+    """What can be done with companies."""
+
+    create_company: CompanyPayload = relation(create_company, "Makes a company. A taken name or domain is refused.")
+    update_company: CompanyPayload = relation(update_company, "Changes a company: absent keeps, null clears.")
+    delete_company: DeletePayload = relation(delete_company, "Deletes a company; its persons stay.")
+    link_persons: CompanyPayload = relation(
+        link_persons, "Makes persons members of a company, all of them or, where one is unknown, none."
+    )
+    unlink_persons: CompanyPayload = relation(unlink_persons, "Takes persons off a company.")

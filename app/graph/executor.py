@@ -1,0 +1,215 @@
+"""Runs planned operations: attributes are read in a loop, and whatever must be awaited is awaited in waves.
+
+Everything that one wave asks of the store leaves together, so equal reads share a query. Errors null the nearest place
+that may be null, as GraphQL says. A differential test holds the results against graphql-core's own executor.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
+from typing import Any
+
+from graphql.execution.values import VariableValues
+
+from app.core.errors import Fault
+from app.graph import faults
+from app.graph.plan import Shape, Slot
+
+Known = Callable[[BaseException], Fault]
+
+
+class Info:
+    """What resolvers get to know about a run."""
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Any) -> None:
+        self.context = context
+
+
+class Place:
+    """Where a value lies in the answer: a key of a container that lies at `parent`."""
+
+    __slots__ = ("container", "key", "nullable", "parent")
+
+    def __init__(self, parent: "Place | None", container: Any, key: str | int, *, nullable: bool) -> None:
+        self.parent = parent
+        self.container = container
+        self.key = key
+        self.nullable = nullable
+
+    def path(self, *last: str | int) -> faults.Path:
+        """Return the way from the root."""
+        keys = list(last)
+        place: Place | None = self
+        while place is not None and place.parent is not None:
+            keys.insert(0, place.key)
+            place = place.parent
+        return keys
+
+    def clear(self) -> None:
+        """Put null here, or where the next may be null further out."""
+        place = self
+        while not place.nullable and place.parent is not None:
+            place = place.parent
+        place.container[place.key] = None
+
+
+Pending = tuple[Awaitable[Any], Slot, dict[str, Any], Place]
+
+
+class Run:
+    """One operation, or one event of a subscription, on its way to an answer."""
+
+    __slots__ = ("_info", "_known", "_pending", "_variables", "errors", "faults", "holder")
+
+    def __init__(self, context: Any, variables: VariableValues, known: Known) -> None:
+        self._info = Info(context)
+        self._variables = variables
+        self._known = known
+        self._pending: list[Pending] = []
+        self.holder: dict[str, Any] = {}
+        self.errors: list[dict[str, Any]] = []
+        self.faults: list[Fault] = []
+
+    async def query(self, plan: Sequence[Slot], source: Any) -> dict[str, Any] | None:
+        """Return the data of a selection on `source`, all fields at once."""
+        out, place = self._root()
+        self._fill(plan, source, out, place)
+        if self._pending:
+            await self._drain()
+        data: dict[str, Any] | None = self.holder["data"]
+        return data
+
+    async def mutation(self, plan: Sequence[Slot]) -> dict[str, Any] | None:
+        """Return the data of a mutation, one field after the other."""
+        out, place = self._root()
+        for slot in plan:
+            self._fill((slot,), None, out, place)
+            await self._drain()
+        data: dict[str, Any] | None = self.holder["data"]
+        return data
+
+    async def event(self, slot: Slot, update: Any) -> dict[str, Any] | None:
+        """Return the data of one update of a subscription."""
+        out, place = self._root()
+        self._complete(slot, slot.shape, update, out, slot.key, place)
+        await self._drain()
+        data: dict[str, Any] | None = self.holder["data"]
+        return data
+
+    def _root(self) -> tuple[dict[str, Any], Place]:
+        out: dict[str, Any] = {}
+        self.holder["data"] = out
+        return out, Place(None, self.holder, "data", nullable=True)
+
+    def _fill(self, plan: Sequence[Slot], source: Any, out: dict[str, Any], place: Place) -> None:
+        for slot in plan:
+            key, attribute = slot.key, slot.attribute
+            try:
+                if attribute is not None:
+                    value = getattr(source, attribute)
+                elif slot.constant is not None:
+                    out[key] = slot.constant
+                    continue
+                else:
+                    value = self._resolved(slot, source)
+                    if isawaitable(value):
+                        out[key] = None
+                        self._pending.append((value, slot, out, place))
+                        continue
+            except Exception as error:  # noqa: BLE001 - whatever a field raises becomes its error
+                self._fail(error, slot, out, key, place, nullable=slot.shape.nullable)
+                continue
+            shape = slot.shape
+            if value.__class__ is shape.itself or (value is None and shape.nullable):
+                out[key] = value
+            else:
+                self._complete(slot, shape, value, out, key, place)
+
+    def _resolved(self, slot: Slot, source: Any) -> Any:
+        arguments = slot.fixed if slot.arguments is None else slot.arguments(self._variables)
+        assert slot.resolve is not None  # noqa: S101 - a slot without attribute has one
+        return slot.resolve(source, self._info, **(arguments or {}))
+
+    def _complete(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+        """Put the completed value under `key` of `container`, which lies at `place`."""
+        try:
+            if value is None:
+                _allow_null(slot, shape)
+                container[key] = None
+            elif shape.plan is not None:
+                out: dict[str, Any] = {}
+                container[key] = out
+                self._fill(shape.plan, value, out, Place(place, container, key, nullable=shape.nullable))
+            elif shape.item is not None:
+                self._list(slot, shape, value, container, key, place)
+            elif shape.serialize is not None:
+                container[key] = shape.serialize(value)
+            else:
+                self._abstract(shape, value, container, key, place)
+        except Exception as error:  # noqa: BLE001 - a value that can't be shown is its field's error
+            self._fail(error, slot, container, key, place, nullable=shape.nullable)
+
+    def _list(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise TypeError(f"{slot.owner}.{slot.name} is no list")
+        item = shape.item
+        assert item is not None  # noqa: S101 - its caller looked
+        itself = item.itself
+        if itself is not None and all(one.__class__ is itself for one in value):
+            container[key] = list(value)
+            return
+        items: list[Any] = [None] * len(value)
+        container[key] = items
+        here = Place(place, container, key, nullable=shape.nullable)
+        for index, one in enumerate(value):
+            self._complete(slot, item, one, items, index, here)
+
+    def _abstract(self, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+        assert shape.kind_of is not None  # noqa: S101 - no other shape is left
+        assert shape.plans is not None  # noqa: S101
+        plan = shape.plans[shape.kind_of(value, self._info, None)]
+        out: dict[str, Any] = {}
+        container[key] = out
+        self._fill(plan, value, out, Place(place, container, key, nullable=shape.nullable))
+
+    def _fail(
+        self, error: BaseException, slot: Slot, container: Any, key: str | int, place: Place, *, nullable: bool
+    ) -> None:
+        fault = self._known(error)
+        self.faults.append(fault)
+        self.errors.append(faults.entry(fault, place.path(key), slot.nodes))
+        if nullable:
+            container[key] = None
+        else:
+            place.clear()
+
+    async def _drain(self) -> None:
+        while self._pending:
+            batch, self._pending = self._pending, []
+            if len(batch) == 1:
+                await self._single(batch[0])
+                continue
+            values = await asyncio.gather(*[one[0] for one in batch], return_exceptions=True)
+            for (_, slot, out, place), value in zip(batch, values, strict=True):
+                if isinstance(value, Exception):
+                    self._fail(value, slot, out, slot.key, place, nullable=slot.shape.nullable)
+                elif isinstance(value, BaseException):
+                    raise value
+                else:
+                    self._complete(slot, slot.shape, value, out, slot.key, place)
+
+    async def _single(self, pending: Pending) -> None:
+        awaitable, slot, out, place = pending
+        try:
+            value = await awaitable
+        except Exception as error:  # noqa: BLE001 - whatever a field raises becomes its error
+            self._fail(error, slot, out, slot.key, place, nullable=slot.shape.nullable)
+            return
+        self._complete(slot, slot.shape, value, out, slot.key, place)
+
+
+def _allow_null(slot: Slot, shape: Shape) -> None:
+    if not shape.nullable:
+        raise TypeError(f"{slot.owner}.{slot.name} is null and can't be")

@@ -1,0 +1,62 @@
+"""What went wrong, as an answer shows it: a code and a path, never a traceback, never somebody's data."""
+
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from graphql import FieldNode, GraphQLError, get_location
+
+from app.core.errors import Fault
+
+log = structlog.get_logger(__name__)
+
+Path = list[str | int]
+FRAMES = 6
+
+
+def entry(fault: Fault, path: Path | None = None, nodes: Sequence[FieldNode] = ()) -> dict[str, Any]:
+    """Return the top-level error of a fault."""
+    shown: dict[str, Any] = {"message": fault.message}
+    locations = _locations(nodes)
+    if locations:
+        shown["locations"] = locations
+    if path is not None:
+        shown["path"] = path
+    shown["extensions"] = {"code": fault.code, **fault.extra}
+    return shown
+
+
+def known(error: BaseException, request_id: str) -> Fault:
+    """Return the fault of whatever was raised; what nobody expected is logged by its place and masked."""
+    if isinstance(error, Fault):
+        return error
+    if isinstance(error, GraphQLError):
+        if isinstance(error.original_error, Fault):
+            return error.original_error
+        if error.original_error is None:
+            return Fault("BAD_VARIABLES", error.message, status=400)
+    if isinstance(error, TimeoutError):
+        return Fault("TIMEOUT", "This took too long. Ask for less at a time.", status=504)
+    log.error("unexpected_error", error=type(error).__name__, request_id=request_id, at=_frames(error))
+    return Fault("INTERNAL", "Something went wrong on our side.", status=500, requestId=request_id)
+
+
+def refused(errors: Sequence[GraphQLError], code: str) -> list[dict[str, Any]]:
+    """Return the errors of a document or of variables that could not be taken."""
+    return [{**error.formatted, "extensions": {"code": code}} for error in errors]
+
+
+def _locations(nodes: Sequence[FieldNode]) -> list[dict[str, int]]:
+    found = []
+    for node in nodes:
+        if node.loc is not None:
+            place = get_location(node.loc.source, node.loc.start)
+            found.append({"line": place.line, "column": place.column})
+    return found
+
+
+def _frames(error: BaseException) -> list[str]:
+    """Return where it happened; messages of exceptions may carry values, so they stay out."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    return [f"{frame.filename.rpartition('/app/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

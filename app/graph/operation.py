@@ -1,0 +1,299 @@
+"""One door for all transports: a request comes in as text and values, an answer or a stream goes out.
+
+What never ran is refused with a status and codes; what ran answers with data and the errors of its fields.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+
+import orjson
+from graphql import GraphQLSchema, execute
+from graphql.execution.values import VariableValues
+
+from app.core.actor import Actor, Scope
+from app.core.errors import Fault, forbidden
+from app.graph import faults
+from app.graph.access import needed
+from app.graph.context import Context
+from app.graph.cost import within
+from app.graph.document import Document, Documents, Operation
+from app.graph.executor import Info, Run
+from app.graph.following import Following
+from app.graph.plan import Planner, Slot
+from app.graph.services import Services
+from app.live.hub import Hub
+from app.live.seat import OnSlow
+from app.live.topic import Frame, Moment
+
+OPERATION_SECONDS = 30.0
+PLANS_PER_OPERATION = 16
+INTROSPECTION = ("__schema", "__type", "__typename")
+
+
+@dataclass(slots=True)
+class Request:
+    """What a client sent; `name` chooses among several operations of the text."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    name: str | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a client gets. `ran` tells whether anything was executed; `codes` are those of the errors, for the log."""
+
+    body: bytes
+    status: int = 200
+    ran: bool = True
+    kind: str = ""
+    name: str | None = None
+    codes: Sequence[str] = ()
+    retry_after: int | None = None
+
+
+class Rejected(Exception):  # noqa: N818 - read as what it says
+    """A request that never ran."""
+
+    def __init__(self, errors: list[dict[str, Any]], status: int) -> None:
+        super().__init__(errors[0]["extensions"]["code"])
+        self.errors = errors
+        self.status = status
+
+    @property
+    def codes(self) -> list[str]:
+        """The codes of its errors."""
+        return [error["extensions"]["code"] for error in self.errors]
+
+    @property
+    def retry_after(self) -> int | None:
+        """Seconds to wait, where waiting helps."""
+        wait: int | None = self.errors[0]["extensions"].get("retryAfter")
+        return wait
+
+
+def rejected(fault: Fault, path: faults.Path | None = None) -> Rejected:
+    """Return the rejection by a fault."""
+    return Rejected([faults.entry(fault, path)], max(fault.status, 400))
+
+
+@dataclass(slots=True)
+class Stream:
+    """A subscription that has begun: its encoded payloads, and what makes a cursor of a position of the hub."""
+
+    payloads: AsyncGenerator[str, None]
+    seal: Callable[[str], str]
+
+
+@dataclass(slots=True)
+class Ready:
+    """An operation with everything worked out but its variables' values."""
+
+    document: Document
+    operation: Operation
+    plan: Sequence[Slot]
+    guards: Sequence[tuple[str, tuple[Scope, ...]]]
+    variables: VariableValues
+    cost: int
+    raw: dict[str, Any] = field(default_factory=dict)
+
+
+class Operations:
+    """The operations of one schema on one set of services."""
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        services: Services,
+        hub: Hub,
+        *,
+        introspection: bool = True,
+        take: Callable[[str, int], None] = lambda _key, _cost: None,
+    ) -> None:
+        self.documents = Documents(schema)
+        self._schema = schema
+        self._services = services
+        self._hub = hub
+        self._introspection = introspection
+        self._take = take
+
+    def prepare(self, actor: Actor, request: Request) -> Ready:
+        """Return the operation ready to run for this actor; raises Rejected."""
+        document = self.documents.get(request.query)
+        if document.refusal:
+            raise rejected(document.refusal)
+        if document.errors:
+            code = "VALIDATION_FAILED" if document.ast else "PARSE_FAILED"
+            raise Rejected(faults.refused(document.errors, code), 400)
+        try:
+            operation = document.operation(request.name)
+            variables = operation.coercer.coerce(request.variables)
+            if isinstance(variables, list):
+                raise Rejected(faults.refused(variables, "BAD_VARIABLES"), 400)
+            cost = within(operation.cost, variables.coerced)
+            if document.introspects and not self._introspection:
+                raise forbidden("Introspection is switched off.")
+            plan, guards = self._planned(document, operation, variables)
+            self._take(actor.key, cost)
+        except Fault as fault:
+            raise rejected(fault) from fault
+        if Scope.ADMIN not in actor.scopes:
+            _check(actor, guards)
+        return Ready(document, operation, plan, guards, variables, cost, request.variables or {})
+
+    def _planned(self, document: Document, operation: Operation, variables: VariableValues) -> Any:
+        key = tuple(variables.coerced.get(name) for name in operation.switches) if operation.switches else ()
+        found = operation.plans.get(key)
+        if found is None:
+            if len(operation.plans) >= PLANS_PER_OPERATION:
+                operation.plans.clear()
+            switches = dict(zip(operation.switches, key, strict=True))
+            planner = Planner(self._schema, document.fragments, switches)
+            root = self._schema.get_root_type(operation.node.operation)
+            assert root is not None  # noqa: S101 - it is a valid operation
+            names = {one.name.value: one for one in operation.node.selection_set.selections if hasattr(one, "name")}
+            plan = () if document.introspects else planner.plan(root, [operation.node.selection_set])
+            roots = [(slot.key, slot.name) for slot in plan] or [(name, name) for name in names]
+            guards = [(key, needed(operation.kind, name)) for key, name in roots if not name.startswith("__")]
+            found = operation.plans[key] = (plan, guards)
+        return found
+
+    # ------------------------------------------------------------ queries and mutations
+
+    async def answer(self, actor: Actor, request: Request, request_id: str) -> Answer:
+        """Run a query or a mutation; whatever is wrong is in the answer."""
+        try:
+            ready = self.prepare(actor, request)
+        except Rejected as refusal:
+            return self.refusal(refusal)
+        if ready.operation.kind == "subscription":
+            message = "Subscriptions are served over websocket, or over POST with `Accept: text/event-stream`."
+            return self.refusal(rejected(Fault("VALIDATION_FAILED", message, status=406)))
+        return await self.run(actor, ready, request_id)
+
+    async def run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
+        """Run what was prepared, within OPERATION_SECONDS."""
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                return await self._run(actor, ready, request_id)
+        except TimeoutError as error:
+            return self.refusal(rejected(faults.known(error, request_id)))
+
+    async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
+        operation = ready.operation
+        context = Context(actor, self._services, request_id)
+        if ready.document.introspects:
+            return await self._introspect(ready, context)
+        run = Run(context, ready.variables, partial(faults.known, request_id=request_id))
+        if operation.kind == "mutation":
+            data = await run.mutation(ready.plan)
+        else:
+            data = await run.query(ready.plan, None)
+        if not run.errors:
+            return Answer(orjson.dumps({"data": data}), 200, True, operation.kind, operation.name)
+        return _with_errors(run, data, operation)
+
+    @staticmethod
+    def refusal(refusal: Rejected) -> Answer:
+        """Return the answer to what never ran."""
+        body = orjson.dumps({"errors": refusal.errors})
+        return Answer(body, refusal.status, ran=False, codes=refusal.codes, retry_after=refusal.retry_after)
+
+    async def _introspect(self, ready: Ready, context: Context) -> Answer:
+        """Answer about the schema with graphql-core; what depends on nothing is kept."""
+        operation = ready.operation
+        selections = operation.node.selection_set.selections
+        alone = not operation.coercer.names and all(
+            getattr(getattr(one, "name", None), "value", "") in INTROSPECTION for one in selections
+        )
+        body = operation.plans.get("body") if alone else None  # type: ignore[call-overload]
+        if body is None:
+            assert ready.document.ast is not None  # noqa: S101 - it is a valid document
+            result: Any = execute(
+                self._schema,
+                ready.document.ast,
+                context_value=context,
+                variable_values=ready.raw,
+                operation_name=operation.name,
+            )
+            result = await result if isawaitable(result) else result
+            answer: dict[str, Any] = {"data": result.data}
+            if result.errors:
+                known = [(one, faults.known(one.original_error or one, context.request_id)) for one in result.errors]
+                answer["errors"] = [faults.entry(fault, one.path) for one, fault in known]
+            body = orjson.dumps(answer)
+            if alone:
+                operation.plans["body"] = body  # type: ignore[index]
+        return Answer(body, 200, True, operation.kind, operation.name)
+
+    # ------------------------------------------------------------ subscriptions
+
+    async def stream(self, actor: Actor, ready: Ready, request_id: str, on_slow: OnSlow | None = None) -> "Stream":
+        """Return a subscription's payloads; raises Rejected where it can't begin."""
+        context = Context(actor, self._services, request_id)
+        (slot,) = ready.plan
+        arguments = slot.fixed if slot.arguments is None else slot.arguments(ready.variables)
+        assert self._schema.subscription_type is not None  # noqa: S101 - there is a subscription
+        subscribe: Any = self._schema.subscription_type.fields[slot.name].subscribe
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                following: Following = await subscribe(None, Info(context), **(arguments or {}))
+        except Exception as error:
+            raise rejected(faults.known(error, request_id), [slot.key]) from error
+        known = partial(faults.known, request_id=request_id)
+
+        async def render(moment: Moment) -> Frame:
+            updates, last = await following.present(moment)
+            payloads = []
+            for update in updates:
+                run = Run(context, ready.variables, known)
+                payload: dict[str, Any] = {"data": await run.event(slot, update)}
+                if run.errors:
+                    payload["errors"] = run.errors
+                payloads.append(orjson.dumps(payload).decode())
+            return Frame(tuple(payloads), last)
+
+        group = _group(actor, ready)
+        payloads = self._hub.follow(following.topic, group=group, render=render, after=following.after, on_slow=on_slow)
+        return Stream(payloads, following.seal)
+
+
+def _check(actor: Actor, guards: Sequence[tuple[str, tuple[Scope, ...]]]) -> None:
+    refusals = []
+    for key, scopes in guards:
+        if not actor.may(*scopes):
+            words = " or ".join(scope.value for scope in scopes)
+            refusals.append(faults.entry(forbidden(f"This needs a key with {words}."), [key]))
+    if refusals:
+        raise Rejected(refusals, 403)
+
+
+def _with_errors(run: Run, data: dict[str, Any] | None, operation: Operation) -> Answer:
+    codes = [fault.code for fault in run.faults]
+    answer = Answer(b"", 200, True, operation.kind, operation.name, codes)
+    if data is None:
+        # Nothing at all could be answered: the status says why, as for what never ran.
+        answer.status = max(fault.status for fault in run.faults)
+        answer.ran = answer.status < 400  # noqa: PLR2004
+        answer.retry_after = next((one.extra["retryAfter"] for one in run.faults if "retryAfter" in one.extra), None)
+    shown = {"errors": run.errors, "data": data} if answer.ran else {"errors": run.errors}
+    answer.body = orjson.dumps(shown)
+    return answer
+
+
+def _group(actor: Actor, ready: Ready) -> tuple[Any, ...]:
+    """Return what makes two followers see the same bytes: document, variables and rights, but not where they begin."""
+    variables = {name: value for name, value in ready.raw.items() if name in ready.operation.coercer.names}
+    (slot,) = ready.plan
+    for argument in slot.nodes[0].arguments or ():
+        name = getattr(getattr(argument.value, "name", None), "value", None)
+        # Only where it is used for nothing else: once where it is declared, once here.
+        if argument.name.value == "after" and name and len(re.findall(rf"\${name}\b", ready.document.text)) == 2:  # noqa: PLR2004
+            variables.pop(name, None)
+    shown = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+    return (ready.document.text, ready.operation.name, shown, actor.account, actor.scopes)

@@ -1,0 +1,216 @@
+"""How persons are asked for and changed."""
+
+from asyncio import gather
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+
+from app.core.errors import Refused
+from app.core.pages import PAGE_MAX
+from app.graph import reading, types
+from app.graph.connections import Connection, Place
+from app.graph.declare import First, Info, Input, Last, argument, relation
+from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
+from app.graph.relations import After, Before, persons_connection
+from app.graph.results import DeletePayload, Payload, PersonPayload, settled, shown
+from app.graph.scalars import JSON
+from app.graph.wanted import PersonFilter, PersonOrder
+from app.persons import items as list_items
+from app.persons.model import Person
+
+By = Annotated[Input, argument("Whom.", PersonLocator)]
+Search = Annotated[str | None, argument("Words, each of which begins a word of the names, emails or numbers.")]
+Expected = Annotated[int | None, argument("Refuse with VERSION_CONFLICT where the profile is at another version.")]
+Attribute = Annotated[str, argument("The name of a LIST attribute.")]
+
+
+async def person(info: Info, by: By) -> Person | None:
+    """Find one person."""
+    locator = reading.known(by)
+    return await info.context.services.persons.find(info.context.account, locator) if locator else None
+
+
+async def persons(
+    info: Info,
+    filter: Annotated[Input | None, argument("Which persons; all where nothing is said.", PersonFilter | None)] = None,
+    search: Search = None,
+    order_by: Annotated[Input | None, argument("In which order; newest first by default.", PersonOrder | None)] = None,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+) -> Connection[Person]:
+    """Page through persons."""
+    context, order = info.context, order_by or {}
+    by, direction = order.get("by", "CREATED_AT"), order.get("direction", "DESC")
+    place = Place(context, "persons", filter, search, by, direction)
+    part = place.part(first, after, last, before)
+    query = await context.services.persons.query(context.account, filter, search)
+    page = await context.services.persons.page(context.account, query, part, by=by, descending=direction == "DESC")
+    return persons_connection(page, place, by, context, query)
+
+
+async def match_persons(
+    info: Info,
+    by: Annotated[Sequence[Input], argument("Whom, at most 1000.", list[PersonLocator])],
+) -> list[str | None]:
+    """Find the ids of many."""
+    if len(by) > PAGE_MAX:
+        raise reading.too_many(PAGE_MAX, "persons")
+    named = [reading.known(one) for one in by]
+    wanted = [one for one in named if one]
+    found = iter(await info.context.services.persons.find_all(info.context.account, wanted))
+    held = [next(found) if one else None for one in named]
+    return [one.id if one else None for one in held]
+
+
+async def create_person(info: Info, input: Annotated[Input, argument("The person.", CreatePersonInput)]) -> Payload:
+    """Make a person."""
+    context = info.context
+    work = context.services.persons.create(context.actor, reading.new_person(input))
+    return await settled(context.actor, "person", work, deleted_person_ids=[])
+
+
+async def update_person(
+    info: Info,
+    by: By,
+    input: Annotated[Input, argument("The changes.", UpdatePersonInput)],
+    expected_version: Expected = None,
+) -> Payload:
+    """Change a person."""
+    context = info.context
+
+    async def work() -> Person:
+        whom, changes = reading.locator(by, "by"), reading.changed_person(input)
+        return await context.services.persons.update(context.actor, whom, changes, expected=expected_version)
+
+    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+
+
+async def replace_person(
+    info: Info,
+    by: By,
+    input: Annotated[Input, argument("The whole person; its type is passed over.", CreatePersonInput)],
+    expected_version: Expected = None,
+) -> Payload:
+    """Overwrite a person."""
+    context, persons = info.context, info.context.services.persons
+
+    async def work() -> Person:
+        whom, whole = reading.locator(by, "by"), reading.new_person(input)
+        return await persons.update(context.actor, whom, whole, expected=expected_version, overwrite=True)
+
+    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+
+
+async def delete_person(info: Info, by: By) -> Payload:
+    """Delete a person."""
+    context = info.context
+
+    async def work() -> list[str]:
+        return [await context.services.persons.delete(context.actor, reading.locator(by, "by"))]
+
+    return _none_for_null(await settled(context.actor, "deleted_ids", work()))
+
+
+async def delete_persons(
+    info: Info, by: Annotated[Sequence[Input], argument("Whom, at most 1000.", list[PersonLocator])]
+) -> Payload:
+    """Delete several persons, each for itself."""
+    context, deleted, refused = info.context, [], []
+    if len(by) > PAGE_MAX:
+        refused = [Refused("TOO_MANY", f"A call deletes at most {PAGE_MAX} persons.", ("by",))]
+        return Payload(deleted_ids=[], errors=shown(refused, context.actor))
+    for index, outcome in enumerate(await gather(*[_deleted(info, one) for one in by])):
+        if isinstance(outcome, Refused):
+            refused.append(Refused(outcome.code, outcome.message, ("by", str(index), *outcome.path[1:])))
+        else:
+            deleted.append(outcome)
+    return Payload(deleted_ids=deleted, errors=shown(refused, context.actor))
+
+
+async def _deleted(info: Info, by: Input) -> str | Refused:
+    try:
+        return await info.context.services.persons.delete(info.context.actor, reading.locator(by, "by"))
+    except Refused as refusal:
+        return refusal
+
+
+def _none_for_null(payload: Payload) -> Payload:
+    payload.deleted_ids = payload.deleted_ids or []
+    return payload
+
+
+async def _items(info: Info, by: Input, attribute: str, rule: list_items.ItemsRule) -> Payload:
+    context = info.context
+
+    async def work() -> Person:
+        whom = reading.locator(by, "by")
+        return await context.services.persons.change_items(context.actor, whom, attribute, rule)
+
+    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+
+
+async def append_list_items(
+    info: Info,
+    by: By,
+    attribute: Attribute,
+    items: Annotated[list[JSON], argument("New items, 1 to 128, without ids.")],
+) -> Payload:
+    """Append items."""
+    return await _items(info, by, attribute, list_items.appended(items))
+
+
+async def update_list_items(
+    info: Info,
+    by: By,
+    attribute: Attribute,
+    items: Annotated[list[JSON], argument("Objects with `__id` and the fields to change; null clears a field.")],
+) -> Payload:
+    """Change items."""
+    return await _items(info, by, attribute, list_items.patched(items))
+
+
+async def remove_list_items(
+    info: Info,
+    by: By,
+    attribute: Attribute,
+    item_ids: Annotated[list[str] | None, argument("Ids of the items; all where nothing is said.")] = None,
+) -> Payload:
+    """Take items off."""
+    return await _items(info, by, attribute, list_items.without(item_ids))
+
+
+@strawberry.type
+class PersonQueries:
+    """What can be asked about persons."""
+
+    person: types.Person | None = relation(
+        person, "One person; null where nobody is known. The id of a merged person finds its survivor."
+    )
+    persons: types.PersonConnection = relation(persons, "Persons in pages.")
+    match_persons: list[strawberry.ID | None] = relation(
+        match_persons, "Ids, aligned with the input; null where nobody is known. At most 1000."
+    )
+
+
+@strawberry.type
+class PersonMutations:
+    """What can be done with persons."""
+
+    create_person: PersonPayload = relation(create_person, "Makes a person. A taken identifier is refused.")
+    update_person: PersonPayload = relation(update_person, "Changes a person: absent keeps, null clears.")
+    replace_person: PersonPayload = relation(
+        replace_person,
+        "Overwrites: what is absent is emptied. Push registrations, channels, type and origin stay.",
+    )
+    delete_person: DeletePayload = relation(
+        delete_person, "Deletes a person with identifiers and timeline; the identifiers are free at once."
+    )
+    delete_persons: DeletePayload = relation(delete_persons, "Deletes several persons, each for itself.")
+    append_list_items: PersonPayload = relation(
+        append_list_items, "Puts items behind those of a LIST attribute; each gets an `__id`."
+    )
+    update_list_items: PersonPayload = relation(update_list_items, "Changes fields of items of a LIST attribute.")
+    remove_list_items: PersonPayload = relation(remove_list_items, "Takes items off a LIST attribute.")

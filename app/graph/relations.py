@@ -1,0 +1,163 @@
+"""What leads from one thing to others: companies of a person, persons of a company, timelines."""
+
+from collections.abc import Awaitable
+from typing import Annotated, Any
+
+import strawberry
+
+from app.catalog.model import Tag
+from app.companies.model import Company
+from app.core.pages import Page
+from app.graph import reading
+from app.graph.connections import Connection, Place
+from app.graph.context import Context
+from app.graph.declare import First, Info, Input, Last, argument
+from app.graph.scalars import Cursor
+from app.graph.wanted import TimelineFilter
+from app.persons.model import Person
+from app.persons.service import position as person_position
+from app.timeline.model import Event
+from app.timeline.store import position as event_position
+
+After = Annotated[Cursor | None, argument("Go on behind this cursor.")]
+Before = Annotated[Cursor | None, argument("Go back before this cursor.")]
+Events = Annotated[Input | None, argument("Which events; all where nothing is said.", TimelineFilter | None)]
+Name = Annotated[str, argument("The attribute's name, in any case.")]
+
+
+def attribute_of(root: strawberry.Parent[Any], info: Info, name: Name) -> Any:
+    """Return the value of one custom attribute."""
+    return root.attribute(name)
+
+
+async def total_of(root: strawberry.Parent[Any], info: Info) -> int:
+    """Count what a connection has on all its pages."""
+    found: int = await root.count()
+    return found
+
+
+async def companies_of(
+    root: strawberry.Parent[Person], info: Info, first: First = 20, after: After = None
+) -> Connection[Company]:
+    """Return the companies that a person belongs to; links to companies that are gone are passed over."""
+    context = info.context
+    place = Place(context, f"companies:{root.id}")
+    part = place.part(first, after)
+    held = {one.company_id: one for one in root.memberships}
+    known = await context.services.companies.get_all(context.account, list(held)) if held else {}
+    there = sorted(known.values(), key=lambda company: company.id)
+    behind = [one for one in there if part.position is None or one.id > part.position[0]]
+    page = Page(behind[: part.limit], len(behind) > part.limit, part.position is not None)
+
+    async def count() -> int:
+        return len(there)
+
+    def roles(company: Company) -> tuple[str | None, bool]:
+        return held[company.id].role, held[company.id].primary
+
+    return Connection(page, place, lambda company: (company.id,), count=count, roles=roles)
+
+
+async def persons_of(
+    root: strawberry.Parent[Company], info: Info, first: First = 20, after: After = None
+) -> Connection[Person]:
+    """Return the persons of a company, oldest profile first."""
+    context = info.context
+    persons, account = context.services.persons, context.account
+    place = Place(context, f"members:{root.id}")
+    page = await persons.members(account, root.id, place.part(first, after))
+
+    async def count() -> int:
+        return await persons.count(account, {"companies.id": root.id})
+
+    def roles(person: Person) -> tuple[str | None, bool]:
+        held = next(one for one in person.memberships if one.company_id == root.id)
+        return held.role, held.primary
+
+    return Connection(page, place, lambda person: (person.id,), count=count, roles=roles)
+
+
+def inherited_tags(root: strawberry.Parent[Person], info: Info) -> list[str] | Awaitable[list[str]]:
+    """Return the tags of the person's companies."""
+    return _inherited(root, info.context) if root.memberships else []
+
+
+async def _inherited(person: Person, context: Context) -> list[str]:
+    ids = [one.company_id for one in person.memberships]
+    found = await context.services.companies.get_all(context.account, ids)
+    return list(dict.fromkeys(tag for one in ids if one in found for tag in found[one].tags))
+
+
+async def person_timeline(
+    root: strawberry.Parent[Person],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: Events = None,
+) -> Connection[Event]:
+    """Return what happened to a person, newest first."""
+    place = Place(info.context, f"timeline:{root.id}", filter)
+    part = place.part(first, after, last, before)
+    timeline = info.context.services.timeline
+    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
+    return Connection(page, place, event_position)
+
+
+async def company_timeline(
+    root: strawberry.Parent[Company],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: Events = None,
+) -> Connection[Event]:
+    """Return what happened to a company, newest first."""
+    place = Place(info.context, f"timeline:{root.id}", filter)
+    part = place.part(first, after, last, before)
+    timeline = info.context.services.timeline
+    page = await timeline.of_subjects(info.context.account, [root.subject], reading.events(filter), part)
+    return Connection(page, place, event_position)
+
+
+def event_person(root: strawberry.Parent[Event], info: Info) -> Person | Awaitable[Person | None] | None:
+    """Return the person that an event belongs to."""
+    context = info.context
+    return context.services.persons.get(context.account, root.person_id) if root.person_id else None
+
+
+def event_company(root: strawberry.Parent[Event], info: Info) -> Company | Awaitable[Company | None] | None:
+    """Return the company that an event belongs to."""
+    context = info.context
+    return context.services.companies.get(context.account, root.company_id) if root.company_id else None
+
+
+def update_person(root: strawberry.Parent[Any], info: Info) -> Person | Awaitable[Person | None] | None:
+    """Return the person that a live update is about."""
+    return info.context.services.persons.get(info.context.account, root.person_id) if root.person_id else None
+
+
+def changed_person(root: strawberry.Parent[Any], info: Info) -> Person | Awaitable[Person | None] | None:
+    """Return the person that changed, where it is there to be seen."""
+    return info.context.services.persons.get(info.context.account, root.shown_id) if root.shown_id else None
+
+
+async def tagged_persons(root: strawberry.Parent[Tag], info: Info) -> int:
+    """Count the persons that have a tag themselves."""
+    return await info.context.services.persons.count(info.context.account, {"tags": root.id})
+
+
+async def tagged_companies(root: strawberry.Parent[Tag], info: Info) -> int:
+    """Count the companies that have a tag."""
+    return await info.context.services.companies.count(info.context.account, {"tags": root.id})
+
+
+def persons_connection(page: Page[Person], place: Place, by: str, context: Context, query: Input) -> Connection[Person]:
+    """Put a connection around a page of persons."""
+
+    async def count() -> int:
+        return await context.services.persons.count(context.account, query)
+
+    return Connection(page, place, lambda person: person_position(person, by), count=count)

@@ -1,0 +1,107 @@
+"""The contract's own scalars: how their values come in, go out and are described."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, NewType
+
+import strawberry
+from graphql import GraphQLError, GraphQLScalarType, GraphQLSchema
+from strawberry.types.scalar import ScalarDefinition
+
+from app.catalog.values import moment
+from app.core import clock
+
+DateTime = NewType("DateTime", datetime)
+Date = NewType("Date", str)
+JSON = NewType("JSON", object)
+Cursor = NewType("Cursor", str)
+
+CURSOR_CHARACTERS = 1024
+JSON_DEPTH = 32
+
+
+def _show_moment(value: Any) -> str:
+    return clock.text(value)
+
+
+def _read_moment(value: Any) -> datetime:
+    try:
+        return moment(value)
+    except TypeError:
+        raise GraphQLError("A DateTime is written like 2026-05-04T10:00:00.000Z.") from None
+
+
+def _read_date(value: Any) -> str:
+    try:
+        if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise GraphQLError("A Date is written like 2026-05-04.")
+
+
+def _read_cursor(value: Any) -> str:
+    if isinstance(value, str) and len(value) <= CURSOR_CHARACTERS:
+        return value
+    raise GraphQLError("A Cursor is text that came from this service.")
+
+
+def _read_json(value: Any) -> Any:
+    if _deeper(value, JSON_DEPTH):
+        raise GraphQLError(f"JSON is nested at most {JSON_DEPTH} levels deep.")
+    return value
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# Type → name, how it goes out, how it comes in, what it is.
+SCALARS: dict[object, tuple[str, Callable[[Any], Any], Callable[[Any], Any], str]] = {
+    DateTime: (
+        "DateTime",
+        _show_moment,
+        _read_moment,
+        "A moment in RFC 3339, answered in UTC with milliseconds: `2026-05-04T10:00:00.000Z`.",
+    ),
+    Date: ("Date", _same, _read_date, "A day: `2026-05-04`."),
+    JSON: ("JSON", _same, _read_json, "Any JSON value; 64-bit integers survive the round trip."),
+    Cursor: (
+        "Cursor",
+        _same,
+        _read_cursor,
+        "A position in a list or a stream: opaque, signed, good only for the account and the query it came from.",
+    ),
+}
+
+
+def definitions() -> dict[object, ScalarDefinition]:
+    """Return what Strawberry needs to declare them."""
+    return {
+        type_: strawberry.scalar(name=name, description=words, serialize=out, parse_value=into)
+        for type_, (name, out, into, words) in SCALARS.items()
+    }
+
+
+def bind(schema: GraphQLSchema) -> None:
+    """Give the scalars of a schema that was built from text their two directions."""
+    for name, out, into, _ in SCALARS.values():
+        kind = schema.type_map[name]
+        if not isinstance(kind, GraphQLScalarType):
+            raise TypeError(f"{name} is no scalar.")
+        kind.coerce_output_value = kind.serialize = out  # type: ignore[method-assign, assignment]
+        kind.coerce_input_value = kind.parse_value = _plain(into)  # type: ignore[method-assign]
+
+
+def _plain(into: Callable[[Any], Any]) -> Callable[..., Any]:
+    def read(value: Any, _hide_suggestions: bool = False) -> Any:  # noqa: FBT001, FBT002 - graphql-core's signature
+        return into(value)
+
+    return read

@@ -1,0 +1,24 @@
+"""The services that resolvers call."""
+
+from dataclasses import dataclass
+
+from app.access.service import Access
+from app.catalog.service import CatalogService
+from app.companies.service import Companies
+from app.core.pages import Signer
+from app.persons.service import Persons
+from app.persons.track import Tracking
+from app.timeline.service import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each room, on one store."""
+
+    access: Access
+    catalog: CatalogService
+    timeline: Timeline
+    companies: Companies
+    persons: Persons
+    tracking: Tracking
+    signer: Signer

@@ -1,0 +1,174 @@
+"""The composition root: settings, then the store, then the services, then the edges. Nothing imports it but the CLI."""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import structlog
+
+from app.access.rate import Rates
+from app.access.service import Access
+from app.catalog.service import CatalogService
+from app.claims.service import Claims
+from app.companies.service import Companies
+from app.core.errors import Fault
+from app.core.pages import Signer
+from app.graph.operation import Operations
+from app.graph.schema import executable
+from app.graph.services import Services
+from app.live.feed import Feed
+from app.live.hub import Hub
+from app.mongo.door import Store, open_store
+from app.persons.service import Persons
+from app.persons.track import Tracking
+from app.settings import Settings
+from app.timeline.service import Timeline
+from app.web.app import App
+from app.web.edge import Edge
+from app.web.metrics import Metrics
+from app.web.socket import send_away
+
+# The small collections that are kept in memory, and whose changes come with the feed.
+WATCHED = ("apiKeys", "tags", "attributes", "eventTypes")
+RECHECK_SECONDS = 2.0
+AWAY_SECONDS = 2.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Service:
+    """One process of the service, opened; `close` lets go of everything in the order of use."""
+
+    store: Store
+    services: Services
+    feed: Feed
+    hub: Hub
+    edge: Edge
+    app: App
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Open the store and put everything on it; raises StartError, or UNAVAILABLE."""
+        store = await open_settings_store(settings)
+        try:
+            service = cls.on(store, settings)
+            await service.begin(settings)
+        except BaseException:
+            await store.close()
+            raise
+        return service
+
+    @classmethod
+    def on(cls, store: Store, settings: Settings) -> Self:
+        """Put the services and edges on an open store; `begin` comes next."""
+        engine = store.engine
+        feed = Feed(engine, WATCHED)
+        hub = Hub(feed, engine)
+        secret = settings.secret.get_secret_value() if settings.secret else None
+        access = Access(engine, secret=secret, trusted=lambda: feed.healthy)
+        claims = Claims(engine)
+        catalog = CatalogService(engine, claims)
+        timeline = Timeline(engine, catalog)
+        persons = Persons(engine, claims, catalog)
+        services = Services(
+            access=access,
+            catalog=catalog,
+            timeline=timeline,
+            companies=Companies(engine, claims, catalog),
+            persons=persons,
+            tracking=Tracking(engine, catalog, persons, timeline),
+            signer=Signer(b""),
+        )
+        rates = Rates(settings.rate_limit)
+        operations = Operations(
+            executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
+        )
+        metrics = Metrics()
+        edge = Edge(access, operations, metrics, settings.allowed_origins, settings.graphiql)
+        service = cls(store, services, feed, hub, edge, App(edge, engine.ping))
+        service._watch(metrics)
+        return service
+
+    async def begin(self, settings: Settings) -> None:
+        """Load what is kept, and listen to news."""
+        access = self.services.access
+        await access.open()
+        self.services.signer.rekey(access.secret)
+        if settings.admin_key is not None:
+            await access.admin_key(settings.admin_key.get_secret_value())
+        self.feed.on_change("apiKeys", access.on_change)
+        for collection in WATCHED[1:]:
+            self.feed.on_change(collection, self.services.catalog.on_change)
+        self.feed.on_reset(self._reset)
+        await self.feed.start()
+        self._start(self._recheck())
+
+    def _watch(self, metrics: Metrics) -> None:
+        documents = self.edge.operations.documents
+        metrics.watch("profiles_documents_hits", "Queries that were known already.", lambda: documents.hits)
+        metrics.watch("profiles_documents_misses", "Queries that were parsed.", lambda: documents.misses)
+        metrics.watch("profiles_feed_age_seconds", "Since the last news of the store.", lambda: self.feed.age_seconds)
+        metrics.watch("profiles_followers", "Followers of live topics.", lambda: len(self.hub))
+
+    def _reset(self) -> None:
+        """Drop what was remembered of the store: news may have been missed."""
+        self.services.access.forget_all()
+        self._start(self.services.access.recheck())
+        self._start(self.services.catalog.refresh())
+
+    async def _recheck(self) -> None:
+        """While no news come in, ask whether the keys of open sockets are still good."""
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            if not self.feed.healthy:
+                with suppress(Fault):  # the database is away: asked again in a moment
+                    await self.services.access.recheck()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_noted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def depart(self) -> None:
+        """Take no more, and send everybody who is connected elsewhere; at most AWAY_SECONDS."""
+        self.edge.ready = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(AWAY_SECONDS):
+                await send_away(self.edge.sockets)
+                await self.hub.close()
+                await self.edge.emptied()
+
+    async def close(self) -> None:
+        """Stop what runs and close the store."""
+        self.edge.ready = False
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.hub.close()
+        await self.feed.stop()
+        await self.services.access.close()
+        await self.store.close()
+
+
+async def _noted(work: Coroutine[Any, Any, None]) -> None:
+    try:
+        await work
+    except Fault as fault:
+        log.warning("background_work_failed", code=fault.code)
+
+
+async def open_settings_store(settings: Settings, *, share: bool = False) -> Store:
+    """Open the store that the settings name, with `share` beside a process that has it; raises StartError."""
+    return await open_store(
+        url=settings.mongo_url,
+        database=settings.mongo_database,
+        embedded=settings.embedded,
+        data_dir=settings.data_dir,
+        mongod=settings.mongod,
+        driver=settings.driver,
+        share=share,
+    )

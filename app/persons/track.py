@@ -1,0 +1,236 @@
+"""Events from outside: each finds its person, or makes one, and counts once for ever.
+
+What is good is recorded whatever its neighbours are; where a call is atomic, all of it or nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.catalog.checks import Listing
+from app.catalog.model import Catalog
+from app.catalog.service import CatalogService
+from app.core import clock, ids
+from app.core.actor import Actor
+from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
+from app.persons.chunk import Ask
+from app.persons.model import Locator, Person
+from app.persons.plan import Create
+from app.persons.service import Persons
+from app.persons.wish import Contact, Wish
+from app.timeline.admit import Sent, admit
+from app.timeline.model import Event
+from app.timeline.service import Timeline
+from app.timeline.store import COLLECTION, document
+
+EVENTS_MAX = 5000
+TRIES = 8
+ACCEPTED, DUPLICATE, REJECTED = "ACCEPTED", "DUPLICATE", "REJECTED"
+# Identifiers that are enough to make a customer of.
+MAKING = frozenset({"email", "phone", "externalId"})
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """One event and the person it is sent for."""
+
+    locator: Locator
+    sent: Sent
+    create_person: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one: ACCEPTED and DUPLICATE have the event as it is on the timeline, REJECTED has errors."""
+
+    status: str
+    event: Event | None
+    errors: tuple[Refused, ...] = ()
+
+
+@dataclass(slots=True)
+class _Item:
+    """One on its way: admitted, then with its person, then with its event."""
+
+    index: int
+    tracked: Tracked
+    occurred: datetime
+    properties: dict[str, Any]
+    event: Event | None = None
+
+
+class Tracking:
+    """Puts sent events on the timelines of persons."""
+
+    def __init__(self, engine: Engine, catalog: CatalogService, persons: Persons, timeline: Timeline) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._persons = persons
+        self._timeline = timeline
+
+    async def track(self, actor: Actor, items: Sequence[Tracked], *, atomic: bool = False) -> list[Outcome]:
+        """Record events, aligned with their outcomes; refuses more than EVENTS_MAX with TOO_MANY."""
+        if len(items) > EVENTS_MAX:
+            raise Refused("TOO_MANY", f"A call takes at most {EVENTS_MAX} events.", ("events",))
+        outcomes: dict[int, Outcome] = {}
+        good = await self._admitted(actor.account, items, outcomes)
+        people = await self._people(actor, good, outcomes, atomic=atomic)
+        if atomic and outcomes:
+            return _nothing(outcomes, len(items))
+        if people is None:
+            good, people = await self._made(actor, good, outcomes)
+        now = clock.now()
+        left = [item for item in good if item.index not in outcomes]
+        for item in left:
+            item.event = _event(actor, people[item.tracked.locator], item, now)
+        await self._timeline.entitle([item.event for item in left if item.event])
+        await self._record(left, outcomes, atomic=atomic)
+        return [outcomes[index] for index in range(len(items))]
+
+    async def _admitted(self, account: str, items: Sequence[Tracked], outcomes: dict[int, Outcome]) -> list[_Item]:
+        catalog = await self._catalog.of(account)
+        if any(one.sent.type not in catalog.events for one in items):
+            # It may have been defined by another process a moment ago.
+            catalog = await self._catalog.fresh(account)
+        now = clock.now()
+        found = [_admit(index, one, catalog, now) for index, one in enumerate(items)]
+        if any(isinstance(one, Refused) and one.code == "UNKNOWN_PROPERTY" for one in found):
+            catalog = await self._catalog.fresh(account)
+            found = [_admit(index, one, catalog, now) for index, one in enumerate(items)]
+        for index, one in enumerate(found):
+            if isinstance(one, Refused):
+                outcomes[index] = Outcome(REJECTED, None, (one,))
+        return [one for one in found if isinstance(one, _Item)]
+
+    async def _people(
+        self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool
+    ) -> dict[Locator, Person] | None:
+        """Return everybody's person, or None where some are to be made first."""
+        named = list(dict.fromkeys(item.tracked.locator for item in good))
+        found = await self._persons.find_all(actor.account, named) if named else []
+        people = {locator: person for locator, person in zip(named, found, strict=True) if person}
+        making = False
+        for item in good:
+            locator = item.tracked.locator
+            if locator in people:
+                continue
+            if item.tracked.create_person and locator.kind in MAKING:
+                making = True
+            else:
+                outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
+        return None if making and not (atomic and outcomes) else people
+
+    async def _made(
+        self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome]
+    ) -> tuple[list[_Item], dict[Locator, Person]]:
+        """Make the persons that are wanted; whoever was faster has made them as well."""
+        left = [item for item in good if item.index not in outcomes]
+        named = list(dict.fromkeys(item.tracked.locator for item in left))
+        refused: dict[Locator, tuple[Refused, ...]] = {}
+        for _ in range(TRIES):
+            found = await self._persons.find_all(actor.account, named)
+            people = {locator: person for locator, person in zip(named, found, strict=True) if person}
+            missing = [one for one in named if one not in people and one not in refused]
+            if not missing:
+                break
+            asks = [Ask(actor.account, actor.origin, Create(_wish(one))) for one in missing]
+            for locator, outcome in zip(missing, await self._persons.apply(asks), strict=True):
+                _note(locator, outcome, refused)
+        else:
+            raise unavailable()
+        for item in left:
+            if item.tracked.locator in refused:
+                outcomes[item.index] = Outcome(REJECTED, None, refused[item.tracked.locator])
+        return left, people
+
+    async def _record(self, items: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool) -> None:
+        events = [item.event for item in items if item.event]
+        first: dict[str, Event] = {}
+        for event in events:
+            first.setdefault(event.id, event)
+        fresh = await self._as_one(list(first.values())) if atomic else await self._each(list(first.values()))
+        old = [event_id for event_id in first if event_id not in fresh]
+        there = await self._timeline.get(items[0].event.account, old) if old and items[0].event else {}
+        for item, event in zip(items, events, strict=True):
+            new = event.id in fresh and first[event.id] is event
+            outcomes[item.index] = Outcome(ACCEPTED if new else DUPLICATE, there.get(event.id, first[event.id]))
+
+    async def _each(self, events: list[Event]) -> set[str]:
+        """Record what is new; returns the ids of that."""
+        found = await self._timeline.record(events) if events else []
+        for one in found:
+            if isinstance(one, Exception):
+                raise one
+        return {event.id for event, new in zip(events, found, strict=True) if new}
+
+    async def _as_one(self, events: list[Event]) -> set[str]:
+        """Record what is new as one unit; returns the ids of that."""
+        if not events:
+            return set()
+        for _ in range(TRIES):
+            there = await self._timeline.get(events[0].account, [event.id for event in events])
+            fresh = [event for event in events if event.id not in there]
+            writes: list[Write] = [Insert(document(event)) for event in fresh]
+
+            async def work(unit: Unit, writes: list[Write] = writes) -> None:
+                if writes:
+                    await unit.write(COLLECTION, writes)
+
+            try:
+                await self._engine.unit(work)
+            except (Clash, Conflict):
+                continue
+            return {event.id for event in fresh}
+        raise unavailable()
+
+
+def _admit(index: int, tracked: Tracked, catalog: Catalog, now: datetime) -> _Item | Refused:
+    try:
+        return _Item(index, tracked, *admit(tracked.sent, catalog, now))
+    except Refused as refusal:
+        return refusal
+
+
+def _unknown() -> Refused:
+    return Refused("PERSON_NOT_FOUND", "There is no such person.", ("person",))
+
+
+def _wish(locator: Locator) -> Wish:
+    contact = Listing([Contact(locator.value, None, ("person", locator.kind))])
+    if locator.kind == "email":
+        return Wish(emails=contact)
+    if locator.kind == "phone":
+        return Wish(phones=contact)
+    return Wish(scalars={"external_id": locator.value})
+
+
+def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, ...]]) -> None:
+    if isinstance(outcome, Fault):
+        raise outcome
+    refusals = outcome.refusals if isinstance(outcome, Refusals) else (outcome,)
+    if any(isinstance(one, Refused) and not one.code.startswith("DUPLICATE_") for one in refusals):
+        refused[locator] = tuple(one.under("person") for one in refusals if isinstance(one, Refused))
+
+
+def _event(actor: Actor, person: Person, item: _Item, now: datetime) -> Event:
+    sent, subject = item.tracked.sent, person.subjects[0]
+    return Event(
+        f"{subject}:{sent.event_id or ids.new('evt', now)}",
+        actor.account,
+        subject,
+        sent.type,
+        item.occurred,
+        now,
+        actor.origin,
+        person.id,
+        session_id=sent.session_id,
+        properties=item.properties,
+    )
+
+
+def _nothing(outcomes: dict[int, Outcome], count: int) -> list[Outcome]:
+    first = min(outcomes)
+    rest = Refused("WRONG_STATE", f"Nothing was written: event {first} was refused.")
+    return [outcomes.get(index) or Outcome(REJECTED, None, (rest,)) for index in range(count)]

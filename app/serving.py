@@ -1,0 +1,125 @@
+"""One serving process: it binds, opens, serves; at SIGTERM or ctrl-C it is gone within 10 seconds."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+
+from app.core.errors import StartError
+from app.main import Service
+from app.settings import Settings
+
+BACKLOG_CONNECTIONS = 2048
+GRACE_SECONDS = 4
+KEEP_ALIVE_SECONDS = 75
+SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+
+Beside = Callable[[Service, str], Coroutine[Any, Any, None]]
+
+
+class Server(uvicorn.Server):
+    """Uvicorn that leaves signals to whoever runs it, and sends sockets away before it closes connections."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+        self.up = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave them alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then be ready."""
+        await super().startup(sockets)
+        self._service.edge.ready = True
+        self.up.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Be ready no more, send websockets away with 1001, finish what is in flight."""
+        await self._service.depart()
+        await super().shutdown(sockets)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raises StartError where the address is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise StartError(f"{host}:{port} can't be served: {error.strerror or error}. Choose another --port.") from error
+    listening.listen(BACKLOG_CONNECTIONS)
+    listening.setblocking(False)
+    return listening
+
+
+def address(listening: socket.socket) -> str:
+    """Return the URL of a listening socket, as somebody on this machine writes it."""
+    host, port = listening.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104
+    return f"http://{shown}:{port}"
+
+
+async def serve(
+    settings: Settings,
+    listening: socket.socket,
+    greet: Callable[[Service, str], Coroutine[Any, Any, None]],
+    *beside: Beside,
+) -> None:
+    """Serve until a signal; `greet` runs once it can serve, `beside` as long as it does."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    opening = asyncio.create_task(Service.open(settings))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if not opening.done():
+        opening.cancel()
+        with suppress(asyncio.CancelledError):
+            await opening
+        return
+    service = opening.result()
+    try:
+        server = Server(_config(service), service)
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        coming = asyncio.create_task(server.up.wait())
+        await asyncio.wait({serving, coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        tasks = []
+        if server.up.is_set() and not stop.is_set():
+            url = address(listening)
+            await greet(service, url)
+            tasks = [asyncio.create_task(work(service, url)) for work in beside]
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await serving
+        coming.cancel()
+    finally:
+        stopping.cancel()
+        await service.close()
+
+
+def _config(service: Service) -> uvicorn.Config:
+    return uvicorn.Config(
+        service.app,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        ws="websockets-sansio",
+        ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+    )

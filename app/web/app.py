@@ -1,0 +1,82 @@
+"""The HTTP edge: `/graphql` straight from ASGI, everything else by Starlette's router."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app import __version__
+from app.core.errors import Fault
+from app.graph.schema import sdl
+from app.web import graphiql, socket
+from app.web.edge import Edge
+from app.web.graphql import GraphQL
+
+READY_SECONDS = 1.0
+PATH = "/graphql"
+
+
+class App:
+    """The ASGI application of one process; `lifespan` is the router's own."""
+
+    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]]) -> None:
+        self._edge = edge
+        self._graphql = GraphQL(edge)
+        self._rest: ASGIApp = Starlette(routes=_routes(edge, ping))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request or serve a websocket."""
+        kind = scope["type"]
+        if kind == "http" and scope["path"] == PATH:
+            await self._graphql(scope, receive, send)
+        elif kind == "websocket" and scope["path"] == PATH:
+            await socket.serve(self._edge, scope, receive, send)
+        elif kind == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await self._rest(scope, receive, send)
+
+
+def _routes(edge: Edge, ping: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
+    async def livez(_: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_: Request) -> Response:
+        reason = None if edge.ready else "starting or stopping"
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await ping()
+        except (Fault, TimeoutError):
+            reason = reason or "the database is away"
+        return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
+
+    async def metrics(_: Request) -> Response:
+        return Response(edge.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    async def version(_: Request) -> Response:
+        return JSONResponse({"name": "customer-profiles", "version": __version__})
+
+    async def schema(_: Request) -> Response:
+        return Response(sdl(), media_type="text/plain; charset=utf-8")
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse(PATH)
+
+    routes: list[BaseRoute] = [
+        Route("/livez", livez),
+        Route("/readyz", readyz),
+        Route("/metrics", metrics),
+        Route("/version", version),
+        Route("/schema.graphql", schema),
+    ]
+    if edge.graphiql:
+        routes.append(Route("/", home))
+        if graphiql.ASSETS.is_dir():
+            routes.append(Mount("/graphiql", StaticFiles(directory=graphiql.ASSETS)))
+    return routes

@@ -1,0 +1,66 @@
+"""What every transport needs: who asks, what may be asked, and where it is noted."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from app.access import keys
+from app.access.service import Access
+from app.core import ids
+from app.core.actor import Actor
+from app.graph.operation import Operations
+from app.web.metrics import Metrics
+
+Headers = Mapping[bytes, bytes]
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(slots=True)
+class Edge:
+    """The doors of one process; `ready` is off before the start and while stopping."""
+
+    access: Access
+    operations: Operations
+    metrics: Metrics
+    origins: Sequence[str] = ()
+    graphiql: bool = True
+    ready: bool = False
+    sockets: "set[object]" = field(default_factory=set)
+    _empty: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def left(self, socket: object) -> None:
+        """Note that a websocket is gone."""
+        self.sockets.discard(socket)
+        if not self.sockets:
+            self._empty.set()
+
+    async def emptied(self) -> None:
+        """Wait until no websocket is open."""
+        while self.sockets:
+            self._empty.clear()
+            await self._empty.wait()
+
+    async def actor(self, headers: Headers) -> Actor:
+        """Return who asks by the Authorization header; raises UNAUTHENTICATED."""
+        given = headers.get(b"authorization")
+        text = keys.bare(given.decode("latin-1")) if given else None
+        return (self.access.cached(text) if text else None) or await self.access.authenticate(text)
+
+    def welcomes(self, headers: Headers) -> bool:
+        """Tell whether a browser's page of that origin may come in; programs name none."""
+        origin = headers.get(b"origin")
+        if origin is None:
+            return True
+        name = origin.decode("latin-1").lower()
+        if "*" in self.origins or name in self.origins:
+            return True
+        host = headers.get(b"host", b"").decode("latin-1").lower()
+        return bool(host) and urlsplit(name).netloc == host
+
+
+def request_id(headers: Headers) -> str:
+    """Return the caller's own X-Request-ID where it is a plain one, or a new id."""
+    given = headers.get(b"x-request-id")
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else ids.new("req")

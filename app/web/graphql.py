@@ -1,0 +1,189 @@
+"""GraphQL over HTTP: one POST, one answer; the key is looked at before the body is read.
+
+Follows the GraphQL over HTTP draft: `application/graphql-response+json`, and 4xx for what never ran.
+"""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import structlog
+from starlette.types import Receive, Scope, Send
+
+from app.core.actor import Actor
+from app.core.errors import Fault
+from app.graph import faults
+from app.graph.operation import Answer, Operations, Rejected, Request, rejected
+from app.web import graphiql, sse
+from app.web.edge import Edge, request_id
+
+BODY_BYTES_MAX = 15_728_640
+THREAD_BYTES = 1024 * 1024
+BODY_SECONDS = 30.0
+RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
+JSON_TYPE = b"application/json; charset=utf-8"
+
+log = structlog.get_logger("app.web")
+
+
+def _refuse(code: str, message: str, status: int) -> Rejected:
+    return rejected(Fault(code, message, status=status))
+
+
+class GraphQL:
+    """The endpoint `/graphql` of one process, all but its websocket."""
+
+    def __init__(self, edge: Edge) -> None:
+        self._edge = edge
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        headers = dict(scope["headers"])
+        method = scope["method"]
+        if method == "POST":
+            await self._post(headers, receive, send)
+        elif method in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"") and self._edge.graphiql:
+            await graphiql.page(scope, receive, send)
+        elif method == "OPTIONS":
+            await _send(send, 204, b"", [(b"allow", b"GET, POST, OPTIONS"), *_cors(self._edge, headers)])
+        else:
+            refusal = _refuse("METHOD_NOT_ALLOWED", "GraphQL is served over POST.", 405)
+            await _send(
+                send, 405, Operations.refusal(refusal).body, [(b"content-type", JSON_TYPE), (b"allow", b"POST")]
+            )
+
+    async def _post(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+        began, actor, request = time.perf_counter(), None, None
+        known = request_id(headers)
+        try:
+            actor = await self._admitted(headers)
+            _check_type(headers)
+            request = await _read(headers, receive)
+            if b"text/event-stream" in headers.get(b"accept", b""):
+                stream = await sse.begin(self._edge, actor, request, known)
+                if stream is not None:
+                    more = [(b"x-request-id", known.encode()), *_cors(self._edge, headers)]
+                    await sse.serve(self._edge, stream, receive, send, more)
+                    self._note(Answer(b"", 200, True, "subscription", request.name), known, actor, began)
+                    return
+            answer = await self._edge.operations.answer(actor, request, known)
+        except Rejected as refusal:
+            answer = Operations.refusal(refusal)
+        except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
+            answer = Operations.refusal(rejected(faults.known(error, known)))
+        await self._answer(send, answer, headers, known)
+        self._note(answer, known, actor, began)
+
+    async def _admitted(self, headers: Mapping[bytes, bytes]) -> Actor:
+        if not self._edge.welcomes(headers):
+            raise _refuse("FORBIDDEN", "Pages of this origin are not allowed here.", 403)
+        try:
+            return await self._edge.actor(headers)
+        except Fault as fault:
+            raise rejected(fault) from fault
+
+    async def _answer(self, send: Send, answer: Answer, headers: Mapping[bytes, bytes], known: str) -> None:
+        accept = headers.get(b"accept", b"*/*")
+        # An older client that knows plain JSON alone reads errors of GraphQL from the body of a 200.
+        old = b"application/json" in accept and b"graphql-response+json" not in accept
+        status = 200 if old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"] else answer.status  # noqa: PLR2004
+        more = [(b"content-type", JSON_TYPE if old else RESPONSE_TYPE), (b"x-request-id", known.encode())]
+        more.append((b"cache-control", b"no-store"))
+        if answer.status == 401:  # noqa: PLR2004
+            more.append((b"www-authenticate", b"Bearer"))
+        if answer.retry_after is not None:
+            more.append((b"retry-after", str(answer.retry_after).encode()))
+        if b"origin" in headers:
+            more += _cors(self._edge, headers)
+        await _send(send, status, answer.body, more)
+
+    def _note(self, answer: Answer, known: str, actor: Actor | None, began: float) -> None:
+        seconds = time.perf_counter() - began
+        self._edge.metrics.answered(answer.kind, answer.status, seconds, list(answer.codes))
+        log.info(
+            "request",
+            request_id=known,
+            account=actor.account if actor else None,
+            operation=answer.name,
+            kind=answer.kind or None,
+            status=answer.status,
+            codes=answer.codes or None,
+            ms=round(seconds * 1000, 2),
+        )
+
+
+def _check_type(headers: Mapping[bytes, bytes]) -> None:
+    kind, _, parameters = headers.get(b"content-type", b"").partition(b";")
+    if kind.strip().lower() != b"application/json" or (b"charset" in parameters and b"utf-8" not in parameters.lower()):
+        raise _refuse("UNSUPPORTED_MEDIA_TYPE", "Send JSON: `Content-Type: application/json`.", 415)
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
+    message = await receive()
+    body = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _rest(receive, body)
+    if len(body) > BODY_BYTES_MAX:
+        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
+    try:
+        given = await asyncio.to_thread(orjson.loads, body) if len(body) > THREAD_BYTES else orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise _refuse("BAD_REQUEST", "The body is not JSON.", 400) from None
+    return read_request(given)
+
+
+async def _rest(receive: Receive, body: bytes) -> bytes:
+    parts, size = [body], len(body)
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _refuse("BAD_REQUEST", "The body ended early.", 400)
+                parts.append(message.get("body", b""))
+                size += len(parts[-1])
+                if size > BODY_BYTES_MAX:
+                    raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
+                if not message.get("more_body"):
+                    return b"".join(parts)
+    except TimeoutError:
+        raise _refuse("TIMEOUT", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", 408) from None
+
+
+def read_request(given: Any) -> Request:
+    """Return the request of a parsed body; raises Rejected where it is none."""
+    if not isinstance(given, dict) or not isinstance(given.get("query"), str):
+        raise _refuse(
+            "BAD_REQUEST", 'A request is an object with a string `query`: {"query": "{ viewer { accountId } }"}.', 400
+        )
+    variables, name = given.get("variables"), given.get("operationName")
+    if variables is not None and not isinstance(variables, dict):
+        raise _refuse("BAD_VARIABLES", "`variables` is an object.", 400)
+    if name is not None and not isinstance(name, str):
+        raise _refuse("BAD_REQUEST", "`operationName` is a string.", 400)
+    return Request(given["query"], variables, name)
+
+
+def _cors(edge: Edge, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+    origin = headers.get(b"origin")
+    if origin is None or not edge.welcomes(headers):
+        return []
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-methods", b"POST"),
+        (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+        (b"access-control-expose-headers", b"x-request-id, retry-after"),
+        (b"access-control-max-age", b"600"),
+        (b"vary", b"origin"),
+    ]
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    sized = [*headers, (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": sized})
+    await send({"type": "http.response.body", "body": body})
