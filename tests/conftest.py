@@ -9,6 +9,8 @@ from app.mongo.engine import Engine
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.mongo.twin import Twin
+from tests.api import Api
+from tests.api import opened as opened_api
 from tests.mongo.real import RealMongo
 
 USED: dict[str, int] = {}
@@ -50,6 +52,13 @@ async def engine(request: pytest.FixtureRequest, mongo: RealMongo) -> AsyncItera
 async def any_engine(request: pytest.FixtureRequest, mongo: RealMongo) -> AsyncIterator[Engine]:
     """Give an empty store of each kind and driver."""
     async for one in opened(request.param, mongo):
+        yield one
+
+
+@pytest.fixture
+async def api(engine: Engine) -> AsyncIterator[Api]:
+    """Give the whole service on an empty store, asked with an ADMIN key of a new account."""
+    async with opened_api(engine) as one:
         yield one
 
 

@@ -1,0 +1,137 @@
+"""Stories A: custom attributes, typed, stored as their kind, gone when they are deleted."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import ATTRIBUTE, CREATE, FIND, UPDATE, Api
+
+APPEND = """mutation($by: PersonLocator!, $name: String!, $items: [JSON!]!) {
+  appendListItems(by: $by, attribute: $name, items: $items) { person { customAttributes } errors { code path } }
+}"""
+PATCH = """mutation($by: PersonLocator!, $name: String!, $items: [JSON!]!) {
+  updateListItems(by: $by, attribute: $name, items: $items) { person { customAttributes } errors { code path } }
+}"""
+REMOVE = """mutation($by: PersonLocator!, $name: String!, $ids: [String!]) {
+  removeListItems(by: $by, attribute: $name, itemIds: $ids) { person { customAttributes } errors { code path } }
+}"""
+LIST = {
+    "name": "orders",
+    "type": "LIST",
+    "itemFields": [{"name": "sku", "type": "STRING"}, {"name": "n", "type": "INTEGER"}],
+}
+
+
+async def define(api: Api, **input_: Any) -> None:
+    """Define an attribute that is not refused."""
+    payload = await api(ATTRIBUTE, input=input_)
+    assert payload["errors"] == [], payload
+
+
+KINDS = [
+    ("STRING", "text", 5),
+    ("INTEGER", 42, "42"),
+    ("INTEGER", -(2**63), 1.5),
+    ("DECIMAL", 1.5, "1.5"),
+    ("BOOLEAN", True, "true"),
+    ("DATE", "2026-02-28", "2026-02-30"),
+    ("DATE_TIME", "2026-05-04T10:00:00.123Z", "yesterday"),
+]
+
+
+@pytest.mark.parametrize(("kind", "good", "bad"), KINDS)
+async def test_A1_each_type_keeps_its_kind_and_refuses_others(api: Api, kind: str, good: Any, bad: Any) -> None:
+    """W each type stores and returns its native kind; wrong kind T WRONG_ATTRIBUTE_TYPE."""
+    await define(api, name="thing", type=kind)
+    person = await api.made(externalId="a1", customAttributes={"thing": good})
+    assert (await api(FIND, by={"id": person["id"]}))["customAttributes"] == {"thing": good}
+    payload = await api(CREATE, input={"externalId": "a2", "customAttributes": {"thing": bad}})
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [
+        ("WRONG_ATTRIBUTE_TYPE", ["customAttributes", "thing"])
+    ]
+
+
+async def test_A2_an_undefined_name_is_refused(api: Api) -> None:
+    """W undefined name T UNKNOWN_ATTRIBUTE."""
+    payload = await api(CREATE, input={"externalId": "a2", "customAttributes": {"nope": 1}})
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [
+        ("UNKNOWN_ATTRIBUTE", ["customAttributes", "nope"])
+    ]
+
+
+async def test_A3_limits_are_exact(api: Api) -> None:
+    """W 4096 chars T ok, 4097 T refused; 2^63-1 T exact round trip."""
+    await define(api, name="text", type="STRING")
+    await define(api, name="big", type="INTEGER")
+    person = await api.made(externalId="a3", customAttributes={"text": "x" * 4096, "big": 2**63 - 1})
+    assert (await api(FIND, by={"id": person["id"]}))["customAttributes"]["big"] == 2**63 - 1
+    assert await api.codes(CREATE, input={"externalId": "b", "customAttributes": {"text": "x" * 4097}}) == ["TOO_LONG"]
+    assert await api.codes(CREATE, input={"externalId": "b", "customAttributes": {"big": 2**63}}) == ["INVALID"]
+    literal = 'mutation { updatePerson(by: {externalId: "a3"}, input: {customAttributes: {big: 9223372036854775806}}) { person { customAttribute(name: "BIG") } errors { code } } }'
+    assert await api(literal) == {"person": {"customAttribute": 2**63 - 2}, "errors": []}
+
+
+@pytest.mark.parametrize("char", "{}[]")
+async def test_A4_names_have_no_brackets(api: Api, char: str) -> None:
+    """W name with [ T refused."""
+    assert await api.codes(ATTRIBUTE, input={"name": f"a{char}b", "type": "STRING"}) == ["INVALID"]
+
+
+async def test_A5_list_items_have_ids_and_keep_their_order(api: Api) -> None:
+    """W list append T item has __id, order kept; patch null clears one field; 129 items T refused."""
+    await define(api, **LIST)
+    by = {"id": (await api.made(externalId="a5"))["id"]}
+    more = await api(APPEND, by=by, name="orders", items=[{"sku": "a", "n": 1}, {"sku": "b"}])
+    items = more["person"]["customAttributes"]["orders"]
+    assert [one["sku"] for one in items] == ["a", "b"]
+    assert len({one["__id"] for one in items}) == 2
+    patched = await api(PATCH, by=by, name="orders", items=[{"__id": items[0]["__id"], "n": None}])
+    assert patched["person"]["customAttributes"]["orders"][0] == {"__id": items[0]["__id"], "sku": "a"}
+    assert await api.codes(APPEND, by=by, name="orders", items=[{"sku": "x"}] * 129) == ["TOO_MANY"]
+    assert await api.codes(APPEND, by=by, name="orders", items=[{"__id": "mine", "sku": "x"}]) == ["INVALID"]
+    left = await api(REMOVE, by=by, name="orders", ids=[items[0]["__id"]])
+    assert [one["sku"] for one in left["person"]["customAttributes"]["orders"]] == ["b"]
+
+
+async def test_A6_a_name_that_is_used_again_never_shows_old_values(api: Api) -> None:
+    """W delete definition then recreate with other type T no old values."""
+    await define(api, name="size", type="STRING")
+    person = await api.made(externalId="a6", customAttributes={"size": "large"})
+    assert await api.codes('mutation { deleteAttribute(name: "SIZE") { errors { code } } }') == []
+    await define(api, name="size", type="INTEGER")
+    assert (await api(FIND, by={"id": person["id"]}))["customAttributes"] == {}
+    assert await api.codes(UPDATE, by={"id": person["id"]}, input={"customAttributes": {"size": 42}}) == []
+    assert (await api(FIND, by={"id": person["id"]}))["customAttributes"] == {"size": 42}
+
+
+@pytest.mark.parametrize("name", ["$where", "a.b.c", "with space", "naïve", "__proto__"])
+async def test_A7_any_name_works(api: Api, name: str) -> None:
+    """W names with $ and . work."""
+    await define(api, name=name, type="STRING")
+    person = await api.made(externalId="a7", customAttributes={name: "v"})
+    assert (await api(FIND, by={"id": person["id"]}))["customAttributes"] == {name: "v"}
+    wanted = {"customAttribute": {"name": name, "string": {"eq": "V"}}}
+    found = await api("query($f: PersonFilter) { persons(filter: $f) { nodes { id } } }", f=wanted)
+    assert found["nodes"] == [{"id": person["id"]}]
+
+
+async def test_null_clears_one_attribute_and_keeps_the_others(api: Api) -> None:
+    """Merged name by name; a null value clears that attribute."""
+    await define(api, name="a", type="STRING")
+    await define(api, name="b", type="STRING")
+    person = await api.made(externalId="x", customAttributes={"a": "1", "b": "2"})
+    payload = await api(UPDATE, by={"id": person["id"]}, input={"customAttributes": {"a": None}})
+    assert payload["person"]["customAttributes"] == {"b": "2"}
+
+
+async def test_tags_are_made_on_the_fly_and_deleted_everywhere(api: Api) -> None:
+    """G1, G3, G4: a tag is unique in any case, is made by being used, and goes from all profiles at once."""
+    person = await api.made(externalId="t", tags=["VIP", "vip"])
+    assert person["tags"] == ["VIP"]
+    assert await api.codes('mutation { createTag(name: "vip") { errors { code } } }') == ["DUPLICATE_NAME"]
+    tags = await api("{ tags { nodes { name persons companies } } }")
+    assert tags["nodes"] == [{"name": "VIP", "persons": 1, "companies": 0}]
+    assert await api.codes('mutation { deleteTag(name: "Vip") { errors { code } } }') == []
+    assert (await api(FIND, by={"id": person["id"]}))["tags"] == []
+    assert (await api('{ persons(filter: {tags: {has: "VIP"}}) { totalCount } }'))["totalCount"] == 0
+    assert await api.codes('mutation { deleteTag(name: "Vip") { errors { code } } }') == ["TAG_NOT_FOUND"]

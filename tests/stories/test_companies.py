@@ -1,0 +1,174 @@
+"""Stories C: companies, their members, and what they pass on."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import COMPANY, LINK, Api
+
+FIND = "query($by: CompanyLocator!) { company(by: $by) { id name tags version persons { totalCount nodes { id } } } }"
+UPDATE = """mutation($by: CompanyLocator!, $input: UpdateCompanyInput!) {
+  updateCompany(by: $by, input: $input) { company { tags domains } errors { code path } }
+}"""
+INHERITED = (
+    "query($id: ID!) { person(by: {id: $id}) { tags inheritedTags companies { nodes { name } edges { role } } } }"
+)
+
+
+async def made(api: Api, **input_: Any) -> dict[str, Any]:
+    """Make a company that is not refused."""
+    payload = await api(COMPANY, input=input_)
+    assert payload["errors"] == [], payload
+    company: dict[str, Any] = payload["company"]
+    return company
+
+
+async def test_C1_a_company_is_found_by_each_of_its_identifiers(api: Api) -> None:
+    """W create and get by id, externalId, name, domain."""
+    company = await made(api, name="Acme GmbH", externalId="c-1", domains=["Acme.Example"])
+    for by in ({"id": company["id"]}, {"externalId": "c-1"}, {"name": "ACME gmbh"}, {"domain": "acme.EXAMPLE"}):
+        assert (await api(FIND, by=by))["id"] == company["id"]
+    assert await api(FIND, by={"name": "Nobody"}) is None
+
+
+async def test_C2_two_selectors_at_once_are_refused(api: Api) -> None:
+    """W two selectors at once T refused."""
+    assert await api.refused(FIND, by={"name": "A", "domain": "a.example"}) == "BAD_VARIABLES"
+    assert await api.refused('{ company(by: {name: "A", domain: "a.example"}) { id } }') == "VALIDATION_FAILED"
+    assert await api.refused("{ company(by: {}) { id } }") == "VALIDATION_FAILED"
+
+
+async def test_C3_members_inherit_the_tags_while_they_are_members(api: Api) -> None:
+    """W add 3 persons, company tag VIP T each has inheritedTags VIP; unlink T gone."""
+    company = await made(api, name="Acme", tags=["VIP"])
+    persons = [await api.made(externalId=f"m{number}") for number in range(3)]
+    by = [{"id": person["id"]} for person in persons]
+    linked = await api(LINK, company={"id": company["id"]}, persons=by, role="buyer")
+    assert linked["errors"] == []
+    for person in persons:
+        shown = await api(INHERITED, id=person["id"])
+        assert (shown["tags"], shown["inheritedTags"]) == ([], ["VIP"])
+        assert shown["companies"] == {"nodes": [{"name": "Acme"}], "edges": [{"role": "buyer"}]}
+    tagged = await api('{ persons(filter: {tags: {has: "vip"}}) { totalCount } }')
+    assert tagged["totalCount"] == 3
+    unlink = "mutation($c: CompanyLocator!, $p: [PersonLocator!]!) { unlinkPersons(company: $c, persons: $p) { errors { code } } }"
+    assert await api.codes(unlink, c={"name": "acme"}, p=by) == []
+    assert (await api(INHERITED, id=persons[0]["id"]))["inheritedTags"] == []
+    assert (await api(FIND, by={"name": "Acme"}))["persons"]["totalCount"] == 0
+
+
+async def test_C4_tags_are_added_or_replaced(api: Api) -> None:
+    """W tags add T appended; tags set T replaced."""
+    await made(api, name="Acme", tags=["a"])
+    added = await api(UPDATE, by={"name": "Acme"}, input={"tags": {"add": ["b"]}})
+    assert added["company"]["tags"] == ["a", "b"]
+    replaced = await api(UPDATE, by={"name": "Acme"}, input={"tags": {"set": ["c"]}})
+    assert replaced["company"]["tags"] == ["c"]
+
+
+async def test_C5_an_external_id_never_changes(api: Api) -> None:
+    """W change externalId T refused."""
+    await made(api, name="Acme", externalId="c-1")
+    assert await api.refused(UPDATE, by={"name": "Acme"}, input={"externalId": "c-2"}) == "BAD_VARIABLES"
+
+
+async def test_C6_deleting_a_company_leaves_its_persons(api: Api) -> None:
+    """W delete company T persons stay."""
+    company = await made(api, name="Acme")
+    person = await api.made(externalId="m")
+    await api(LINK, company={"id": company["id"]}, persons=[{"id": person["id"]}])
+    deleted = await api(
+        "mutation($by: CompanyLocator!) { deleteCompany(by: $by) { deletedIds errors { code } } }", by={"name": "Acme"}
+    )
+    assert deleted == {"deletedIds": [company["id"]], "errors": []}
+    assert (await api(INHERITED, id=person["id"]))["companies"]["nodes"] == []
+    assert await api(FIND, by={"id": company["id"]}) is None
+    await made(api, name="ACME")
+
+
+async def test_an_unknown_member_refuses_the_whole_link(api: Api) -> None:
+    """One unknown person: nobody joins, and the path says who it was."""
+    await made(api, name="Acme")
+    person = await api.made(externalId="m")
+    payload = await api(LINK, company={"name": "Acme"}, persons=[{"id": person["id"]}, {"externalId": "nobody"}])
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [("PERSON_NOT_FOUND", ["persons", "1"])]
+    assert (await api(FIND, by={"name": "Acme"}))["persons"]["totalCount"] == 0
+
+
+async def test_a_taken_name_or_domain_is_refused_in_any_case(api: Api) -> None:
+    """W the same name in another case, or a domain of another company."""
+    company = await made(api, name="Acme", domains=["acme.example"])
+    payload = await api(COMPANY, input={"name": "ACME", "domains": ["x.example", "ACME.example"]})
+    assert sorted((one["code"], tuple(one["path"]), one["existingId"]) for one in payload["errors"]) == [
+        ("DUPLICATE_DOMAIN", ("domains", "1"), company["id"]),
+        ("DUPLICATE_NAME", ("name",), company["id"]),
+    ]
+
+
+@pytest.mark.parametrize("order", ["CREATED_AT", "UPDATED_AT", "NAME"])
+@pytest.mark.parametrize("direction", ["ASC", "DESC"])
+async def test_companies_are_paged_both_ways_in_each_order(api: Api, order: str, direction: str) -> None:
+    """Forward and backward pages show each company once, in the same order."""
+    names = ["Éa", "beta", "Ea", "alpha", "Gamma", "delta", "ea 2"]
+    for name in names:
+        await made(api, name=name, domains=[f"d{names.index(name)}.example"])
+    query = """query($o: CompanyOrder, $first: Int, $after: Cursor, $last: Int, $before: Cursor) {
+      companies(orderBy: $o, first: $first, after: $after, last: $last, before: $before) {
+        totalCount nodes { name } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""
+    wanted = {"by": order, "direction": direction}
+    forward: list[str] = []
+    after = None
+    while True:
+        page = await api(query, o=wanted, first=3, after=after)
+        forward += [one["name"] for one in page["nodes"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert sorted(forward) == sorted(names)
+    assert page["totalCount"] == 7
+    backward: list[str] = []
+    before = None
+    while True:
+        page = await api(query, o=wanted, last=3, before=before)
+        backward = [one["name"] for one in page["nodes"]] + backward
+        before = page["pageInfo"]["startCursor"]
+        if not page["pageInfo"]["hasPreviousPage"]:
+            break
+    assert backward == forward
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ({"name": {"contains": "CM"}}, {"Acme"}),
+        ({"domain": {"eq": "BETA.example"}}, {"Beta"}),
+        ({"country": {"in": ["Austria", "France"]}}, {"Acme", "Gamma"}),
+        ({"tags": {"has": "vip"}}, {"Acme", "Beta"}),
+        ({"tags": {"hasNone": ["vip"]}}, {"Gamma"}),
+        ({"not": {"segment": {"eq": "smb"}}}, {"Beta", "Gamma"}),
+        ({"or": [{"industry": {"startsWith": "tex"}}, {"name": {"endsWith": "ma"}}]}, {"Beta", "Gamma"}),
+        ({"customAttribute": {"name": "size", "number": {"gte": 10}}}, {"Beta", "Gamma"}),
+        ({"ids": []}, set()),
+    ],
+)
+async def test_a_filter_finds_exactly_those_it_means(api: Api, wanted: dict[str, Any], found: set[str]) -> None:
+    """The set of companies that a filter finds."""
+    await api('mutation { defineAttribute(input: {target: COMPANY, name: "size", type: INTEGER}) { errors { code } } }')
+    await made(api, name="Acme", country="Austria", segment="SMB", tags=["VIP"], customAttributes={"size": 5})
+    await made(
+        api, name="Beta", domains=["beta.example"], industry="Textiles", tags=["vip"], customAttributes={"size": 10}
+    )
+    await made(api, name="Gamma", country="France", customAttributes={"size": 70})
+    page = await api("query($f: CompanyFilter) { companies(filter: $f) { totalCount nodes { name } } }", f=wanted)
+    assert {one["name"] for one in page["nodes"]} == found
+    assert page["totalCount"] == len(found)
+
+
+async def test_a_search_finds_words_of_the_name_and_the_domain(api: Api) -> None:
+    """Every word of the search begins a word of the company."""
+    await made(api, name="Dûnes & Daughters", domains=["sand.example"])
+    await made(api, name="Daughters of Rome")
+    page = await api('{ companies(search: "daught dun") { nodes { name } } }')
+    assert [one["name"] for one in page["nodes"]] == ["Dûnes & Daughters"]
+    page = await api('{ companies(search: "SAND") { nodes { name } } }')
+    assert [one["name"] for one in page["nodes"]] == ["Dûnes & Daughters"]
