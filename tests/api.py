@@ -31,7 +31,9 @@ TRACK = f"""mutation($events: [EventInput!]!, $atomic: Boolean!) {{
   trackEvents(events: $events, atomic: $atomic) {{ {ERRORS}
     results {{ index status event {{ id type properties occurredAt }} {ERRORS} }} }}
 }}"""
-DEFINE = f"mutation($input: DefineEventInput!) {{ defineEvent(input: $input) {{ event {{ id fields {{ name type }} }} {ERRORS} }} }}"
+DEFINE = f"""mutation($input: DefineEventInput!) {{
+  defineEvent(input: $input) {{ event {{ id title fields {{ name type }} }} {ERRORS} }}
+}}"""
 ATTRIBUTE = f"""mutation($input: DefineAttributeInput!) {{
   defineAttribute(input: $input) {{ attribute {{ name type }} {ERRORS} }}
 }}"""

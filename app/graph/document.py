@@ -3,7 +3,7 @@
 Kept by text, the longest unused go first. What was refused is kept as well, so that it is cheap to refuse again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,6 @@ from graphql import (
     GraphQLBoolean,
     GraphQLError,
     GraphQLID,
-    GraphQLInputType,
     GraphQLNonNull,
     GraphQLSchema,
     GraphQLString,
@@ -34,13 +33,12 @@ from graphql.execution.values import (
     VariableValues,
     VariableValueSource,
     get_variable_values,
-    input_is_nested_too_deeply,
 )
-from graphql.utilities.coerce_input_value import coerce_input_value
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.core.errors import Fault
+from app.graph.coercion import Readers, Unusual
 from app.graph.cost import Cost, Meter
 from app.graph.precheck import read
 
@@ -58,12 +56,14 @@ _ITSELF: dict[Any, type] = {GraphQLString: str, GraphQLID: str, GraphQLBoolean: 
 class Coercer:
     """Coerces the variables of one operation as graphql-core does, with its type look-ups done once."""
 
-    def __init__(self, schema: GraphQLSchema, node: OperationDefinitionNode) -> None:
+    def __init__(self, schema: GraphQLSchema, node: OperationDefinitionNode, readers: Readers) -> None:
         self._schema = schema
         self._nodes = node.variable_definitions or ()
         signatures = [get_variable_signature(schema, definition) for definition in self._nodes]
         # A validated operation has input types only and no broken default.
-        self._signatures = [_Slot(signature) for signature in signatures if not isinstance(signature, GraphQLError)]
+        self._signatures = [
+            _Slot(signature, readers) for signature in signatures if not isinstance(signature, GraphQLError)
+        ]
         self.names = [slot.signature.name for slot in self._signatures]
         self._none = VariableValues({}, {})
 
@@ -83,8 +83,9 @@ class Coercer:
                 sources[name] = slot.absent
                 continue
             if type(value) is not slot.itself:
-                value = slot.read(value)
-                if value is Undefined:
+                try:
+                    value = slot.read(value)
+                except (Unusual, GraphQLError, RecursionError):
                     return self._slowly(inputs)
             sources[name] = VariableValueSource(slot.signature, inputs[name])
             coerced[name] = value
@@ -99,25 +100,14 @@ class _Slot:
 
     __slots__ = ("absent", "itself", "optional", "read", "signature")
 
-    def __init__(self, signature: GraphQLVariableSignature) -> None:
+    def __init__(self, signature: GraphQLVariableSignature, readers: Readers) -> None:
         kind = signature.type
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         self.signature = signature
         self.absent = VariableValueSource(signature)
         self.optional = signature.default is None and inner is kind
         self.itself = _ITSELF.get(inner)
-        self.read = _reader(kind)
-
-
-def _reader(kind: GraphQLInputType) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
-        # The long way round finds the words for what is wrong.
-        try:
-            return Undefined if input_is_nested_too_deeply(value, kind) else coerce_input_value(value, kind)
-        except RecursionError:
-            return Undefined
-
-    return read
+        self.read = readers.of(kind)
 
 
 @dataclass(slots=True, eq=False)
@@ -229,11 +219,11 @@ def _operations(
     fragments: Mapping[str, FragmentDefinitionNode],
     switches: tuple[str, ...],
 ) -> dict[str | None, Operation]:
-    meter = Meter(schema, fragments)
+    meter, readers = Meter(schema, fragments), Readers()
     operations: dict[str | None, Operation] = {}
     for node in nodes:
         name = node.name.value if node.name else None
-        cost, coercer = meter.operation(node), Coercer(schema, node)
+        cost, coercer = meter.operation(node), Coercer(schema, node, readers)
         operations[name] = Operation(node, node.operation.value, name, cost, coercer, switches)
     return operations
 

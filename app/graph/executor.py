@@ -139,9 +139,10 @@ class Run:
                 _allow_null(slot, shape)
                 container[key] = None
             elif shape.plan is not None:
-                out: dict[str, Any] = {}
-                container[key] = out
-                self._fill(shape.plan, value, out, Place(place, container, key, nullable=shape.nullable))
+                if not _shown(shape, value, container, key):
+                    out: dict[str, Any] = {}
+                    container[key] = out
+                    self._fill(shape.plan, value, out, Place(place, container, key, nullable=shape.nullable))
             elif shape.item is not None:
                 self._list(slot, shape, value, container, key, place)
             elif shape.serialize is not None:
@@ -159,6 +160,8 @@ class Run:
         itself = item.itself
         if itself is not None and all(one.__class__ is itself for one in value):
             container[key] = list(value)
+            return
+        if item.show is not None and _shown_all(item, value, container, key):
             return
         items: list[Any] = [None] * len(value)
         container[key] = items
@@ -208,6 +211,27 @@ class Run:
             self._fail(error, slot, out, slot.key, place, nullable=slot.shape.nullable)
             return
         self._complete(slot, slot.shape, value, out, slot.key, place)
+
+
+def _shown(shape: Shape, value: Any, container: Any, key: str | int) -> bool:
+    """Show an object of plain attributes at once; False where the long way has to find out what is unusual."""
+    if shape.show is None:
+        return False
+    try:
+        container[key] = shape.show(value)
+    except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
+        return False
+    return True
+
+
+def _shown_all(item: Shape, values: Sequence[Any], container: Any, key: str | int) -> bool:
+    show = item.show
+    assert show is not None  # noqa: S101 - its caller looked
+    try:
+        container[key] = [show(value) for value in values]
+    except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
+        return False
+    return True
 
 
 def _allow_null(slot: Slot, shape: Shape) -> None:

@@ -17,7 +17,7 @@ from graphql.execution.values import VariableValues
 
 from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden
-from app.graph import faults
+from app.graph import compiled, faults
 from app.graph.access import needed
 from app.graph.context import Context
 from app.graph.cost import within
@@ -158,6 +158,7 @@ class Operations:
             assert root is not None  # noqa: S101 - it is a valid operation
             names = {one.name.value: one for one in operation.node.selection_set.selections if hasattr(one, "name")}
             plan = () if document.introspects else planner.plan(root, [operation.node.selection_set])
+            compiled.ready(plan)
             roots = [(slot.key, slot.name) for slot in plan] or [(name, name) for name in names]
             guards = [(key, needed(operation.kind, name)) for key, name in roots if not name.startswith("__")]
             found = operation.plans[key] = (plan, guards)

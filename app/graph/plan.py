@@ -15,6 +15,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLEnumType,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNamedType,
@@ -24,17 +25,23 @@ from graphql import (
     GraphQLSchema,
     GraphQLUnionType,
     InlineFragmentNode,
+    ListValueNode,
+    ObjectValueNode,
     SelectionSetNode,
     ValueNode,
     VariableNode,
     get_argument_values,
     is_abstract_type,
+    is_required_input_field,
 )
 from graphql.execution.values import VariableValues
 from graphql.language import visitor
+from graphql.utilities.coerce_input_value import coerce_input_literal
 
 Arguments = Callable[[VariableValues], dict[str, Any]]
 Serialize = Callable[[Any], Any]
+Values = Mapping[str, Any]
+Make = Callable[[Values], Any]
 
 # A value of this class is its own serialization; anything else goes the long way.
 _ITSELF: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "Float": float}
@@ -52,6 +59,8 @@ class Shape:
     plans: "Mapping[str, Sequence[Slot]] | None" = None
     kind_of: Callable[[Any, Any, Any], str] | None = None
     item: "Shape | None" = None
+    # Of an object of plain attributes: shows one at once, or raises; see `compiled`.
+    show: Callable[[Any], dict[str, Any]] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -167,32 +176,82 @@ def arguments_of(field: GraphQLField, node: FieldNode) -> tuple[dict[str, Any] |
     if not field.args:
         return {}, None
     given = {argument.name.value: argument.value for argument in node.arguments or ()}
-    plain = {name: value.name.value for name, value in given.items() if isinstance(value, VariableNode)}
-    rest = {name for name in field.args if name not in plain}
-    if any(_varies(given[name]) for name in rest if name in given):
-        return None, lambda variables: get_argument_values(field, node, variables, hide_suggestions=True)
-    fixed = get_argument_values(GraphQLField(field.type, {name: field.args[name] for name in rest}), node)
-    if not plain:
+    varying = {name for name, value in given.items() if _varies(value)}
+    rest = {name: argument for name, argument in field.args.items() if name not in varying}
+    fixed = get_argument_values(GraphQLField(field.type, rest), node)
+    if not varying:
         return fixed, None
-    outs = [(field.args[name].out_name or name, variable) for name, variable in plain.items()]
+    makers = [(field.args[name].out_name or name, made(given[name], field.args[name].type)) for name in varying]
+
+    def slowly(variables: VariableValues) -> dict[str, Any]:
+        return get_argument_values(field, node, variables, hide_suggestions=True)
 
     def arguments(variables: VariableValues) -> dict[str, Any]:
         values = variables.coerced
-        if any(variable not in values for _, variable in outs):
-            return get_argument_values(field, node, variables, hide_suggestions=True)
-        return fixed | {out: values[variable] for out, variable in outs}
+        try:
+            return {**fixed, **{out: make(values) for out, make in makers}}
+        except LookupError:  # a variable is absent, or null where there must be a value: the long way has the rules
+            return slowly(variables)
 
-    # A null for an argument that needs a value is refused by the long way.
-    if any(isinstance(field.args[name].type, GraphQLNonNull) for name in plain):
-        needed = [variable for name, variable in plain.items() if isinstance(field.args[name].type, GraphQLNonNull)]
-
-        def checked(variables: VariableValues) -> dict[str, Any]:
-            if any(variables.coerced.get(variable) is None for variable in needed):
-                return get_argument_values(field, node, variables, hide_suggestions=True)
-            return arguments(variables)
-
-        return None, checked
     return None, arguments
+
+
+def made(value: ValueNode, kind: Any) -> Make:
+    """Return what builds an argument's value from the coerced variables; that raises LookupError for a rare case.
+
+    A variable of a validated document has the type of its place, so its value is taken as it is.
+    """
+    needed = isinstance(kind, GraphQLNonNull)
+    inner = kind.of_type if needed else kind
+    if isinstance(value, VariableNode):
+        name = value.name.value
+        return _needed(name) if needed else lambda values: values[name]
+    if not _varies(value):
+        fixed = coerce_input_literal(value, kind)
+        return lambda _: fixed
+    if isinstance(value, ListValueNode) and isinstance(inner, GraphQLList):
+        makers = [made(one, inner.of_type) for one in value.values]
+        return lambda values: [make(values) for make in makers]
+    if isinstance(value, ObjectValueNode) and isinstance(inner, GraphQLInputObjectType):
+        return _object(value, inner)
+    return _rare
+
+
+def _object(value: ObjectValueNode, kind: GraphQLInputObjectType) -> Make:
+    given = {field.name.value: field.value for field in value.fields}
+    makers = {name: made(one, _place(kind, name)) for name, one in given.items()}
+    defaults = coerce_input_literal(ObjectValueNode(fields=()), _optional(kind))
+
+    def make(values: Values) -> dict[str, Any]:
+        return {**defaults, **{name: one(values) for name, one in makers.items()}}
+
+    return make
+
+
+def _place(kind: GraphQLInputObjectType, name: str) -> Any:
+    # Exactly one field of a OneOf object is there, and it is not null.
+    field = kind.fields[name].type
+    return GraphQLNonNull(field) if kind.is_one_of and not isinstance(field, GraphQLNonNull) else field
+
+
+def _optional(kind: GraphQLInputObjectType) -> GraphQLInputObjectType:
+    """Return the same object with its optional fields alone, for the defaults of those that are absent."""
+    fields = {name: field for name, field in kind.fields.items() if not is_required_input_field(field)}
+    return GraphQLInputObjectType(kind.name, fields)
+
+
+def _needed(name: str) -> Make:
+    def make(values: Values) -> Any:
+        value = values[name]
+        if value is None:
+            raise LookupError(name)
+        return value
+
+    return make
+
+
+def _rare(_: Values) -> Any:
+    raise LookupError
 
 
 class _Finder(visitor.Visitor):

@@ -20,10 +20,6 @@ CURSOR_CHARACTERS = 1024
 JSON_DEPTH = 32
 
 
-def _show_moment(value: Any) -> str:
-    return clock.text(value)
-
-
 def _read_moment(value: Any) -> datetime:
     try:
         return moment(value)
@@ -67,7 +63,7 @@ def _same(value: Any) -> Any:
 SCALARS: dict[object, tuple[str, Callable[[Any], Any], Callable[[Any], Any], str]] = {
     DateTime: (
         "DateTime",
-        _show_moment,
+        clock.text,
         _read_moment,
         "A moment in RFC 3339, answered in UTC with milliseconds: `2026-05-04T10:00:00.000Z`.",
     ),

@@ -12,7 +12,7 @@ LEAD, CUSTOMER = "LEAD", "CUSTOMER"
 ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EmailContact:
     """One address; at most one of a person is primary."""
 
@@ -20,7 +20,7 @@ class EmailContact:
     primary: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PhoneContact:
     """One number in digits; at most one of a person is primary."""
 
@@ -60,7 +60,7 @@ class CrmLink:
     synced_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Membership:
     """A company that the person belongs to."""
 

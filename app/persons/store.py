@@ -1,7 +1,7 @@
 """How persons are kept: one document each; tags and attributes by id, identifiers also as claims."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 from app.catalog.model import Catalog
 from app.core import text
@@ -23,6 +23,7 @@ BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("_id", 1))
 
 # Attribute of the model → field of the document.
 FIELDS = {
+    "into": "into",
     "external_id": "externalId",
     "first_name": "firstName",
     "middle_name": "middleName",
@@ -36,9 +37,10 @@ FIELDS = {
     "preferred_language": "preferredLanguage",
     "time_zone": "timeZone",
     "profile_picture": "profilePicture",
-    "into": "into",
 }
 _READ = tuple(FIELDS.items())
+# In the order of the model's own fields, so that a person is read in one call.
+_TEXTS = tuple(FIELDS.values())
 
 
 def document(person: Person) -> Document:
@@ -114,10 +116,8 @@ def read(kept: Document, catalog: Catalog) -> Person:
         kept["subjects"],
         kept["version"],
         kept["state"],
+        *cast("Any", map(kept.get, _TEXTS)),
     )
-    for attribute, name in _READ:
-        if name in kept:
-            setattr(person, attribute, kept[name])
     if "emails" in kept:
         person.emails = [EmailContact(one["v"], one["p"]) for one in kept["emails"]]
     if "phones" in kept:

@@ -1,6 +1,7 @@
 """What every transport needs: who asks, what may be asked, and where it is noted."""
 
 import asyncio
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,9 @@ from app.graph.operation import Operations
 from app.web.metrics import Metrics
 
 Headers = Mapping[bytes, bytes]
+# Ids of requests only have to differ: this process, and a number.
+_PROCESS = ids.new("req") + "-"
+_COUNTER = itertools.count(1)
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -63,4 +67,6 @@ class Edge:
 def request_id(headers: Headers) -> str:
     """Return the caller's own X-Request-ID where it is a plain one, or a new id."""
     given = headers.get(b"x-request-id")
-    return given.decode() if given and _REQUEST_ID.fullmatch(given) else ids.new("req")
+    if given and _REQUEST_ID.fullmatch(given):
+        return given.decode()
+    return f"{_PROCESS}{next(_COUNTER):x}"

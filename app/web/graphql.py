@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import orjson
-import structlog
 from starlette.types import Receive, Scope, Send
 
 from app.core.actor import Actor
@@ -18,14 +17,13 @@ from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, sse
 from app.web.edge import Edge, request_id
+from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
 THREAD_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
-
-log = structlog.get_logger("app.web")
 
 
 def _refuse(code: str, message: str, status: int) -> Rejected:
@@ -102,8 +100,7 @@ class GraphQL:
     def _note(self, answer: Answer, known: str, actor: Actor | None, began: float) -> None:
         seconds = time.perf_counter() - began
         self._edge.metrics.answered(answer.kind, answer.status, seconds, list(answer.codes))
-        log.info(
-            "request",
+        ACCESS.note(
             request_id=known,
             account=actor.account if actor else None,
             operation=answer.name,

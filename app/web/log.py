@@ -1,13 +1,71 @@
 """Structured logs: JSON lines, or columns on a terminal; never a value of a profile, never a key."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
 
-ACCESS = "request"
+FLUSH_SECONDS = 0.2
+LINES_WAITING = 1_000
+
+
+class Lines:
+    """Lines that can wait a moment: collected, and written together FLUSH_SECONDS later.
+
+    A write to a file lets go of the interpreter, and a busy service waits long to get it back; one line for each
+    request would cost more than the request.
+    """
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._waiting: list[bytes] = []
+
+    def add(self, line: bytes) -> None:
+        """Take in a line; needs a running loop."""
+        if not self._waiting:
+            asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
+        self._waiting.append(line)
+        if len(self._waiting) >= LINES_WAITING:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        lines, self._waiting = self._waiting, []
+        if lines:
+            self._write(b"".join(lines))
+
+
+class AccessLog:
+    """One entry for each request, in the form of the other logs."""
+
+    def __init__(self) -> None:
+        self._lines: Lines | None = None
+
+    def to_lines(self, write: Callable[[bytes], object]) -> None:
+        """Write JSON lines by `write` from now on."""
+        self._lines = Lines(write)
+
+    def note(self, **entry: Any) -> None:
+        """Note one request."""
+        if self._lines is None:
+            structlog.get_logger("app.web").info("request", **entry)
+            return
+        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = {**entry, "event": "request", "level": "info", "timestamp": moment[:-6] + "Z"}
+        self._lines.add(orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE))
+
+    def flush(self) -> None:
+        """Write what waits."""
+        if self._lines is not None:
+            self._lines.flush()
+
+
+ACCESS = AccessLog()
 
 
 def configure(form: str) -> None:
@@ -26,12 +84,18 @@ def configure(form: str) -> None:
             cache_logger_on_first_use=True,
         )
         return
+    ACCESS.to_lines(_to_stderr)
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         cache_logger_on_first_use=True,
     )
+
+
+def _to_stderr(lines: bytes) -> None:
+    sys.stderr.buffer.write(lines)
+    sys.stderr.buffer.flush()
 
 
 def _dumps(event: Any, **_: Any) -> bytes:

@@ -67,7 +67,9 @@ async def test_A3_limits_are_exact(api: Api) -> None:
     assert (await api(FIND, by={"id": person["id"]}))["customAttributes"]["big"] == 2**63 - 1
     assert await api.codes(CREATE, input={"externalId": "b", "customAttributes": {"text": "x" * 4097}}) == ["TOO_LONG"]
     assert await api.codes(CREATE, input={"externalId": "b", "customAttributes": {"big": 2**63}}) == ["INVALID"]
-    literal = 'mutation { updatePerson(by: {externalId: "a3"}, input: {customAttributes: {big: 9223372036854775806}}) { person { customAttribute(name: "BIG") } errors { code } } }'
+    literal = """mutation {
+      updatePerson(by: {externalId: "a3"}, input: {customAttributes: {big: 9223372036854775806}}) {
+        person { customAttribute(name: "BIG") } errors { code } } }"""
     assert await api(literal) == {"person": {"customAttribute": 2**63 - 2}, "errors": []}
 
 

@@ -51,7 +51,8 @@ async def test_C3_members_inherit_the_tags_while_they_are_members(api: Api) -> N
         assert shown["companies"] == {"nodes": [{"name": "Acme"}], "edges": [{"role": "buyer"}]}
     tagged = await api('{ persons(filter: {tags: {has: "vip"}}) { totalCount } }')
     assert tagged["totalCount"] == 3
-    unlink = "mutation($c: CompanyLocator!, $p: [PersonLocator!]!) { unlinkPersons(company: $c, persons: $p) { errors { code } } }"
+    unlink = """mutation($c: CompanyLocator!, $p: [PersonLocator!]!) {
+      unlinkPersons(company: $c, persons: $p) { errors { code } } }"""
     assert await api.codes(unlink, c={"name": "acme"}, p=by) == []
     assert (await api(INHERITED, id=persons[0]["id"]))["inheritedTags"] == []
     assert (await api(FIND, by={"name": "Acme"}))["persons"]["totalCount"] == 0

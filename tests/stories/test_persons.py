@@ -112,7 +112,7 @@ async def test_P4_a_hundred_creates_at_once_make_one_person(api: Api) -> None:
 
 
 async def test_P5_replacing_empties_what_is_absent_and_never_the_last_identifier(api: Api) -> None:
-    """W replacePerson with only lastName and one phone T firstName null, tags and emails emptied; none T NO_IDENTIFIER."""
+    """W replacePerson with lastName and one phone T the rest is emptied; without any identifier T NO_IDENTIFIER."""
     person = await api.made(firstName="Ann", emails=[{"address": "a@b.example"}], tags=["VIP"], type="LEAD")
     by = {"id": person["id"]}
     replaced = await api(REPLACE, by=by, input={"lastName": "Lee", "phones": [{"number": "4366012345"}]})

@@ -1,0 +1,151 @@
+"""Values of variables, read by what was worked out from their type once.
+
+It answers only for what is as it should be and raises `Unusual` otherwise: graphql-core then finds the words for what
+is wrong, or coerces the rare forms (a single value for a list).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from graphql import (
+    GraphQLEnumType,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    ObjectValueNode,
+    is_required_input_field,
+)
+from graphql.utilities.coerce_input_value import coerce_input_literal
+
+Read = Callable[[Any], Any]
+INT_MAX = 2**31 - 1
+
+
+class Unusual(Exception):  # noqa: N818 - read as what it says
+    """A value that the short way doesn't take."""
+
+
+class Readers:
+    """Readers of one schema's input types, each made once."""
+
+    def __init__(self) -> None:
+        self._objects: dict[str, Read] = {}
+
+    def of(self, kind: GraphQLInputType) -> Read:
+        """Return what reads a value of this type; it raises Unusual, or whatever a scalar raises."""
+        if isinstance(kind, GraphQLNonNull):
+            return _needed(self.of(kind.of_type))
+        if isinstance(kind, GraphQLList):
+            return _list(self.of(kind.of_type))
+        if isinstance(kind, GraphQLInputObjectType):
+            return self._object(kind)
+        if isinstance(kind, GraphQLEnumType):
+            return _enum(kind)
+        return _scalar(kind)
+
+    def _object(self, kind: GraphQLInputObjectType) -> Read:
+        name = kind.name
+        if name not in self._objects:
+            # Types may contain themselves: what is found meanwhile looks the reader up when it is used.
+            self._objects[name] = lambda value: self._objects[name](value)  # noqa: PLW0108 - it will be another
+            self._objects[name] = _one_of(kind, self) if kind.is_one_of else _object(kind, self)
+        return self._objects[name]
+
+
+def _needed(read: Read) -> Read:
+    def needed(value: Any) -> Any:
+        if value is None:
+            raise Unusual
+        return read(value)
+
+    return needed
+
+
+def _list(read: Read) -> Read:
+    def items(value: Any) -> Any:
+        if value is None:
+            return None
+        if value.__class__ is not list:
+            raise Unusual
+        return [read(one) for one in value]
+
+    return items
+
+
+def _enum(kind: GraphQLEnumType) -> Read:
+    values = {name: value.value for name, value in kind.values.items()}
+    values_or_none: dict[Any, Any] = {**values, None: None}
+
+    def enum(value: Any) -> Any:
+        try:
+            return values_or_none[value]
+        except (KeyError, TypeError):
+            raise Unusual from None
+
+    return enum
+
+
+def _scalar(kind: GraphQLScalarType) -> Read:
+    plain = {"String": str, "ID": str, "Boolean": bool}.get(kind.name)
+    coerce = kind.coerce_input_value
+
+    def itself(value: Any) -> Any:
+        if value.__class__ is plain or value is None:
+            return value
+        raise Unusual
+
+    def number(value: Any) -> Any:
+        if value is None or (value.__class__ is int and -INT_MAX <= value <= INT_MAX):
+            return value
+        raise Unusual
+
+    def other(value: Any) -> Any:
+        return None if value is None else coerce(value)
+
+    if plain is not None:
+        return itself
+    return number if kind.name == "Int" else other
+
+
+def _object(kind: GraphQLInputObjectType, readers: Readers) -> Read:
+    fields = {name: (field.out_name or name, readers.of(field.type)) for name, field in kind.fields.items()}
+    required = frozenset(name for name, field in kind.fields.items() if is_required_input_field(field))
+    optional = {name: field for name, field in kind.fields.items() if name not in required}
+    defaults: dict[str, Any] = coerce_input_literal(
+        ObjectValueNode(fields=()), GraphQLInputObjectType(kind.name, optional)
+    )
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return None
+        if value.__class__ is not dict or not required <= value.keys():
+            raise Unusual
+        result = defaults.copy()
+        try:
+            for name, one in value.items():
+                out, field = fields[name]
+                result[out] = field(one)
+        except KeyError:
+            raise Unusual from None
+        return result
+
+    return read
+
+
+def _one_of(kind: GraphQLInputObjectType, readers: Readers) -> Read:
+    fields = {name: (field.out_name or name, readers.of(field.type)) for name, field in kind.fields.items()}
+
+    def read(value: Any) -> Any:
+        if value is None:
+            return None
+        if value.__class__ is not dict or len(value) != 1:
+            raise Unusual
+        ((name, one),) = value.items()
+        if one is None or name not in fields:
+            raise Unusual
+        out, field = fields[name]
+        return {out: field(one)}
+
+    return read
