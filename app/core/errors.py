@@ -63,7 +63,7 @@ def unavailable(retry_after_seconds: int = 1) -> Fault:
 
 def bad_cursor() -> Fault:
     """Return the fault of a cursor that was not made here, or for another account or query."""
-    return Fault("BAD_CURSOR", "This cursor does not belong to this query.", status=200)
+    return Fault("BAD_CURSOR", "This cursor does not belong to this query.", status=400)
 
 
 class StartError(Exception):

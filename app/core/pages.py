@@ -78,12 +78,13 @@ def window(
 ) -> Slice:
     """Read Relay's four arguments; anything that names no single part is refused with INVALID arguments."""
     if (first is not None or after is not None) and (last is not None or before is not None):
-        raise Fault("BAD_VARIABLES", "Page forward with `first`/`after` or backward with `last`/`before`, not both.")
+        message = "Page forward with `first`/`after` or backward with `last`/`before`, not both."
+        raise Fault("BAD_VARIABLES", message, status=400)
     backward = last is not None or before is not None
     limit = last if backward else first
     limit = PAGE_DEFAULT if limit is None else limit
     if not 0 <= limit <= PAGE_MAX:
-        raise Fault("BAD_VARIABLES", f"A page holds 0 to {PAGE_MAX} items, not {limit}.")
+        raise Fault("BAD_VARIABLES", f"A page holds 0 to {PAGE_MAX} items, not {limit}.", status=400)
     cursor = before if backward else after
     return Slice(limit, open_cursor(cursor) if cursor else None, backward)
 

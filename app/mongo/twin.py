@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import bson
@@ -128,10 +128,10 @@ class Twin:
             position = self._position
             yield Batch(found, _token(position))
             if position == self._position:
-                try:
-                    await asyncio.wait_for(news.wait(), AWAIT_SECONDS)
-                except TimeoutError:
-                    continue
+                # Not wait_for, which on 3.11 may swallow a cancellation that comes together with the news.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AWAIT_SECONDS):
+                        await news.wait()
 
     def _read_token(self, token: str) -> int:
         position = int(token) if token.isascii() and token.isdigit() and len(token) == len(_token(0)) else -1
