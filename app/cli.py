@@ -94,15 +94,13 @@ def serve(
 
 
 async def _greet(service: Service, url: str) -> None:
-    if not service.store.kept:
-        _say("Nothing is kept: all data are in memory, and gone when the service stops.")
-    if service.edge.graphiql:
-        _say(f"GraphiQL   {url}/graphql")
-    _say(f"Data       {service.store.description}")
     text = await service.services.access.first_key()
+    lines = [] if service.store.kept else ["Nothing is kept: all data are in memory, and gone when the service stops."]
+    lines += [f"GraphiQL   {url}/graphql"] if service.edge.graphiql else [f"GraphQL    {url}/graphql"]
+    lines.append(f"Data       {service.store.description}")
     if text is not None:
-        _say(f"Admin key  {text}")
-        _say("           shown this once; more by `profiles keys create`")
+        lines += [f"Admin key  {text}", "           shown this once; more by `profiles keys create`"]
+    _say("\n".join(lines))
 
 
 async def _live_demo(service: Service, url: str) -> None:

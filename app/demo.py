@@ -52,7 +52,8 @@ class Progress:
     """A progress bar on stderr."""
 
     def __init__(self) -> None:
-        self._bar = RichProgress(console=Console(stderr=True), transient=True)
+        console = Console(stderr=True)
+        self._bar = RichProgress(console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task("Sample data", total=None)
 
     def update(self, done: int, total: int) -> None:
@@ -88,10 +89,16 @@ class Demo:
         total = sum(len(step) for step in steps)
         done = 0
         for step in steps:
-            for work in asyncio.as_completed([self._one(query, variables) for query, variables in step]):
-                await work
-                done += 1
-                on_progress(done, total)
+            tasks = [asyncio.create_task(self._one(query, variables)) for query, variables in step]
+            try:
+                for work in asyncio.as_completed(tasks):
+                    await work
+                    done += 1
+                    on_progress(done, total)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     def _steps(
         self, persons: Sequence[dict[str, Any]], events: Sequence[dict[str, Any]]

@@ -1,0 +1,84 @@
+"""The service as a process: started by its command, asked over the network, ended by signals."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).parents[2]
+SECONDS = 60.0
+POLL_SECONDS = 0.02
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Return the environment without settings of whoever runs the tests, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PROFILES_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **{f"PROFILES_{name.upper()}": value for name, value in settings.items()}}
+
+
+def profiles(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    command = [sys.executable, "-m", "app.cli", *arguments]
+    path = {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment(**settings) | path,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+
+
+class Served:
+    """One serving process; `url` is there once it can serve."""
+
+    def __init__(self, cwd: Path, *arguments: str, **settings: str) -> None:
+        self.out = cwd / f"serve-{time.monotonic_ns()}.log"
+        env = environment(**{"log": "json", **settings}) | {"PYTHONPATH": str(ROOT)}
+        given = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
+        with self.out.open("wb") as out:
+            self.process = subprocess.Popen([*given, *arguments], cwd=cwd, env=env, stdout=out, stderr=out)
+        self.url = self.wait_for(r"GraphiQL +(http://\S+)/graphql\n(?s:.*)Data .*\n")
+        found = re.search(r"Admin key +(\S+)", self.text()) or re.search(r"()", "")
+        self.key = (found[1] if found else "") or settings.get("admin_key", "")
+
+    def text(self) -> str:
+        """Return all that it said."""
+        return self.out.read_text(errors="replace")
+
+    def wait_for(self, pattern: str) -> str:
+        """Return the first group of what it says, once it does."""
+        until = time.monotonic() + SECONDS
+        while not (found := re.search(pattern, self.text())):
+            if self.process.poll() is not None or time.monotonic() > until:
+                self.end(signal.SIGKILL)
+                raise AssertionError(f"did not say {pattern!r}:\n{self.text()}")
+            time.sleep(POLL_SECONDS)
+        return found[1]
+
+    def ask(self, query: str, **variables: Any) -> Any:
+        """Return the one root field's value."""
+        response = httpx.post(
+            f"{self.url}/graphql",
+            json={"query": query, "variables": variables},
+            headers={"Authorization": f"Bearer {self.key}"},
+            timeout=SECONDS,
+        )
+        answer = response.json()
+        assert "errors" not in answer, answer
+        (value,) = answer["data"].values()
+        return value
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal, and return the status."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        return self.process.wait(timeout=SECONDS)
