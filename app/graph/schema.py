@@ -135,13 +135,14 @@ def plain(name: str) -> Resolve:
 
 
 def _called(function: Callable[..., Any]) -> Resolve:
-    if "root" in inspect.signature(function).parameters or "self" in inspect.signature(function).parameters:
+    """Return the resolver of a declared function, which takes its source as `root`, and `info` where it needs it."""
+    names = inspect.signature(function).parameters
+    of_source = "root" in names or "self" in names
+    if of_source and "info" in names:
         return function
-
-    def resolve(_source: Any, info: Any, **arguments: Any) -> Any:
-        return function(info, **arguments)
-
-    return resolve
+    if of_source:
+        return lambda source, _info, **arguments: function(source, **arguments)
+    return lambda _source, info, **arguments: function(info, **arguments)
 
 
 def _itself(source: Any, _info: Any, **_: Any) -> Any:

@@ -73,7 +73,7 @@ def test_faults_carry_status_and_code() -> None:
         ("UNAUTHENTICATED", 401),
         ("FORBIDDEN", 403),
         ("UNAVAILABLE", 503),
-        ("BAD_CURSOR", 200),
+        ("BAD_CURSOR", 400),
     ]
     assert faults[2].extra == {"retryAfter": 2}
 
