@@ -85,7 +85,10 @@ GOOD = [
     "query($n: Int = 1, $y: Boolean = true) { things(first: $n) { nodes { id @include(if: $y) name @skip(if: $y) } } }",
     "fragment F on Thing { id name part { label } } { things { nodes { ...F part { weight } ... { size } } } }",
     '{ thing(id: "0") { id friends { ...G } } } fragment G on Named { name ... on Thing { id } }',
-    'mutation { a: rename(id: "0", name: "") { id } b: rename(id: "0", name: "y") { id } c: rename(id: "z", name: "") { id }}',
+    (
+        'mutation { a: rename(id: "0", name: "x") { name } b: rename(id: "0", name: "y") { name }'
+        ' c: rename(id: "z", name: "q") { name } }'
+    ),
     "{ things(first: null) { total } }",
 ]
 
