@@ -78,7 +78,7 @@ class Service:
             access=access,
             catalog=catalog,
             timeline=timeline,
-            companies=Companies(engine, claims, catalog),
+            companies=Companies(engine, claims, catalog, persons),
             persons=persons,
             tracking=Tracking(engine, catalog, persons, timeline),
             signer=Signer(b""),

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -75,7 +75,7 @@ def address(listening: socket.socket) -> str:
 async def serve(
     settings: Settings,
     listening: socket.socket,
-    greet: Callable[[Service, str], Coroutine[Any, Any, None]],
+    greet: Beside,
     *beside: Beside,
 ) -> None:
     """Serve until a signal; `greet` runs once it can serve, `beside` as long as it does."""
@@ -83,40 +83,53 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    opening = asyncio.create_task(Service.open(settings))
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-    if not opening.done():
-        opening.cancel()
-        with suppress(asyncio.CancelledError):
-            await opening
+    service = await _opened(settings, stopping)
+    if service is None:
         return
-    service = opening.result()
     try:
-        # What is there now stays: the collector needn't look at it again and again.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
-        server = Server(_config(service), service)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        coming = asyncio.create_task(server.up.wait())
-        await asyncio.wait({serving, coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        tasks = []
-        if server.up.is_set() and not stop.is_set():
-            url = address(listening)
-            await greet(service, url)
-            tasks = [asyncio.create_task(work(service, url)) for work in beside]
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        server.should_exit = True
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await serving
-        coming.cancel()
+        await _run(service, listening, stopping, greet, beside)
     finally:
         stopping.cancel()
         await service.close()
         ACCESS.flush()
+
+
+async def _opened(settings: Settings, stopping: "asyncio.Task[Any]") -> Service | None:
+    """Open the service; None where the stop came first."""
+    opening = asyncio.create_task(Service.open(settings))
+    await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if opening.done():
+        return opening.result()
+    opening.cancel()
+    with suppress(asyncio.CancelledError):
+        await opening
+    return None
+
+
+async def _run(
+    service: Service, listening: socket.socket, stopping: "asyncio.Task[Any]", greet: Beside, beside: Sequence[Beside]
+) -> None:
+    # What is there now stays: the collector needn't look at it again and again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    server = Server(_config(service), service)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    coming = asyncio.create_task(server.up.wait())
+    await asyncio.wait({serving, coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    coming.cancel()
+    tasks = []
+    if server.up.is_set() and not stopping.done():
+        url = address(listening)
+        await greet(service, url)
+        tasks = [asyncio.create_task(work(service, url)) for work in beside]
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await serving
 
 
 def _config(service: Service) -> uvicorn.Config:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from app.catalog import definitions, store
 from app.catalog.model import AttributeDefinition, Catalog, EventDefinition, Tag
+from app.catalog.record import TAGS, tag_document
 from app.catalog.standard import STANDARD
 from app.claims.model import Claim, key
 from app.claims.service import Claims, writes
@@ -91,7 +92,7 @@ class CatalogService:
 
         async def work(unit: Unit) -> None:
             await unit.write("claims", writes([claim], {}))
-            await unit.write(store.TAGS, [Insert(store.tag_document(account, tag))])
+            await unit.write(TAGS, [Insert(tag_document(account, tag))])
 
         catalog = await self.of(account)
         try:
@@ -109,7 +110,7 @@ class CatalogService:
 
         async def work(unit: Unit) -> None:
             await unit.write("claims", writes([], {tag_claim(account, tag.name): tag.id}))
-            await unit.write(store.TAGS, [Delete({"_id": tag.id})])
+            await unit.write(TAGS, [Delete({"_id": tag.id})])
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)

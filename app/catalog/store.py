@@ -4,16 +4,12 @@ from dataclasses import asdict
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, Catalog, EventDefinition, EventField, ItemField, Tag
+from app.catalog.record import TAGS
 from app.mongo.bound import Bound
 from app.mongo.engine import Document, Engine
 
-TAGS, ATTRIBUTES, EVENTS = "tags", "attributes", "eventTypes"
+ATTRIBUTES, EVENTS = "attributes", "eventTypes"
 COLLECTIONS = (TAGS, ATTRIBUTES, EVENTS)
-
-
-def tag_document(account: str, tag: Tag) -> Document:
-    """Return a tag as it is kept."""
-    return {"_id": tag.id, "account": account, "name": tag.name, "createdAt": tag.created_at}
 
 
 def attribute_document(account: str, one: AttributeDefinition) -> Document:

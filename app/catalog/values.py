@@ -2,13 +2,12 @@
 
 import math
 import re
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, EventField
-from app.core import clock
+from app.core import chance, clock
 from app.core.errors import Refused
 
 STRING_MAX = 4096
@@ -137,7 +136,7 @@ def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = f
         item_id = given.pop(ITEM_ID, None)
         if item_id is not None and item_id not in known:
             raise Refused("INVALID", "The id of an item is made by the server.", (str(index), ITEM_ID))
-        result.append({ITEM_ID: item_id or str(uuid.uuid4()), **item_fields(definition, given, str(index))})
+        result.append({ITEM_ID: item_id or chance.uuid(), **item_fields(definition, given, str(index))})
     return result
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from app.catalog import filters as shared
-from app.catalog import store as catalog_store
 from app.catalog.checks import Listing, has_unknown
 from app.catalog.model import COMPANY, Tag
+from app.catalog.record import TAGS, tag_document
 from app.catalog.service import CatalogService, tag_claim
 from app.claims.model import Claim
 from app.claims.service import Claims, writes
@@ -23,8 +23,8 @@ from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Delete, Document, Engine, Insert, Replace, Sort, Stale, Unit
 from app.timeline.model import Event
-from app.timeline.store import COLLECTION as EVENTS
-from app.timeline.store import document as event_document
+from app.timeline.record import COLLECTION as EVENTS
+from app.timeline.record import document as event_document
 
 TRIES = 8
 ORDERS: dict[str, tuple[str, Sort]] = {
@@ -37,13 +37,21 @@ TAKEN = {"name": "DUPLICATE_NAME", "domain": "DUPLICATE_DOMAIN", "externalId": "
 Plan = Callable[[Company | None, dict[str, Tag]], tuple[Company, tuple[str, ...]]]
 
 
+class Members(Protocol):
+    """Who belongs to companies: what a company needs from the room above."""
+
+    async def leave_all(self, actor: Actor, company_id: str, subject: str) -> None:
+        """Take every member off a company that goes away."""
+
+
 class Companies:
     """The companies of all accounts."""
 
-    def __init__(self, engine: Engine, claims: Claims, catalog: CatalogService) -> None:
+    def __init__(self, engine: Engine, claims: Claims, catalog: CatalogService, members: Members) -> None:
         self._engine = engine
         self._claims = claims
         self._catalog = catalog
+        self._members = members
         self._reads = Reads(engine, store.COLLECTION)
 
     async def get(self, account: str, company_id: str) -> Company | None:
@@ -55,6 +63,13 @@ class Companies:
         found = await self._reads.get_all(list(dict.fromkeys(company_ids)))
         mine = [one for one in found if one and one["account"] == account]
         return {one.id: one for one in await self._read(account, mine)}
+
+    async def among(self, account: str, company_ids: Sequence[str], part: Slice) -> tuple[Page[Company], int]:
+        """Return a part of the companies with these ids in the order of the ids, and how many there are."""
+        known = await self.get_all(account, company_ids) if company_ids else {}
+        there = [known[one] for one in sorted(known)]
+        behind = [one for one in there if part.position is None or one.id > part.position[0]]
+        return Page(behind[: part.limit], len(behind) > part.limit, part.position is not None), len(there)
 
     async def find(self, account: str, kind: str, value: str) -> Company | None:
         """Return whom a locator means; `kind` is id, externalId, name or domain."""
@@ -159,7 +174,8 @@ class Companies:
         return await self._change(actor, company_id, plan, "companyUpdated")
 
     async def delete(self, actor: Actor, company: Company) -> None:
-        """Remove a company and its timeline; whoever calls has taken its members off."""
+        """Take the members off, then remove the company and its timeline in one unit; safe to repeat."""
+        await self._members.leave_all(actor, company.id, company.subject)
         freed = dict.fromkeys(claims_of(company), company.id)
         told = _event(company, "companyDeleted", actor, {"companyId": company.id})
 
@@ -226,8 +242,8 @@ class Companies:
             if taken or freed:
                 await unit.write("claims", writes(taken, freed))
             if new:
-                tags = [Insert(catalog_store.tag_document(account, tag)) for tag in new.values()]
-                await unit.write(catalog_store.TAGS, tags)
+                tags = [Insert(tag_document(account, tag)) for tag in new.values()]
+                await unit.write(TAGS, tags)
             await unit.write(store.COLLECTION, [written])
             await unit.write(EVENTS, [Insert(event_document(event))])
 

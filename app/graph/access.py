@@ -52,15 +52,11 @@ async def api_keys(info: Info) -> list[ApiKey]:
 async def create_api_key(info: Info, input: Annotated[Input, argument("The key.", CreateApiKeyInput)]) -> Payload:
     """Make a key."""
     context = info.context
-    work = context.services.access.create_key(
-        context.account,
-        input["name"],
-        [Scope(name) for name in input["scopes"]],
-        strict_identity=input["strictIdentity"],
-        expires_at=input.get("expiresAt"),
-    )
-    payload = await settled(context.actor, "api_key", work)
-    key, secret, identity = payload.api_key or (None, None, None)
+    scopes = [Scope(name) for name in input["scopes"]]
+    options = {"strict_identity": input["strictIdentity"], "expires_at": input.get("expiresAt")}
+    work = context.services.access.create_key(context.account, input["name"], scopes, **options)
+    payload = await settled(context.actor, "made", work)
+    key, secret, identity = payload.made or (None, None, None)
     return Payload(api_key=key, secret=secret, identity_secret=identity, errors=payload.errors)
 
 

@@ -1,6 +1,7 @@
 """How companies are asked for and changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated
 
 import strawberry
@@ -43,25 +44,21 @@ async def companies(
     before: Before = None,
 ) -> Connection[Company]:
     """Page through companies."""
-    context, order = info.context, order_by or {}
-    rooms, by, direction = context.services.companies, order.get("by", "CREATED_AT"), order.get("direction", "DESC")
+    context, order, rooms = info.context, order_by or {}, info.context.services.companies
+    by, direction = order.get("by", "CREATED_AT"), order.get("direction", "DESC")
     place = Place(context, "companies", filter, search, by, direction)
     part = place.part(first, after, last, before)
     query = await rooms.query(context.account, filter, search)
     page = await rooms.page(context.account, part, query, by=by, descending=direction == "DESC")
-
-    async def count() -> int:
-        return await rooms.count(context.account, query)
-
-    return Connection(page, place, lambda one: position(one, by), count=count)
+    return Connection(page, place, lambda one: position(one, by), count=partial(rooms.count, context.account, query))
 
 
-async def meant(context: Context, by: Input) -> Company:
-    """Return the company of a mutation; refuses COMPANY_NOT_FOUND."""
+async def meant(context: Context, by: Input, argument_: str = "by") -> Company:
+    """Return the company of a mutation; refuses COMPANY_NOT_FOUND at the argument that names it."""
     kind, value = reading.company(by)
     found = await context.services.companies.find(context.account, kind, value)
     if found is None:
-        raise Refused("COMPANY_NOT_FOUND", "There is no such company.", ("by",))
+        raise Refused("COMPANY_NOT_FOUND", "There is no such company.", (argument_,))
     return found
 
 
@@ -94,13 +91,10 @@ async def delete_company(info: Info, by: By) -> Payload:
 
     async def work() -> list[str]:
         found = await meant(context, by)
-        await context.services.persons.leave_all(context.actor, found.id, found.subject)
         await context.services.companies.delete(context.actor, found)
         return [found.id]
 
-    payload = await settled(context.actor, "deleted_ids", work())
-    payload.deleted_ids = payload.deleted_ids or []
-    return payload
+    return await settled(context.actor, "deleted_ids", work(), deleted_ids=[])
 
 
 async def link_persons(
@@ -111,39 +105,31 @@ async def link_persons(
     primary: Annotated[bool, argument("Whether it becomes their main company.")] = False,  # noqa: FBT002 - by name
 ) -> Payload:
     """Make persons members."""
-    context = info.context
-
-    async def work() -> Company:
-        if role is not None and len(role) > ROLE_MAX:
-            raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
-        found = await _of_members(context, company, persons)
-        link = Link(found.id, found.subject, role, primary)
-        await context.services.persons.link(context.actor, reading.locators(persons, "persons"), link)
-        return found
-
-    return await settled(context.actor, "company", work())
+    return await _members(info.context, company, persons, lambda found: _link(found, role, primary=primary))
 
 
 async def unlink_persons(info: Info, company: By, persons: Members) -> Payload:
     """Take members off."""
-    context = info.context
+    return await _members(info.context, company, persons, lambda found: Unlink(found.id, found.subject))
 
+
+def _link(company: Company, role: str | None, *, primary: bool) -> Link:
+    if role is not None and len(role) > ROLE_MAX:
+        raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
+    return Link(company.id, company.subject, role, primary)
+
+
+async def _members(
+    context: Context, company: Input, persons: Sequence[Input], change: Callable[[Company], Link | Unlink]
+) -> Payload:
     async def work() -> Company:
-        found = await _of_members(context, company, persons)
-        change = Unlink(found.id, found.subject)
-        await context.services.persons.link(context.actor, reading.locators(persons, "persons"), change)
+        if len(persons) > PAGE_MAX:
+            raise Refused("TOO_MANY", f"A call takes at most {PAGE_MAX} persons.", ("persons",))
+        found = await meant(context, company, "company")
+        await context.services.persons.link(context.actor, reading.locators(persons, "persons"), change(found))
         return found
 
     return await settled(context.actor, "company", work())
-
-
-async def _of_members(context: Context, company: Input, persons: Sequence[Input]) -> Company:
-    if len(persons) > PAGE_MAX:
-        raise Refused("TOO_MANY", f"A call takes at most {PAGE_MAX} persons.", ("persons",))
-    try:
-        return await meant(context, company)
-    except Refused as refusal:
-        raise Refused(refusal.code, refusal.message, ("company",)) from refusal
 
 
 @strawberry.type

@@ -63,7 +63,7 @@ class Connection(Generic[T]):
         place: Place,
         position: Callable[[T], Sequence[Any]],
         *,
-        count: Callable[[], Awaitable[int]] | None = None,
+        count: Callable[[], Awaitable[int]] | int | None = None,
         roles: Callable[[T], tuple[str | None, bool]] | None = None,
     ) -> None:
         self.nodes = page.items
@@ -104,4 +104,6 @@ class Connection(Generic[T]):
 
     async def count(self) -> int:
         """Return how many there are on all pages."""
+        if isinstance(self._count, int):
+            return self._count
         return await self._count() if self._count else len(self.nodes)

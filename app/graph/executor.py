@@ -93,7 +93,7 @@ class Run:
     async def event(self, slot: Slot, update: Any) -> dict[str, Any] | None:
         """Return the data of one update of a subscription."""
         out, place = self._root()
-        self._complete(slot, slot.shape, update, out, slot.key, place)
+        self._complete(slot, slot.shape, update, out, slot.key, place=place)
         await self._drain()
         data: dict[str, Any] | None = self.holder["data"]
         return data
@@ -114,25 +114,24 @@ class Run:
                     continue
                 else:
                     value = self._resolved(slot, source)
-                    if isawaitable(value):
-                        out[key] = None
-                        self._pending.append((value, slot, out, place))
-                        continue
             except Exception as error:  # noqa: BLE001 - whatever a field raises becomes its error
                 self._fail(error, slot, out, key, place, nullable=slot.shape.nullable)
                 continue
             shape = slot.shape
             if value.__class__ is shape.itself or (value is None and shape.nullable):
                 out[key] = value
+            elif attribute is None and isawaitable(value):
+                out[key] = None
+                self._pending.append((value, slot, out, place))
             else:
-                self._complete(slot, shape, value, out, key, place)
+                self._complete(slot, shape, value, out, key, place=place)
 
     def _resolved(self, slot: Slot, source: Any) -> Any:
         arguments = slot.fixed if slot.arguments is None else slot.arguments(self._variables)
         assert slot.resolve is not None  # noqa: S101 - a slot without attribute has one
         return slot.resolve(source, self._info, **(arguments or {}))
 
-    def _complete(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+    def _complete(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
         """Put the completed value under `key` of `container`, which lies at `place`."""
         try:
             if value is None:
@@ -144,15 +143,15 @@ class Run:
                     container[key] = out
                     self._fill(shape.plan, value, out, Place(place, container, key, nullable=shape.nullable))
             elif shape.item is not None:
-                self._list(slot, shape, value, container, key, place)
+                self._list(slot, shape, value, container, key, place=place)
             elif shape.serialize is not None:
                 container[key] = shape.serialize(value)
             else:
-                self._abstract(shape, value, container, key, place)
+                self._abstract(shape, value, container, key, place=place)
         except Exception as error:  # noqa: BLE001 - a value that can't be shown is its field's error
             self._fail(error, slot, container, key, place, nullable=shape.nullable)
 
-    def _list(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+    def _list(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise TypeError(f"{slot.owner}.{slot.name} is no list")
         item = shape.item
@@ -167,9 +166,9 @@ class Run:
         container[key] = items
         here = Place(place, container, key, nullable=shape.nullable)
         for index, one in enumerate(value):
-            self._complete(slot, item, one, items, index, here)
+            self._complete(slot, item, one, items, index, place=here)
 
-    def _abstract(self, shape: Shape, value: Any, container: Any, key: str | int, place: Place) -> None:
+    def _abstract(self, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
         assert shape.kind_of is not None  # noqa: S101 - no other shape is left
         assert shape.plans is not None  # noqa: S101
         plan = shape.plans[shape.kind_of(value, self._info, None)]
@@ -201,7 +200,7 @@ class Run:
                 elif isinstance(value, BaseException):
                     raise value
                 else:
-                    self._complete(slot, slot.shape, value, out, slot.key, place)
+                    self._complete(slot, slot.shape, value, out, slot.key, place=place)
 
     async def _single(self, pending: Pending) -> None:
         awaitable, slot, out, place = pending
@@ -210,7 +209,7 @@ class Run:
         except Exception as error:  # noqa: BLE001 - whatever a field raises becomes its error
             self._fail(error, slot, out, slot.key, place, nullable=slot.shape.nullable)
             return
-        self._complete(slot, slot.shape, value, out, slot.key, place)
+        self._complete(slot, slot.shape, value, out, slot.key, place=place)
 
 
 def _shown(shape: Shape, value: Any, container: Any, key: str | int) -> bool:

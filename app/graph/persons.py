@@ -111,23 +111,24 @@ async def delete_person(info: Info, by: By) -> Payload:
     async def work() -> list[str]:
         return [await context.services.persons.delete(context.actor, reading.locator(by, "by"))]
 
-    return _none_for_null(await settled(context.actor, "deleted_ids", work()))
+    return await settled(context.actor, "deleted_ids", work(), deleted_ids=[])
 
 
 async def delete_persons(
     info: Info, by: Annotated[Sequence[Input], argument("Whom, at most 1000.", list[PersonLocator])]
 ) -> Payload:
     """Delete several persons, each for itself."""
-    context, deleted, refused = info.context, [], []
     if len(by) > PAGE_MAX:
         refused = [Refused("TOO_MANY", f"A call deletes at most {PAGE_MAX} persons.", ("by",))]
-        return Payload(deleted_ids=[], errors=shown(refused, context.actor))
-    for index, outcome in enumerate(await gather(*[_deleted(info, one) for one in by])):
-        if isinstance(outcome, Refused):
-            refused.append(Refused(outcome.code, outcome.message, ("by", str(index), *outcome.path[1:])))
-        else:
-            deleted.append(outcome)
-    return Payload(deleted_ids=deleted, errors=shown(refused, context.actor))
+        return Payload(deleted_ids=[], errors=shown(refused, info.context.actor))
+    outcomes = await gather(*[_deleted(info, one) for one in by])
+    refused = [_of_item(one, index) for index, one in enumerate(outcomes) if isinstance(one, Refused)]
+    deleted = [one for one in outcomes if isinstance(one, str)]
+    return Payload(deleted_ids=deleted, errors=shown(refused, info.context.actor))
+
+
+def _of_item(refusal: Refused, index: int) -> Refused:
+    return Refused(refusal.code, refusal.message, ("by", str(index), *refusal.path[1:]))
 
 
 async def _deleted(info: Info, by: Input) -> str | Refused:
@@ -135,11 +136,6 @@ async def _deleted(info: Info, by: Input) -> str | Refused:
         return await info.context.services.persons.delete(info.context.actor, reading.locator(by, "by"))
     except Refused as refusal:
         return refusal
-
-
-def _none_for_null(payload: Payload) -> Payload:
-    payload.deleted_ids = payload.deleted_ids or []
-    return payload
 
 
 async def _items(info: Info, by: Input, attribute: str, rule: list_items.ItemsRule) -> Payload:

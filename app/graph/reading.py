@@ -14,7 +14,7 @@ from app.persons import wish as person_wish
 from app.persons.model import Locator
 from app.persons.track import Tracked
 from app.timeline.admit import Sent
-from app.timeline.store import TimelineFilter
+from app.timeline.model import TimelineFilter
 
 _PERSON_SCALARS = {name: attribute for attribute, (name, _) in person_wish.RULES.items()}
 _COMPANY_SCALARS = {name: attribute for attribute, (name, _) in company_wish.RULES.items()}

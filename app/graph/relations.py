@@ -1,6 +1,7 @@
 """What leads from one thing to others: companies of a person, persons of a company, timelines."""
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
@@ -17,7 +18,7 @@ from app.graph.wanted import TimelineFilter
 from app.persons.model import Person
 from app.persons.service import position as person_position
 from app.timeline.model import Event
-from app.timeline.store import position as event_position
+from app.timeline.model import position as event_position
 
 After = Annotated[Cursor | None, argument("Go on behind this cursor.")]
 Before = Annotated[Cursor | None, argument("Go back before this cursor.")]
@@ -40,41 +41,25 @@ async def companies_of(
     root: strawberry.Parent[Person], info: Info, first: First = 20, after: After = None
 ) -> Connection[Company]:
     """Return the companies that a person belongs to; links to companies that are gone are passed over."""
-    context = info.context
-    place = Place(context, f"companies:{root.id}")
-    part = place.part(first, after)
-    held = {one.company_id: one for one in root.memberships}
-    known = await context.services.companies.get_all(context.account, list(held)) if held else {}
-    there = sorted(known.values(), key=lambda company: company.id)
-    behind = [one for one in there if part.position is None or one.id > part.position[0]]
-    page = Page(behind[: part.limit], len(behind) > part.limit, part.position is not None)
-
-    async def count() -> int:
-        return len(there)
-
-    def roles(company: Company) -> tuple[str | None, bool]:
-        return held[company.id].role, held[company.id].primary
-
-    return Connection(page, place, lambda company: (company.id,), count=count, roles=roles)
+    context, place = info.context, Place(info.context, f"companies:{root.id}")
+    held = [one.company_id for one in root.memberships]
+    page, total = await context.services.companies.among(context.account, held, place.part(first, after))
+    return Connection(page, place, lambda one: (one.id,), count=total, roles=lambda one: _role(root, one.id))
 
 
 async def persons_of(
     root: strawberry.Parent[Company], info: Info, first: First = 20, after: After = None
 ) -> Connection[Person]:
     """Return the persons of a company, oldest profile first."""
-    context = info.context
-    persons, account = context.services.persons, context.account
-    place = Place(context, f"members:{root.id}")
-    page = await persons.members(account, root.id, place.part(first, after))
+    context, place = info.context, Place(info.context, f"members:{root.id}")
+    page = await context.services.persons.members(context.account, root.id, place.part(first, after))
+    count = partial(context.services.persons.count, context.account, {"companies.id": root.id})
+    return Connection(page, place, lambda one: (one.id,), count=count, roles=lambda one: _role(one, root.id))
 
-    async def count() -> int:
-        return await persons.count(account, {"companies.id": root.id})
 
-    def roles(person: Person) -> tuple[str | None, bool]:
-        held = next(one for one in person.memberships if one.company_id == root.id)
-        return held.role, held.primary
-
-    return Connection(page, place, lambda person: (person.id,), count=count, roles=roles)
+def _role(person: Person, company_id: str) -> tuple[str | None, bool]:
+    held = next(one for one in person.memberships if one.company_id == company_id)
+    return held.role, held.primary
 
 
 def inherited_tags(root: strawberry.Parent[Person], info: Info) -> list[str] | Awaitable[list[str]]:
@@ -156,8 +141,5 @@ async def tagged_companies(root: strawberry.Parent[Tag], info: Info) -> int:
 
 def persons_connection(page: Page[Person], place: Place, by: str, context: Context, query: Input) -> Connection[Person]:
     """Put a connection around a page of persons."""
-
-    async def count() -> int:
-        return await context.services.persons.count(context.account, query)
-
+    count = partial(context.services.persons.count, context.account, query)
     return Connection(page, place, lambda person: person_position(person, by), count=count)

@@ -1,6 +1,7 @@
 """The contract's own scalars: how their values come in, go out and are described."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any, NewType
 
@@ -28,11 +29,10 @@ def _read_moment(value: Any) -> datetime:
 
 
 def _read_date(value: Any) -> str:
-    try:
-        if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
-            return value
-    except ValueError:
-        pass
+    if isinstance(value, str):
+        with suppress(ValueError):
+            if date.fromisoformat(value).isoformat() == value:
+                return value
     raise GraphQLError("A Date is written like 2026-05-04.")
 
 

@@ -62,19 +62,27 @@ async def timeline_events(
     place = Place(context, f"live:{followed}", sorted(types) if types is not None else None)
     kinds = None if types is None else frozenset(types) | LAST_WORDS
     topic = Topic(context.account, subjects, kinds)
+    return Following(topic, _token(place, after), _Events(context, place, topic), _sealed(place))
 
-    async def present(moment: Moment) -> tuple[Sequence[Any], bool]:
-        cursor = place.seal([moment.token])
-        if moment.event is None:
+
+class _Events:
+    """Tells the events of a topic."""
+
+    def __init__(self, context: Context, place: Place, topic: Topic) -> None:
+        self._timeline = context.services.timeline
+        self._place = place
+        self._whole_account = topic.subjects is None
+
+    async def __call__(self, moment: Moment) -> tuple[Sequence[Any], bool]:
+        """Return the update of a moment; the last where what is followed is gone."""
+        cursor, event = self._place.seal([moment.token]), moment.event
+        if event is None:
             return [SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)], False
-        event = moment.event
-        await context.services.timeline.entitle([event])
+        await self._timeline.entitle([event])
         gone = event.type in LAST_WORDS
         kind = "DELETED" if gone else "EVENT"
         update = SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id)
-        return [update], gone and subjects is not None
-
-    return Following(topic, _token(place, after), present, _sealed(place))
+        return [update], gone and not self._whole_account
 
 
 def _sealed(place: Place) -> Callable[[str], str]:
@@ -94,9 +102,8 @@ async def person_changes(
     """Follow changes of persons."""
     context = info.context
     place = Place(context, "changes", filter)
-    await context.services.persons.query(
-        context.account, filter
-    )  # a bad filter is refused here, not at the first event
+    # A bad filter is refused here, not at the first event.
+    await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
     return Following(Topic(context.account, changes=True), _token(place, after), present, _sealed(place))
 

@@ -16,8 +16,7 @@ from app.graph.inputs import EventInput
 from app.graph.relations import After, Before, Events
 from app.graph.results import Payload, TrackPayload, shown
 from app.persons.track import EVENTS_MAX, Outcome, Tracked
-from app.timeline.model import Event
-from app.timeline.store import position
+from app.timeline.model import Event, position
 
 
 async def activity(
@@ -48,11 +47,11 @@ async def track_events(
         return Payload(results=[], errors=shown([refused], context.actor))
     items = [_read(one) for one in events]
     outcomes = await _tracked(context.services.tracking, context.actor, items, atomic=atomic)
-    results = [
-        SimpleNamespace(index=index, status=one.status, event=one.event, errors=shown(one.errors, context.actor))
-        for index, one in enumerate(outcomes)
-    ]
-    return Payload(results=results, errors=[])
+    return Payload(results=[_result(index, one, context.actor) for index, one in enumerate(outcomes)], errors=[])
+
+
+def _result(index: int, one: Outcome, actor: Actor) -> SimpleNamespace:
+    return SimpleNamespace(index=index, status=one.status, event=one.event, errors=shown(one.errors, actor))
 
 
 def _read(given: Input) -> Tracked | Refused:

@@ -10,8 +10,8 @@ from app.live.feed import BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_MIN, Feed, moment
 from app.live.group import Routes
 from app.live.seat import Seat, repeated
 from app.live.topic import Moment
-from app.mongo.engine import Engine, HistoryLost
-from app.timeline.store import COLLECTION
+from app.mongo.engine import Batch, Engine, HistoryLost
+from app.timeline.record import COLLECTION
 
 STRETCHES = 4
 GATHER_SECONDS = 0.05
@@ -81,16 +81,20 @@ class Stretch:
         self.token = start
         async with self._engine.watch([COLLECTION], start) as batches:
             async for batch in batches:
-                for change in batch.changes:
-                    if (moment := moment_of(change)) is not None:
-                        self._spread(moment)
-                self._advance(batch.token)
-                if self.token >= self._feed.ring.floor:
-                    for seat in list(self.seats):
-                        self.leave(seat)
+                self._tell(batch)
                 if not self.seats:
                     return
         raise unavailable()  # the store ended the watch by itself
+
+    def _tell(self, batch: Batch) -> None:
+        """Give a batch to those who wait for it; whoever reaches the ring reads on there."""
+        for change in batch.changes:
+            if (moment := moment_of(change)) is not None:
+                self._spread(moment)
+        self._advance(batch.token)
+        if batch.token >= self._feed.ring.floor:
+            for seat in list(self.seats):
+                self.leave(seat)
 
     def _spread(self, moment: Moment) -> None:
         if moment.event is None:

@@ -14,7 +14,7 @@ import structlog
 from app.core.errors import unavailable
 from app.live.topic import Moment, Topic
 from app.mongo.engine import Batch, Change, Engine, HistoryLost
-from app.timeline.store import COLLECTION, read
+from app.timeline.record import COLLECTION, read
 
 RING_EVENTS = 10_000
 UNHEALTHY_SECONDS = 3.0

@@ -65,16 +65,19 @@ class Chunks(Generic[T, R]):
     async def _fly(self) -> None:
         try:
             while self._waiting:
-                chunk: list[tuple[T, asyncio.Future[R | Exception]]] = []
-                while self._waiting and len(chunk) < self._limit:
-                    entry = self._waiting.popleft()
-                    # A caller that has given up is not worth a place.
-                    if not entry[1].done():
-                        chunk.append(entry)
-                if chunk:
+                if chunk := self._next():
                     await self._carry(chunk)
         finally:
             self._free += 1
+
+    def _next(self) -> "list[tuple[T, asyncio.Future[R | Exception]]]":
+        """Take the next chunk from those who wait; a caller that has given up is not worth a place."""
+        chunk: list[tuple[T, asyncio.Future[R | Exception]]] = []
+        while self._waiting and len(chunk) < self._limit:
+            entry = self._waiting.popleft()
+            if not entry[1].done():
+                chunk.append(entry)
+        return chunk
 
     async def _carry(self, chunk: "list[tuple[T, asyncio.Future[R | Exception]]]") -> None:
         try:

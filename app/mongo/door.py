@@ -43,7 +43,7 @@ async def open_store(  # noqa: PLR0913 - the settings, one by one
     """
     if share and url is None and embedded != "memory":
         url = running(data_dir)
-    store = await _open(url, database, embedded, data_dir, mongod, driver)
+    store = await _open(url, database, driver, embedded=embedded, data_dir=data_dir, mongod=mongod)
     try:
         await _prepare(store.engine)
     except BaseException:
@@ -60,7 +60,7 @@ async def _prepare(engine: Engine) -> None:
 
 
 async def _open(
-    url: str | None, database: str, embedded: str, data_dir: Path, mongod: str | None, driver: str
+    url: str | None, database: str, driver: str, *, embedded: str, data_dir: Path, mongod: str | None
 ) -> Store:
     if url is not None:
         return Store(await Server.connect(url, database, driver=driver), kept=True, description="the given MongoDB")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Self, TypeVar
@@ -18,6 +17,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from app.core import chance
 from app.core.errors import StartError, unavailable
 from app.mongo.drivers import Driver, open_driver
 from app.mongo.engine import (
@@ -187,7 +187,7 @@ class Server:
                 with _translated_unit():
                     return await self._once(work)
             except _Passing:
-                await asyncio.sleep(random.uniform(0, BACKOFF_SECONDS * 2**attempt))  # noqa: S311 - only spreads
+                await asyncio.sleep(chance.part(BACKOFF_SECONDS * 2**attempt))
         raise Conflict
 
     async def _once(self, work: "Callable[[ServerUnit], Awaitable[T]]") -> T:
@@ -213,10 +213,9 @@ class Server:
         """Create what is missing."""
         for collection, wanted in indexes.items():
             there = await self.indexes(collection)
-            for keys in wanted:
-                if list(keys) not in there:
-                    with _translated():
-                        await self._collection(collection).create_index(list(keys))
+            for keys in [one for one in wanted if list(one) not in there]:
+                with _translated():
+                    await self._collection(collection).create_index(list(keys))
 
     async def indexes(self, collection: str) -> list[Sort]:
         """Return the keys of what is there."""

@@ -128,10 +128,7 @@ class Twin:
             position = self._position
             yield Batch(found, _token(position))
             if position == self._position:
-                # Not wait_for, which on 3.11 may swallow a cancellation that comes together with the news.
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(AWAIT_SECONDS):
-                        await news.wait()
+                await _came(news)
 
     def _read_token(self, token: str) -> int:
         position = int(token) if token.isascii() and token.isdigit() and len(token) == len(_token(0)) else -1
@@ -248,3 +245,11 @@ def _as_kept(document: Document) -> Document:
     """Return a copy as BSON would give it back: the same limits of numbers, times in milliseconds."""
     kept: Document = bson.decode(bson.encode(document))
     return kept
+
+
+async def _came(news: asyncio.Event) -> None:
+    """Wait for news, not for ever."""
+    # Not wait_for, which on 3.11 may swallow a cancellation that comes together with the news.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(AWAIT_SECONDS):
+            await news.wait()

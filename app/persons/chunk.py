@@ -6,8 +6,8 @@ A later change of a chunk sees what the earlier ones did; one that is refused le
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from app.catalog import store as catalog_store
 from app.catalog.model import Catalog, Tag
+from app.catalog.record import TAGS, tag_document
 from app.catalog.service import CatalogService, tag_claim
 from app.claims.model import Claim
 from app.claims.model import read as read_claim
@@ -20,8 +20,8 @@ from app.persons import store
 from app.persons.model import ACTIVE, DELETED, MERGED, Locator, Person
 from app.persons.plan import Change, Create, Effect, Scene, Update
 from app.timeline.model import Event
-from app.timeline.store import COLLECTION as EVENTS
-from app.timeline.store import document as event_document
+from app.timeline.record import COLLECTION as EVENTS
+from app.timeline.record import document as event_document
 
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
@@ -140,10 +140,10 @@ class Chunk:
 
     async def _write(self, desk: Desk, effects: Sequence[Effect]) -> None:
         claims, persons, events = _writes(desk, effects)
-        tags: list[Write] = [Insert(catalog_store.tag_document(key[0], tag)) for key, tag in desk.tags.items()]
+        tags: list[Write] = [Insert(tag_document(key[0], tag)) for key, tag in desk.tags.items()]
 
         async def work(unit: Unit) -> None:
-            for collection, group in (("claims", claims), (catalog_store.TAGS, tags), (store.COLLECTION, persons)):
+            for collection, group in (("claims", claims), (TAGS, tags), (store.COLLECTION, persons)):
                 if group:
                     await unit.write(collection, group)
             await unit.write(EVENTS, events)

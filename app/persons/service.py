@@ -199,7 +199,12 @@ class Persons:
             page = await self.members(actor.account, company_id, Slice(MEMBERS_AT_ONCE))
             if not page.items:
                 return
-            await self.link(actor, [Locator("id", one.id) for one in page.items], Unlink(company_id, subject))
+            leave = Unlink(company_id, subject)
+            asks = [Ask(actor.account, actor.origin, leave, Locator("id", one.id)) for one in page.items]
+            for outcome in await self.apply(asks):
+                # Who was deleted meanwhile is no member either.
+                if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
+                    raise outcome
 
     async def apply(self, asks: Sequence[Ask]) -> list[Outcome | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned."""

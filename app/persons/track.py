@@ -22,8 +22,8 @@ from app.persons.service import Persons
 from app.persons.wish import Contact, Wish
 from app.timeline.admit import Sent, admit
 from app.timeline.model import Event
+from app.timeline.record import COLLECTION, document
 from app.timeline.service import Timeline
-from app.timeline.store import COLLECTION, document
 
 EVENTS_MAX = 5000
 TRIES = 8

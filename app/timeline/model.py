@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.core import clock
+
 
 @dataclass(slots=True)
 class Event:
@@ -24,3 +26,20 @@ class Event:
     changed: tuple[str, ...] | None = None
     # The display name of the type, filled in when read.
     title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineFilter:
+    """Which events of a timeline are wanted; None: all."""
+
+    types: tuple[str, ...] | None = None
+    not_types: tuple[str, ...] | None = None
+    sources: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    session_id: str | None = None
+
+
+def position(event: Event, *, arrival: bool = False) -> tuple[int, str]:
+    """Return where an event stands in its list."""
+    return clock.millis(event.received_at if arrival else event.occurred_at), event.id

@@ -6,8 +6,8 @@ from app.catalog.service import CatalogService
 from app.core.pages import Page, Slice, cut
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Engine
-from app.timeline.model import Event
-from app.timeline.store import Events, TimelineFilter
+from app.timeline.model import Event, TimelineFilter
+from app.timeline.store import Events
 
 EVERYTHING = TimelineFilter()
 CHUNK_EVENTS = 1000

@@ -1,73 +1,16 @@
 """How events are kept: one immutable document each, in the order of their subject or of their arrival."""
 
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from app.core import clock
 from app.core.pages import Slice
 from app.mongo.bound import Bound
-from app.mongo.engine import Document, Engine, Sort
-from app.timeline.model import Event
+from app.mongo.engine import Engine, Sort
+from app.timeline.model import Event, TimelineFilter
+from app.timeline.record import COLLECTION, document, read
 
-COLLECTION = "events"
 BY_SUBJECT: Sort = (("subject", 1), ("at", 1), ("_id", 1))
 BY_ARRIVAL: Sort = (("account", 1), ("received", 1), ("_id", 1))
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineFilter:
-    """Which events of a timeline are wanted; None: all."""
-
-    types: tuple[str, ...] | None = None
-    not_types: tuple[str, ...] | None = None
-    sources: tuple[str, ...] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    session_id: str | None = None
-
-
-def document(event: Event) -> Document:
-    """Return an event as it is kept; what is not there is left out."""
-    kept: Document = {
-        "_id": event.id,
-        "account": event.account,
-        "subject": event.subject,
-        "type": event.type,
-        "at": event.occurred_at,
-        "received": event.received_at,
-        "source": event.source,
-    }
-    for name, value in (
-        ("person", event.person_id),
-        ("company", event.company_id),
-        ("session", event.session_id),
-        ("props", event.properties),
-    ):
-        if value:
-            kept[name] = value
-    if event.changed is not None:
-        kept["changed"] = list(event.changed)
-    return kept
-
-
-def read(kept: Document) -> Event:
-    """Return the event of a document."""
-    changed = kept.get("changed")
-    return Event(
-        kept["_id"],
-        kept["account"],
-        kept["subject"],
-        kept["type"],
-        kept["at"],
-        kept["received"],
-        kept["source"],
-        kept.get("person"),
-        kept.get("company"),
-        kept.get("session"),
-        kept.get("props", {}),
-        None if changed is None else tuple(changed),
-    )
 
 
 def matching(wanted: TimelineFilter) -> dict[str, Any]:
@@ -100,11 +43,6 @@ def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, A
         "$and": [{field: {loose: at}}, {field: bounds}] if bounds else [{field: {loose: at}}],
         "$or": either,
     }, direction
-
-
-def position(event: Event, *, arrival: bool = False) -> tuple[int, str]:
-    """Return where an event stands in its list."""
-    return clock.millis(event.received_at if arrival else event.occurred_at), event.id
 
 
 class Events:

@@ -135,21 +135,25 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
 
 
 async def _rest(receive: Receive, body: bytes) -> bytes:
-    parts, size = [body], len(body)
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            while True:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise _refuse("BAD_REQUEST", "The body ended early.", 400)
-                parts.append(message.get("body", b""))
-                size += len(parts[-1])
-                if size > BODY_BYTES_MAX:
-                    raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
-                if not message.get("more_body"):
-                    return b"".join(parts)
+            return await _joined(receive, body)
     except TimeoutError:
         raise _refuse("TIMEOUT", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", 408) from None
+
+
+async def _joined(receive: Receive, body: bytes) -> bytes:
+    parts, size, more = [body], len(body), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _refuse("BAD_REQUEST", "The body ended early.", 400)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > BODY_BYTES_MAX:
+            raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
+        more = message.get("more_body", False)
+    return b"".join(parts)
 
 
 def read_request(given: Any) -> Request:

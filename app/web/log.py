@@ -4,11 +4,12 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import structlog
+
+from app.core import clock
 
 FLUSH_SECONDS = 0.2
 LINES_WAITING = 1_000
@@ -55,8 +56,7 @@ class AccessLog:
         if self._lines is None:
             structlog.get_logger("app.web").info("request", **entry)
             return
-        moment = datetime.now(UTC).isoformat(timespec="milliseconds")
-        shown = {**entry, "event": "request", "level": "info", "timestamp": moment[:-6] + "Z"}
+        shown = {**entry, "event": "request", "level": "info", "timestamp": clock.text(clock.now())}
         self._lines.add(orjson.dumps(shown, option=orjson.OPT_APPEND_NEWLINE))
 
     def flush(self) -> None:

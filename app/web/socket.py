@@ -4,7 +4,6 @@ One task per operation; the socket itself only reads. Whatever ends it, everythi
 """
 
 import asyncio
-import random
 from collections.abc import Iterable
 from contextlib import aclosing, suppress
 from typing import Any
@@ -14,6 +13,7 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from app.access import keys
+from app.core import chance
 from app.core.actor import Actor
 from app.core.errors import Fault
 from app.graph.operation import Rejected, Request, Stream, rejected
@@ -311,8 +311,8 @@ async def serve(edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
 async def send_away(sockets: Iterable[object]) -> None:
     """Close sockets with 1001, in batches, so that their clients don't all come back at once."""
     left = [one for one in sockets if isinstance(one, Socket)]
-    random.shuffle(left)
+    chance.shuffle(left)
     for start in range(0, len(left), AWAY_BATCH_SOCKETS):
         for socket in left[start : start + AWAY_BATCH_SOCKETS]:
             socket.end(GOING_AWAY, "Going away")
-        await asyncio.sleep(AWAY_JITTER_SECONDS * random.random())  # noqa: S311 - only spreads clients
+        await asyncio.sleep(chance.part(AWAY_JITTER_SECONDS))

@@ -24,7 +24,7 @@ def home(engine: Engine) -> House:
 @pytest.fixture
 def companies(home: House) -> Companies:
     """Give the companies of the same store."""
-    return Companies(home.engine, home.claims, home.catalog)
+    return Companies(home.engine, home.claims, home.catalog, home.persons)
 
 
 async def refused(work: Any) -> list[tuple[str, tuple[str, ...]]]:

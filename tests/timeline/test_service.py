@@ -12,9 +12,8 @@ from app.core.errors import Refused
 from app.core.pages import Slice
 from app.mongo.engine import Engine
 from app.timeline.admit import Sent, admit
-from app.timeline.model import Event
+from app.timeline.model import Event, TimelineFilter, position
 from app.timeline.service import EVERYTHING
-from app.timeline.store import TimelineFilter, position
 from tests.make import House, house
 
 NOW = clock.now()
