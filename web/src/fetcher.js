@@ -6,8 +6,19 @@ import { currentKey } from "./key.js";
 const HTTP_URL = new URL("/graphql", location.origin).href;
 const SOCKET_URL = HTTP_URL.replace(/^http/, "ws");
 
-export function fetcher(params, { headers } = {}) {
+export function fetcher(given, { headers } = {}) {
+  const params = named(given);
   return isSubscription(params) ? subscription(params, headers ?? {}) : post(params, headers ?? keyHeaders(params));
+}
+
+/** Right after a change of tabs GraphiQL still names the last tab's operation: a document's only operation needs no name. */
+function named(params) {
+  try {
+    const operations = parse(params.query).definitions.filter(({ kind }) => kind === "OperationDefinition");
+    return operations.length === 1 ? { ...params, operationName: operations[0].name?.value } : params;
+  } catch {
+    return params; // the server says what is wrong with it
+  }
 }
 
 /** The schema is asked for before the header editor is there. */

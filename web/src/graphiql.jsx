@@ -3,6 +3,7 @@ import "./workers.js";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { GraphiQL } from "graphiql";
 import "graphiql/style.css";
+import "./page.css";
 import { useEffect } from "react";
 import { createRoot } from "react-dom/client";
 import { fetcher } from "./fetcher.js";
