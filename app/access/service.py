@@ -15,6 +15,7 @@ from app.access.closing import Closing
 from app.access.model import Account, ApiKey
 from app.access.uses import Uses
 from app.core import clock, ids
+from app.core import text as texts
 from app.core.actor import Actor, Scope
 from app.core.errors import Refused, unauthenticated, unavailable
 from app.mongo.coalesce import Reads
@@ -270,7 +271,10 @@ def _name(given: str) -> str:
         raise Refused("REQUIRED", "A name can't be empty.", ("name",))
     if len(name) > NAME_MAX:
         raise Refused("TOO_LONG", f"A name has at most {NAME_MAX} characters.", ("name",))
-    return name
+    try:
+        return texts.line(name)
+    except Refused as refusal:
+        raise refusal.under("name") from refusal
 
 
 def _made(account: str, name: str, scopes: tuple[Scope, ...]) -> tuple[keys.NewKey, ApiKey]:

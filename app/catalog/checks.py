@@ -89,6 +89,9 @@ def attributes(checks: Checks, given: Any, target: str, catalog: Catalog) -> dic
                 Refused("UNKNOWN_ATTRIBUTE", f"There is no attribute {name}. Define it first.", (*at, name))
             )
             continue
+        if definition.id in result:
+            checks.refused.append(Refused("INVALID", f"{definition.name} stands there twice.", (*at, name)))
+            continue
         result[definition.id] = (
             None if value is None else checks.run(values.attribute, definition, value, at=(*at, name))
         )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, EventField
-from app.core import chance, clock
+from app.core import chance, clock, text
 from app.core.errors import Refused
 
 STRING_MAX = 4096
@@ -33,7 +33,7 @@ def _string(value: Any) -> str:
         raise TypeError
     if len(value) > STRING_MAX:
         raise Refused("TOO_LONG", f"A value has at most {STRING_MAX} characters.")
-    return value
+    return text.plain(value)
 
 
 def _integer(value: Any) -> int:

@@ -37,31 +37,22 @@ class Wish:
     attributes: dict[str, Any]
 
 
-def _short(limit: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if len(value) > limit:
-            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
-        return value
-
-    return check
-
-
 def _name(value: str) -> str:
-    return _short(NAME_MAX)(value.strip())
+    return text.short(NAME_MAX)(value.strip())
 
 
 # Attribute → its name in inputs and its check.
 RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "name": ("name", _name),
     "external_id": ("externalId", text.external_id),
-    "country": ("country", _short(50)),
-    "region": ("region", _short(255)),
-    "segment": ("segment", _short(255)),
-    "industry": ("industry", _short(255)),
-    "customer_stage": ("customerStage", _short(255)),
-    "account_manager": ("accountManager", _short(255)),
-    "vat_number": ("vatNumber", _short(50)),
-    "notes": ("notes", _short(1023)),
+    "country": ("country", text.short(50)),
+    "region": ("region", text.short(255)),
+    "segment": ("segment", text.short(255)),
+    "industry": ("industry", text.short(255)),
+    "customer_stage": ("customerStage", text.short(255)),
+    "account_manager": ("accountManager", text.short(255)),
+    "vat_number": ("vatNumber", text.short(50)),
+    "notes": ("notes", text.short(1023)),
 }
 
 

@@ -86,7 +86,7 @@ def window(
     if not 0 <= limit <= PAGE_MAX:
         raise Fault("BAD_VARIABLES", f"A page holds 0 to {PAGE_MAX} items, not {limit}.", status=400)
     cursor = before if backward else after
-    return Slice(limit, open_cursor(cursor) if cursor else None, backward)
+    return Slice(limit, None if cursor is None else open_cursor(cursor), backward)
 
 
 def cut(rows: list[T], part: Slice) -> Page[T]:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -17,6 +18,8 @@ JUNK = frozenset(
 )
 
 _FORBIDDEN = re.compile("[" + re.escape(FORBIDDEN_IN_NAMES) + "]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f]")
 _PHONE = re.compile(r"\+?[0-9 ()\[\]\-.\u00a0]+")
 _NOT_DIGITS = re.compile(r"[^0-9]")
 # A strict part of what the library accepts, so that the usual address costs two microseconds instead of a hundred.
@@ -85,7 +88,35 @@ def external_id(value: str) -> str:
         raise Refused("TOO_LONG", f"An external id has at most {EXTERNAL_ID_MAX} characters.")
     if not value.strip() or value.strip().lower() in JUNK:
         raise Refused("INVALID", f"{value!r} can't be an external id: it would be the same for many persons.")
+    return line(value)
+
+
+def short(limit: int) -> Callable[[str], str]:
+    """Return the check of a free text of at most `limit` characters: TOO_LONG, FORBIDDEN_CHARACTER."""
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
+        return plain(value)
+
+    return check
+
+
+def plain(value: str) -> str:
+    """Return the text; refuses control characters beside tabs and line breaks: other systems can't take them."""
+    _refuse_control(_CONTROL.search(value))
     return value
+
+
+def line(value: str) -> str:
+    """Return the text; refuses all control characters, tabs and line breaks among them."""
+    _refuse_control(_CONTROL_OR_BREAK.search(value))
+    return value
+
+
+def _refuse_control(found: re.Match[str] | None) -> None:
+    if found:
+        raise Refused("FORBIDDEN_CHARACTER", f"A text can't contain the control character U+{ord(found.group()):04X}.")
 
 
 def refuse_forbidden(value: str) -> None:

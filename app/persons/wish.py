@@ -55,17 +55,8 @@ class Given:
     nested: bool = False
 
 
-def _short(limit: int) -> Callable[[str], str]:
-    def check(value: str) -> str:
-        if len(value) > limit:
-            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
-        return value
-
-    return check
-
-
 def _name(limit: int) -> Callable[[str], str]:
-    short = _short(limit)
+    short = text.short(limit)
 
     def check(value: str) -> str:
         text.refuse_forbidden(value)
@@ -95,7 +86,7 @@ def _time_zone(value: str) -> str:
 
 
 def _url(value: str) -> str:
-    _short(URL_MAX)(value)
+    text.short(URL_MAX)(value)
     try:
         parts = urlsplit(value)
     except ValueError as error:
@@ -114,9 +105,9 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "nickname": ("nickname", _name(50)),
     "gender": ("gender", str),
     "birth_date": ("birthDate", _birth_date),
-    "address": ("address", _short(256)),
-    "city": ("city", _short(50)),
-    "country": ("country", _short(50)),
+    "address": ("address", text.short(256)),
+    "city": ("city", text.short(50)),
+    "country": ("country", text.short(50)),
     "preferred_language": ("preferredLanguage", _language),
     "time_zone": ("timeZone", _time_zone),
     "profile_picture": ("profilePicture", _url),

@@ -46,6 +46,15 @@ def test_junk_is_no_external_id(given: str) -> None:
         text.external_id(given)
 
 
+def test_control_characters_are_refused() -> None:
+    """Other systems can't take them; tabs and line breaks stand in free texts, not in ids and names."""
+    for rule, given in [(text.plain, "a\0b"), (text.plain, "\x7f"), (text.line, "a\tb"), (text.external_id, "a\nb")]:
+        with pytest.raises(Refused) as caught:
+            rule(given)
+        assert caught.value.code == "FORBIDDEN_CHARACTER"
+    assert text.plain("one\ttwo\r\nthree 👨‍👩‍👧") == "one\ttwo\r\nthree 👨‍👩‍👧"
+
+
 def test_words_are_folded_and_unique() -> None:
     """Search finds without case and accents."""
     assert text.words("Zoë Ärlig", None, "zoe") == ["zoe", "arlig"]

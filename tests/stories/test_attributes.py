@@ -59,6 +59,23 @@ async def test_A2_an_undefined_name_is_refused(api: Api) -> None:
     ]
 
 
+async def test_an_attribute_that_stands_there_twice_is_refused(api: Api) -> None:
+    """Names are the same in any case, so nobody could tell which value is meant."""
+    await define(api, name="size", type="INTEGER")
+    payload = await api(CREATE, input={"externalId": "x", "customAttributes": {"size": 1, "Size": 2}})
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [("INVALID", ["customAttributes", "Size"])]
+
+
+async def test_control_characters_are_refused_wherever_they_stand(api: Api) -> None:
+    """In free texts, ids, values of attributes and names of definitions; nothing is written."""
+    await define(api, name="note", type="STRING")
+    texts = {"address": "a\0", "tags": ["a\nb"], "customAttributes": {"note": "\x1b"}}
+    for given in ({"externalId": "a\tb"}, *({name: value} for name, value in texts.items())):
+        assert await api.codes(CREATE, input={"externalId": "x", **given}) == ["FORBIDDEN_CHARACTER"]
+    assert await api.codes(ATTRIBUTE, input={"name": "a\0b", "type": "STRING"}) == ["FORBIDDEN_CHARACTER"]
+    assert await api(FIND, by={"externalId": "x"}) is None
+
+
 async def test_A3_limits_are_exact(api: Api) -> None:
     """W 4096 chars T ok, 4097 T refused; 2^63-1 T exact round trip."""
     await define(api, name="text", type="STRING")
