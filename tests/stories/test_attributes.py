@@ -69,7 +69,7 @@ async def test_an_attribute_that_stands_there_twice_is_refused(api: Api) -> None
 async def test_control_characters_are_refused_wherever_they_stand(api: Api) -> None:
     """In free texts, ids, values of attributes and names of definitions; nothing is written."""
     await define(api, name="note", type="STRING")
-    texts = {"address": "a\0", "tags": ["a\nb"], "customAttributes": {"note": "\x1b"}}
+    texts: dict[str, Any] = {"address": "a\0", "tags": ["a\nb"], "customAttributes": {"note": "\x1b"}}
     for given in ({"externalId": "a\tb"}, *({name: value} for name, value in texts.items())):
         assert await api.codes(CREATE, input={"externalId": "x", **given}) == ["FORBIDDEN_CHARACTER"]
     assert await api.codes(ATTRIBUTE, input={"name": "a\0b", "type": "STRING"}) == ["FORBIDDEN_CHARACTER"]
