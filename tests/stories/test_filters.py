@@ -1,0 +1,95 @@
+"""Filters of persons: each finds exactly those it means, also by custom attributes of every type."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import ATTRIBUTE, COMPANY, LINK, Api
+
+FILTER = "query($f: PersonFilter) { persons(filter: $f) { totalCount nodes { externalId } } }"
+PEOPLE: list[dict[str, Any]] = [
+    {
+        "externalId": "ann",
+        "firstName": "Ann",
+        "birthDate": "1990-05-01",
+        "tags": ["vip", "berlin"],
+        "gender": "FEMALE",
+        "customAttributes": {"age": 36, "paid": 1.5, "member": True, "since": "2020-02-29", "plan": "Gold"},
+    },
+    {
+        "externalId": "bob",
+        "firstName": "Bob",
+        "tags": ["vip"],
+        "type": "LEAD",
+        "customAttributes": {"age": 9, "member": False, "seen": "2026-01-01T10:00:00Z"},
+    },
+    {"externalId": "cyd", "emails": [{"address": "cyd@example.com"}], "customAttributes": {"plan": "silver"}},
+]
+
+
+def attribute(name: str, **how: Any) -> dict[str, Any]:
+    """Write a filter on an attribute."""
+    return {"customAttribute": {"name": name, **how}}
+
+
+CASES: list[tuple[dict[str, Any], str]] = [
+    ({"tags": {"hasAll": ["VIP", "Berlin"]}}, "ann"),
+    ({"tags": {"hasAny": ["berlin", "nope"]}}, "ann"),
+    ({"tags": {"hasNone": ["vip"]}}, "cyd"),
+    ({"tags": {"hasAll": []}}, "ann bob cyd"),
+    (attribute("AGE", number={"gt": 9}), "ann"),
+    (attribute("age", number={"gte": 9, "lt": 36}), "bob"),
+    (attribute("paid", number={"eq": 1.5}), "ann"),
+    (attribute("member", boolean=False), "bob"),
+    (attribute("since", date={"lte": "2020-02-29"}), "ann"),
+    (attribute("since", date={"gt": "2020-02-29"}), ""),
+    (attribute("seen", dateTime={"gte": "2026-01-01T11:00:00+01:00"}), "bob"),
+    (attribute("plan", string={"eq": "gold"}), "ann"),
+    (attribute("plan", string={"contains": "IL"}), "cyd"),
+    (attribute("plan", exists=False), "bob"),
+    (attribute("plan", exists=True), "ann cyd"),
+    ({"birthDate": {"exists": True}}, "ann"),
+    ({"gender": "FEMALE"}, "ann"),
+    ({"gender": None}, "ann bob cyd"),
+    ({"createdFrom": "API", "type": "LEAD"}, "bob"),
+    ({"externalId": {"in": ["ann", "ANN", "cyd"]}}, "ann cyd"),
+    ({"not": {"or": [attribute("member", boolean=True), {"email": {"exists": True}}]}}, "bob"),
+    ({"and": [{"tags": {"has": "vip"}}, {"not": {"type": "LEAD"}}]}, "ann"),
+    ({"createdAt": {"gt": "2999-01-01T00:00:00Z"}}, ""),
+    ({"hasPush": True}, ""),
+]
+
+
+@pytest.fixture
+async def people(api: Api) -> Api:
+    """Give an account with three persons."""
+    types = {"age": "INTEGER", "paid": "DECIMAL", "member": "BOOLEAN", "since": "DATE", "seen": "DATE_TIME"}
+    for name, type_ in {**types, "plan": "STRING"}.items():
+        assert (await api(ATTRIBUTE, input={"name": name, "type": type_}))["errors"] == []
+    for one in PEOPLE:
+        await api.made(**one)
+    return api
+
+
+async def test_each_filter_finds_exactly_those_it_means(people: Api) -> None:
+    """The set and its count, case by case."""
+    for wanted, names in CASES:
+        page = await people(FILTER, f=wanted)
+        assert {one["externalId"] for one in page["nodes"]} == set(names.split()), wanted
+        assert page["totalCount"] == len(names.split()), wanted
+
+
+async def test_members_of_a_company_are_found(people: Api) -> None:
+    """By the company's id; a company that nobody knows has none."""
+    acme = (await people(COMPANY, input={"name": "Acme"}))["company"]["id"]
+    await people(LINK, company={"id": acme}, persons=[{"externalId": "bob"}], role="buyer", primary=True)
+    assert [one["externalId"] for one in (await people(FILTER, f={"companyId": acme}))["nodes"]] == ["bob"]
+    assert (await people(FILTER, f={"companyId": "com_nope"}))["totalCount"] == 0
+
+
+async def test_a_company_shows_its_attributes_one_by_one_and_as_a_whole(people: Api) -> None:
+    """The definitions of companies are a world of their own."""
+    await people(ATTRIBUTE, input={"name": "Size", "type": "INTEGER", "target": "COMPANY"})
+    made = await people(COMPANY, input={"name": "Acme", "customAttributes": {"size": 7}})
+    query = '{ node(id: "%s") { ... on Company { customAttributes customAttribute(name: "SIZE") } } }'
+    assert await people(query % made["company"]["id"]) == {"customAttributes": {"Size": 7}, "customAttribute": 7}
