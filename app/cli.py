@@ -85,6 +85,11 @@ def serve(
 ) -> None:
     """Serve; prints the address of GraphiQL, where the data are, and on an empty store the first admin key."""
     settings = Settings.load(host=host, port=port)
+    if settings.workers > 1:
+        raise StartError(
+            "PROFILES_WORKERS: one command is one process so far; start `profiles serve` once per process, each with"
+            " its own port, on one PROFILES_MONGO_URL."
+        )
     log.configure(settings.log)
     listening = serving.bound(settings.host, settings.port)
     try:
