@@ -1,12 +1,12 @@
 """Catching up: followers whose position lies before the ring read on from the store, together wherever they can."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
 
 from app.core.errors import Fault, unavailable
-from app.live.feed import BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_MIN, Feed, moment_of
+from app.live.feed import BACKOFF_SECONDS_MAX, BACKOFF_SECONDS_MIN, SILENCE_SECONDS, Feed, moment_of
 from app.live.group import Routes
 from app.live.seat import Seat, repeated
 from app.live.topic import Moment
@@ -68,23 +68,27 @@ class Stretch:
         while self.seats:
             start = min(seat.reached for seat in self.seats)
             try:
-                await self._read(start)
-            except HistoryLost:
-                await self._part(self.token or start)
+                await self._go_on(start)
             except Fault:
                 tries = 1 if self.token != start else tries + 1
                 if tries >= TRIES:
                     raise
                 await self._pause(min(BACKOFF_SECONDS_MIN * 2**tries, BACKOFF_SECONDS_MAX))
 
+    async def _go_on(self, start: str) -> None:
+        try:
+            await self._read(start)
+        except HistoryLost:
+            await self._part(self.token or start)
+
     async def _read(self, start: str) -> None:
         self.token = start
         async with self._engine.watch([COLLECTION], start) as batches:
-            async for batch in batches:
+            while self.seats:
+                batch = await _next(batches)
+                if batch is None:
+                    raise unavailable()  # the store ended the watch by itself
                 self._tell(batch)
-                if not self.seats:
-                    return
-        raise unavailable()  # the store ended the watch by itself
 
     def _tell(self, batch: Batch) -> None:
         """Give a batch to those who wait for it; whoever reaches the ring reads on there."""
@@ -132,7 +136,7 @@ class Stretch:
     async def _known(self, token: str) -> bool:
         try:
             async with self._engine.watch([COLLECTION], token) as batches:
-                await anext(batches, None)
+                await _next(batches)
         except HistoryLost:
             return False
         return True
@@ -141,6 +145,15 @@ class Stretch:
         for seat in list(self.seats):
             self.leave(seat)
             seat.stop(repeated(fault))
+
+
+async def _next(batches: AsyncIterator[Batch]) -> Batch | None:
+    """Return the next batch, None at the end; a watch that is silent for too long is UNAVAILABLE."""
+    try:
+        async with asyncio.timeout(SILENCE_SECONDS):
+            return await anext(batches, None)
+    except TimeoutError as error:
+        raise unavailable() from error
 
 
 class CatchUp:

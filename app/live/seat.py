@@ -48,6 +48,13 @@ async def rendered(render: Render, moment: Moment) -> Frame:
         raise
     except TimeoutError as error:
         raise Fault("TIMEOUT", "This event took too long to answer. Subscribe again.") from error
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled this task: something that the render waited for was cancelled.
+        log.error("live_render_failed", error="CancelledError")  # noqa: TRY400 - a traceback could show values
+        raise Fault("INTERNAL", "Something went wrong on our side.") from error
     except Exception as error:
         # Whoever renders is code of the edge: its mistakes end this stream, never the room.
         log.error("live_render_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback could show values
@@ -91,11 +98,12 @@ class Seat:
         self.ahead_since: float | None = None
         self.end: Exception | None = None
         self._handed_at: float | None = None
+        self._busy_until = 0.0  # when it was last handed a payload, monotonic
         self._bell: asyncio.Future[None] | None = None
 
     def hand(self, now: float) -> None:
         """Note that a payload is being handed over."""
-        self._handed_at = now
+        self._handed_at = self._busy_until = now
 
     def took(self) -> None:
         """Note that the payload was taken; raises what ended the seat meanwhile."""
@@ -126,7 +134,10 @@ class Seat:
         if self.slot is None or self.backlog:
             return False
         waiting = self.slot.next
-        return waiting is not None and waiting.frame is not None and now - waiting.since >= SLOW_SECONDS
+        if waiting is None or waiting.frame is None:
+            return False
+        # While it worked off what was before, nothing waited for its own slowness.
+        return now - max(waiting.since, self._busy_until) >= SLOW_SECONDS
 
     async def wait(self) -> None:
         """Wait for the bell. Nothing may be awaited between looking whether there is something and calling this."""
