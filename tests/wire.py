@@ -102,6 +102,9 @@ class Events:
     def __init__(self, app: App, key: str, body: dict[str, Any]) -> None:
         self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._gone = asyncio.Event()
+        # Cleared, the client reads no more.
+        self.reading = asyncio.Event()
+        self.reading.set()
         self._sent = False
         self._body = orjson.dumps(body)
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "accept": "text/event-stream"}
@@ -111,7 +114,11 @@ class Events:
             "path": "/graphql",
             "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         }
-        self._task = asyncio.create_task(app(scope, self._receive, self._out.put))
+        self._task = asyncio.create_task(app(scope, self._receive, self._take))
+
+    async def _take(self, message: dict[str, Any]) -> None:
+        await self.reading.wait()
+        await self._out.put(message)
 
     async def _receive(self) -> dict[str, Any]:
         if not self._sent:
@@ -136,8 +143,12 @@ class Events:
         shown = data.removeprefix("data: ")
         return name.removeprefix("event: "), orjson.loads(shown) if shown else None
 
+    async def finished(self) -> None:
+        """Wait until the server has ended it."""
+        async with asyncio.timeout(SECONDS):
+            await self._task
+
     async def leave(self) -> None:
         """Go away."""
         self._gone.set()
-        async with asyncio.timeout(SECONDS):
-            await self._task
+        await self.finished()

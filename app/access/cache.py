@@ -44,11 +44,6 @@ class Cache:
             return None
         return entry.actor
 
-    def key(self, key_id: str) -> ApiKey | None:
-        """Return a key that is held, whether it still opens anything or not."""
-        digest = self._digests.get(key_id)
-        return self._entries[digest].key if digest is not None else None
-
     def put(self, digest: bytes, key: ApiKey, *, generation: int, at: float) -> Actor:
         """Take in what was read since `at` and `generation`; after a forgetting in between it serves only this once."""
         actor = key.actor()

@@ -19,11 +19,9 @@ class Closing:
         self._listeners: dict[str, list[Told]] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
 
-    def add(self, key_id: str, told: Told, expires_at: datetime | None = None) -> Told:
+    def add(self, key_id: str, told: Told) -> Told:
         """Have `told` called when the key is revoked or expires; returns what takes it off again."""
         self._listeners.setdefault(key_id, []).append(told)
-        if expires_at is not None and key_id not in self._timers:
-            self._wait(key_id, expires_at)
 
         def leave() -> None:
             listeners = self._listeners.get(key_id, [])
@@ -34,13 +32,14 @@ class Closing:
 
         return leave
 
+    def expire(self, key_id: str, expires_at: datetime) -> None:
+        """Tell whoever listens for this key at that moment, at once where it has passed."""
+        if key_id in self._listeners and key_id not in self._timers:
+            self._wait(key_id, expires_at)
+
     def keys(self) -> Iterable[str]:
         """Return the ids of the keys that somebody listens for."""
         return list(self._listeners)
-
-    def heard(self, key_id: str) -> bool:
-        """Tell whether anybody listens for this key."""
-        return key_id in self._listeners
 
     def tell(self, key_id: str) -> None:
         """Call everybody who listens for this key, and forget them."""

@@ -24,13 +24,15 @@ class Rates:
         if not self._rate:
             return
         now = self._timer()
-        tokens, at = self._buckets.get(key, (self._full, now))
+        # Taken out and put back behind all others: the first is the one that was asked for longest ago.
+        tokens, at = self._buckets.pop(key, (self._full, now))
         tokens = min(self._full, tokens + (now - at) * self._rate)
         cost = min(max(1, cost), int(self._full))
         if tokens < cost:
+            self._buckets[key] = (tokens, now)
             wait = max(1, -int(-(cost - tokens) // self._rate))
             message = f"This key asks too much at once. Try again in {wait} seconds."
             raise Fault("RATE_LIMITED", message, status=429, retryAfter=wait)
-        if key not in self._buckets and len(self._buckets) >= BUCKETS:
+        if len(self._buckets) >= BUCKETS:
             self._buckets.pop(next(iter(self._buckets)))
         self._buckets[key] = (tokens - cost, now)

@@ -137,10 +137,28 @@ class Access:
             if document is None or not store.key(document).good(clock.now()):
                 self._closing.tell(key_id)
 
-    def on_revoked(self, key_id: str, told: Callable[[], None]) -> Callable[[], None]:
-        """Have `told` called when the key is revoked or expires; returns what takes it off again."""
-        key = self._cache.key(key_id)
-        return self._closing.add(key_id, told, key.expires_at if key else None)
+    async def on_revoked(self, key_id: str, told: Callable[[], None]) -> Callable[[], None]:
+        """Have `told` called when the key is revoked or expires; returns what takes it off again.
+
+        The key is read anew behind the registration, so that nothing falls between: raises UNAUTHENTICATED where it is
+        good no more, UNAVAILABLE where that can't be known.
+        """
+        leave = self._closing.add(key_id, told)
+        try:
+            key = await self._good(key_id)
+        except BaseException:
+            leave()
+            raise
+        if key.expires_at is not None:
+            self._closing.expire(key_id, key.expires_at)
+        return leave
+
+    async def _good(self, key_id: str) -> ApiKey:
+        document = await self._reads.get(key_id)
+        key = store.key(document) if document else None
+        if key is None or not key.good(clock.now()):
+            raise unauthenticated("This API key was revoked or has expired.")
+        return key
 
     # ------------------------------------------------------------ accounts
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.access.model import Account, ApiKey
 from app.core.actor import Scope
-from app.mongo.engine import Delete, Document, Engine, Insert, Replace, Update
+from app.mongo.engine import Document, Engine, Replace, Update
 
 ACCOUNTS, KEYS, USES, SECRETS = "accounts", "apiKeys", "keyUses", "secrets"
 BY_ID = [("_id", 1)]
@@ -91,11 +91,6 @@ async def first_key(engine: Engine) -> bool:
     return bool(await engine.find(KEYS, {}, projection={"_id": 1}, limit=1))
 
 
-def insert_key(document: Document) -> Insert:
-    """Return the write of a new key."""
-    return Insert(document)
-
-
 def put_key(document: Document) -> Replace:
     """Return the write of a key whose id is known beforehand."""
     return Replace({"_id": document["_id"]}, document, upsert=True)
@@ -104,11 +99,6 @@ def put_key(document: Document) -> Replace:
 def revocation(key_id: str, at: datetime) -> Update:
     """Return the write that revokes a key, unless it is revoked: the first time stays."""
     return Update({"_id": key_id, "revokedAt": None}, {"$set": {"revokedAt": at}})
-
-
-def undo_account(account_id: str) -> Delete:
-    """Return the write that takes an account off."""
-    return Delete({"_id": account_id})
 
 
 # ---------------------------------------------------------------- last uses

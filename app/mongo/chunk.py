@@ -41,13 +41,10 @@ class Chunks(Generic[T, R]):
         return outcome
 
     async def put_all(self, items: Sequence[T]) -> list[R | Exception]:
-        """Return the outcomes of a caller's list, aligned."""
+        """Return the outcomes of a caller's list, aligned; where there is no room for all of it, none of it runs."""
+        if len(self._waiting) + len(items) > WAITING_MAX:
+            raise unavailable()
         return list(await asyncio.gather(*[self._enter(item) for item in items]))
-
-    async def settle(self) -> None:
-        """Wait until nothing is under way."""
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
 
     def _enter(self, item: T) -> "asyncio.Future[R | Exception]":
         if len(self._waiting) >= WAITING_MAX:

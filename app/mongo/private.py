@@ -34,6 +34,7 @@ QUIESCE_MILLISECONDS = 100  # mongod would wait 15 s for a secondary that does n
 CALL_MILLISECONDS = 2000
 POLL_SECONDS = 0.02
 PORT_ATTEMPTS = 3
+PORT_SECONDS = 2.0
 LOG_LINES = 3
 LOG_TAIL_BYTES = 65536
 
@@ -181,8 +182,11 @@ class PrivateMongod:
 
     async def _launch(self) -> None:
         """Start the process and wait until it listens; a port that somebody took in between is changed."""
+        kept = self._kept_port()
+        # A mongod that was killed a moment ago may hold its port still, while its last threads end.
+        await _wait(lambda: not kept or not _taken(kept), PORT_SECONDS)
         for attempt in range(1, PORT_ATTEMPTS + 1):
-            self.port = _free(self._kept_port() if attempt == 1 else 0)
+            self.port = _free(kept if attempt == 1 else 0)
             self._process = self._spawn()
             if await _wait(self._listens, START_SECONDS):
                 self._port_file.write_text(f"{self.port}\n")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Self, TypeVar
@@ -15,10 +16,11 @@ from pymongo.errors import (
     ExecutionTimeout,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
 )
 
 from app.core import chance
-from app.core.errors import StartError, unavailable
+from app.core.errors import Fault, StartError, unavailable
 from app.mongo.drivers import Driver, open_driver
 from app.mongo.engine import (
     Batch,
@@ -57,7 +59,7 @@ ADVICE = (
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (ConnectionFailure, ExecutionTimeout) as error:
+    except (ConnectionFailure, ExecutionTimeout, WriteConcernError) as error:
         raise unavailable() from error
     except PyMongoError as error:
         if error.timeout:
@@ -75,6 +77,7 @@ class Server:
         self._name = database
         self._db = driver.client[database]
         self._collections: dict[str, Any] = {}
+        self._deadline_seconds = DEADLINE_MILLISECONDS / 1000
 
     @classmethod
     async def connect(
@@ -85,6 +88,7 @@ class Server:
         # A stream waits for news longer than any call may take, so it has a client without that deadline.
         second = open_driver(driver, url, socketTimeoutMS=WATCH_SOCKET_MILLISECONDS)
         server = cls(first, second, database, driver)
+        server._deadline_seconds = deadline_milliseconds / 1000
         try:
             hello = await first.client.admin.command("hello")
             build = await first.client.admin.command("buildInfo")
@@ -156,6 +160,8 @@ class Server:
             failed = error.details.get("writeErrors") or [{}]
             if failed[0].get("code") == DUPLICATE:
                 raise Clash([_taken(failed[0])]) from error
+            if error.details.get("writeConcernErrors"):
+                raise unavailable() from error
             raise
         if must and done.matched_count < must:
             raise Stale
@@ -181,16 +187,23 @@ class Server:
         return set()
 
     async def unit(self, work: "Callable[[ServerUnit], Awaitable[T]]") -> T:
-        """Run `work` as one transaction, again after passing errors; raises Conflict after UNIT_TRIES."""
+        """Run `work` as one transaction, again after passing errors: UNIT_TRIES times, and not beyond the deadline.
+
+        Raises Conflict where others wrote the same every time, UNAVAILABLE where the store was away.
+        """
+        until = time.monotonic() + self._deadline_seconds
         for attempt in range(UNIT_TRIES):
             try:
                 with _translated_unit():
-                    return await self._once(work)
-            except _Passing:
-                await asyncio.sleep(chance.part(BACKOFF_SECONDS * 2**attempt))
-        raise Conflict
+                    return await self._once(work, until)
+            except _Passing as passing:
+                end = passing.end
+            if time.monotonic() >= until:
+                break
+            await asyncio.sleep(chance.part(BACKOFF_SECONDS * 2**attempt))
+        raise end
 
-    async def _once(self, work: "Callable[[ServerUnit], Awaitable[T]]") -> T:
+    async def _once(self, work: "Callable[[ServerUnit], Awaitable[T]]", until: float) -> T:
         session = await self._driver.session()
         try:
             await self._driver.begin(session)
@@ -200,7 +213,7 @@ class Server:
                 with contextlib.suppress(PyMongoError):  # the server ends it by itself where this can't be said
                     await session.abort_transaction()
                 raise
-            await _commit(session)
+            await _commit(session, until)
             return result
         finally:
             await session.end_session()
@@ -262,7 +275,11 @@ class ServerUnit:
 
 
 class _Passing(Exception):  # noqa: N818
-    """The transaction failed for a reason that a repetition may not meet."""
+    """The transaction failed for a reason that a repetition may not meet; `end` is what it is if every one does."""
+
+    def __init__(self, end: Exception) -> None:
+        super().__init__()
+        self.end = end
 
 
 @contextmanager
@@ -272,16 +289,23 @@ def _translated_unit() -> Iterator[None]:
             yield
     except OperationFailure as error:
         if error.has_error_label("TransientTransactionError"):
-            raise _Passing from error
+            raise _Passing(Conflict()) from error
+        raise
+    except Fault as fault:
+        cause = fault.__cause__
+        if isinstance(cause, PyMongoError) and cause.has_error_label("TransientTransactionError"):
+            raise _Passing(fault) from fault
         raise
 
 
-async def _commit(session: Any) -> None:
+async def _commit(session: Any, until: float) -> None:
     for attempt in range(COMMIT_TRIES):
         try:
             await session.commit_transaction()
         except PyMongoError as error:
-            if not error.has_error_label("UnknownTransactionCommitResult") or attempt == COMMIT_TRIES - 1:
+            # The driver repeats a commit by itself, up to its deadline: beyond that nobody waits.
+            over = attempt == COMMIT_TRIES - 1 or time.monotonic() >= until
+            if over or not error.has_error_label("UnknownTransactionCommitResult"):
                 raise
         else:
             return

@@ -4,7 +4,7 @@ One task per operation; the socket itself only reads. Whatever ends it, everythi
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -46,6 +46,11 @@ class Closed(Exception):  # noqa: N818 - read as what it says
         self.reason = reason
 
 
+def _refused(fault: Fault) -> Closed:
+    """Return how a socket is closed whose key is not good, or can't be looked at."""
+    return Closed(FORBIDDEN, "Forbidden") if fault.code == "UNAUTHENTICATED" else Closed(TRY_LATER, "Try again later")
+
+
 class Socket:
     """One websocket."""
 
@@ -68,7 +73,7 @@ class Socket:
         code = 0
         try:
             self._actor = await self._admitted()
-            leave = self._edge.access.on_revoked(self._actor.key, self._revoked)
+            leave = await self._watched(self._actor)
             await self._send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
             await self._read_on(self._actor)
         except Closed as closed:
@@ -112,9 +117,14 @@ class Socket:
         try:
             return await self._edge.access.authenticate(_key(payload or {}) or _header_key(self._headers))
         except Fault as fault:
-            if fault.code != "UNAUTHENTICATED":
-                raise Closed(TRY_LATER, "Try again later") from fault
-            raise Closed(FORBIDDEN, "Forbidden") from fault
+            raise _refused(fault) from fault
+
+    async def _watched(self, actor: Actor) -> Callable[[], None]:
+        """Be told when the key stops being good; returns what ends that."""
+        try:
+            return await self._edge.access.on_revoked(actor.key, self._revoked)
+        except Fault as fault:
+            raise _refused(fault) from fault
 
     async def _read_on(self, actor: Actor) -> None:
         while True:

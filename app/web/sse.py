@@ -4,6 +4,7 @@ Each payload is an event `next`, the end is `complete`; a comment every 15 secon
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 
 import orjson
@@ -17,20 +18,38 @@ from app.live.seat import Closing, SlowConsumer
 from app.web.edge import Edge
 
 HEARTBEAT_SECONDS = 15.0
+LAST_WORD_SECONDS = 5.0
 
 
 class Live:
-    """A stream and the task that carries it, once there is one."""
+    """A stream and the task that carries it, once there is one. `leave` ends the watch over its key."""
 
-    def __init__(self, actor: Actor) -> None:
-        self.actor = actor
+    def __init__(self) -> None:
         self.stream: Stream | None = None
         self.task: asyncio.Task[None] | None = None
+        self.leave: Callable[[], None] = _nothing
+        self._ended = False
 
-    def stop(self, _why: object = None) -> None:
+    def stop(self) -> None:
         """End it from outside: the key was revoked, or nobody reads."""
+        self._ended = True
         if self.task is not None:
             self.task.cancel()
+
+    def slow(self, _: SlowConsumer) -> None:
+        """Give a reader who is too far behind a moment to hear so, then end it."""
+        asyncio.get_running_loop().call_later(LAST_WORD_SECONDS, self.stop)
+
+    def carry(self, send: Send) -> "asyncio.Task[None]":
+        """Begin to send, unless it was ended already."""
+        self.task = asyncio.create_task(_carry(self, send))
+        if self._ended:
+            self.task.cancel()
+        return self.task
+
+
+def _nothing() -> None:
+    """Nobody watches yet."""
 
 
 async def begin(edge: Edge, actor: Actor, request: Request, request_id: str) -> Live | None:
@@ -38,8 +57,10 @@ async def begin(edge: Edge, actor: Actor, request: Request, request_id: str) -> 
     ready = edge.operations.prepare(actor, request)
     if ready.operation.kind != "subscription":
         return None
-    live = Live(actor)
-    live.stream = await edge.operations.stream(actor, ready, request_id, live.stop)
+    live = Live()
+    live.stream = await edge.operations.stream(actor, ready, request_id, live.slow)
+    # Last, for nobody ends the watch of a stream that never began.
+    live.leave = await edge.access.on_revoked(actor.key, live.stop)
     return live
 
 
@@ -47,21 +68,22 @@ async def serve(edge: Edge, live: Live, receive: Receive, send: Send, headers: l
     """Send the stream until it or the client ends."""
     more = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), *headers]
     more.append((b"x-accel-buffering", b"no"))
-    await send({"type": "http.response.start", "status": 200, "headers": more})
-    live.task = asyncio.create_task(_carry(live, send))
-    leave = edge.access.on_revoked(live.actor.key, live.stop)
-    gone = asyncio.create_task(_disconnected(receive))
     edge.metrics.streams.inc()
+    tasks: list[asyncio.Task[None]] = []
     try:
-        await asyncio.wait([live.task, gone], return_when=asyncio.FIRST_COMPLETED)
+        await send({"type": "http.response.start", "status": 200, "headers": more})
+        tasks = [live.carry(send), asyncio.create_task(_disconnected(receive))]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         edge.metrics.streams.dec()
-        leave()
-        for task in (live.task, gone):
+        live.leave()
+        for task in tasks:
             task.cancel()
             with suppress(asyncio.CancelledError, OSError):
                 await task
-    await send({"type": "http.response.body", "body": b""})
+    with suppress(TimeoutError):  # a client that reads nothing is not waited for
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            await send({"type": "http.response.body", "body": b""})
 
 
 async def _carry(live: Live, send: Send) -> None:
