@@ -21,6 +21,7 @@ from app.graph.services import Services
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
+from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
 from app.settings import Settings
@@ -80,6 +81,7 @@ class Service:
             timeline=timeline,
             companies=Companies(engine, claims, catalog, persons),
             persons=persons,
+            batches=Batches(catalog, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             signer=Signer(b""),
         )

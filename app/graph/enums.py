@@ -141,6 +141,16 @@ class EventStatus(Enum):
     REJECTED = value("REJECTED", "It was refused; `errors` say why.")
 
 
+@strawberry.enum(description="What became of a row of a batch.")
+class WriteStatus(Enum):
+    """Outcomes of rows."""
+
+    CREATED = value("CREATED", "Nobody had its identifiers: it was made.")
+    UPDATED = value("UPDATED", "Who has its identifiers was changed.")
+    NOT_MODIFIED = value("NOT_MODIFIED", "Everything was so already; nothing was written.")
+    FAILED = value("FAILED", "It was refused, and nothing was written for it; `errors` say why.")
+
+
 @strawberry.enum(description="What an API key may do.")
 class Scope(Enum):
     """Scopes of keys."""

@@ -2,10 +2,12 @@
 
 from asyncio import gather
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Annotated
 
 import strawberry
 
+from app.core.actor import Actor
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
@@ -13,10 +15,11 @@ from app.graph.connections import Connection, Place
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
 from app.graph.relations import After, Before, persons_connection
-from app.graph.results import DeletePayload, Payload, PersonPayload, settled, shown
+from app.graph.results import DeletePayload, Payload, PersonPayload, PersonResultsPayload, settled, shown
 from app.graph.scalars import JSON
 from app.graph.wanted import PersonFilter, PersonOrder
 from app.persons import items as list_items
+from app.persons.batch import Row
 from app.persons.model import Person
 
 By = Annotated[Input, argument("Whom.", PersonLocator)]
@@ -138,6 +141,24 @@ async def _deleted(info: Info, by: Input) -> str | Refused:
         return refusal
 
 
+async def upsert_persons(
+    info: Info,
+    persons: Annotated[Sequence[Input], argument("The rows, at most 1000.", list[CreatePersonInput])],
+    replace: Annotated[bool, argument("Empty what a row leaves out.")] = False,  # noqa: FBT002 - by name
+    atomic: Annotated[bool, argument("All rows, or where one is refused none.")] = False,  # noqa: FBT002 - by name
+) -> Payload:
+    """Make or change several persons."""
+    context, rows = info.context, [reading.new_person(one) for one in persons]
+    work = context.services.batches.upsert(context.actor, rows, overwrite=replace, atomic=atomic)
+    payload = await settled(context.actor, "results", work, results=[])
+    payload.results = [_result(index, row, context.actor) for index, row in enumerate(payload.results)]
+    return payload
+
+
+def _result(index: int, row: Row, actor: Actor) -> SimpleNamespace:
+    return SimpleNamespace(index=index, status=row.status, person=row.person, errors=shown(row.refused, actor))
+
+
 async def _items(info: Info, by: Input, attribute: str, rule: list_items.ItemsRule) -> Payload:
     context = info.context
 
@@ -203,6 +224,11 @@ class PersonMutations:
     )
     delete_person: DeletePayload = relation(
         delete_person, "Deletes a person with identifiers and timeline; the identifiers are free at once."
+    )
+    upsert_persons: PersonResultsPayload = relation(
+        upsert_persons,
+        "Makes or changes up to 1000 persons; each row finds its person by externalId, then emails, then phones."
+        " Contacts and tags of a row join those that are there; `replace` empties what a row leaves out.",
     )
     delete_persons: DeletePayload = relation(delete_persons, "Deletes several persons, each for itself.")
     append_list_items: PersonPayload = relation(

@@ -39,6 +39,24 @@ class PersonPayload:
     errors: list[UserError] = about(ERRORS)
 
 
+@strawberry.type(description="What became of one row.")
+class PersonResult:
+    """Outcome of a row."""
+
+    index: int = about("Its place in `persons`, from 0.")
+    status: enums.WriteStatus = about("What became of it.")
+    person: types.Person | None = about("The person as it is now; null where the row FAILED.")
+    errors: list[UserError] = about("Why it FAILED; paths are relative to the row.")
+
+
+@strawberry.type(description="What became of the rows.")
+class PersonResultsPayload:
+    """Outcomes of rows."""
+
+    results: list[PersonResult] = about("One for each row, in their order.")
+    errors: list[UserError] = about("What was wrong with the call as a whole.")
+
+
 @strawberry.type(description="A company that was written.")
 class CompanyPayload:
     """Company."""

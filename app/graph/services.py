@@ -6,6 +6,7 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
 from app.timeline.service import Timeline
@@ -20,5 +21,6 @@ class Services:
     timeline: Timeline
     companies: Companies
     persons: Persons
+    batches: Batches
     tracking: Tracking
     signer: Signer

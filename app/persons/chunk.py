@@ -19,6 +19,7 @@ from app.mongo.engine import Clash, Conflict, Delete, Engine, Insert, Replace, S
 from app.persons import store
 from app.persons.model import ACTIVE, DELETED, MERGED, Locator, Person
 from app.persons.plan import Change, Create, Effect, Scene, Update
+from app.persons.upsert import Upsert
 from app.timeline.model import Event
 from app.timeline.record import COLLECTION as EVENTS
 from app.timeline.record import document as event_document
@@ -38,8 +39,12 @@ class Ask:
     origin: str
     change: Change
     locator: Locator | None = None
-    # Whether the paths of contacts stand under `set` or `add`.
-    nested: bool = False
+
+    def sought(self) -> Sequence[Locator]:
+        """Return whom it may mean; the first that is owned counts."""
+        if isinstance(self.change, Upsert):
+            return self.change.sought()
+        return (self.locator,) if self.locator else ()
 
 
 Outcome = Effect | Refused | Refusals | Fault
@@ -84,29 +89,54 @@ class Chunk:
         except Fault as fault:
             return [fault] * len(asks)
 
+    async def whole(self, asks: Sequence[Ask]) -> list[Outcome]:
+        """Carry out all asks as one unit, or none: where one is refused, nothing is written. Raises UNAVAILABLE."""
+        for _ in range(COMMIT_TRIES):
+            desk = await self._read(asks)
+            outcomes = [_planned(ask, desk) for ask in asks]
+            if not all(isinstance(one, Effect) for one in outcomes):
+                return outcomes
+            try:
+                return await self._settled(desk, outcomes)
+            except (Clash, Stale, Conflict):
+                await self._renew(desk)
+        raise unavailable()
+
     async def _commit(self, asks: list[Ask], tries: int) -> list[Outcome]:
         desk = await self._read(asks)
         outcomes = [_planned(ask, desk) for ask in asks]
-        effects = [one for one in outcomes if isinstance(one, Effect) and one.changed]
-        if not effects:
-            return outcomes
         try:
-            await self._write(desk, effects)
+            return await self._settled(desk, outcomes)
         except (Clash, Stale, Conflict):
             # Somebody else was faster: read again, in halves, so that one contended change doesn't hold up the rest.
             if tries <= 1:
                 return [unavailable()] * len(asks)
-            for account in desk.catalogs:
-                await self._catalog.fresh(account)
+            await self._renew(desk)
             if len(asks) == 1:
                 return await self._commit(asks, tries - 1)
             half = len(asks) // 2
-            first = await self._commit(asks[:half], tries - 1)
-            return first + await self._commit(asks[half:], tries - 1)
+            return await self._half(asks[:half], tries - 1) + await self._half(asks[half:], tries - 1)
+
+    async def _half(self, asks: list[Ask], tries: int) -> list[Outcome]:
+        """Commit a half; a fault is its own, for the other half may have been written."""
+        try:
+            return await self._commit(asks, tries)
+        except Fault as fault:
+            return [fault] * len(asks)
+
+    async def _settled(self, desk: Desk, outcomes: list[Outcome]) -> list[Outcome]:
+        """Write what was planned; raises Clash, Stale or Conflict where somebody else was faster."""
+        effects = [one for one in outcomes if isinstance(one, Effect) and one.changed]
+        if effects:
+            await self._write(desk, effects)
         for tag_key, tag in desk.tags.items():
             if held := self._catalog.known(tag_key[0]):
                 held.add(tag)
         return outcomes
+
+    async def _renew(self, desk: Desk) -> None:
+        for account in desk.catalogs:
+            await self._catalog.fresh(account)
 
     async def _read(self, asks: Sequence[Ask]) -> Desk:
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
@@ -116,9 +146,10 @@ class Chunk:
             desk.claims = dict.fromkeys(keys)
             for kept in await self._engine.find("claims", {"_id": {"$in": list(keys)}}):
                 desk.claims[kept["_id"]] = read_claim(kept)
-        wanted = {ask.locator.value for ask in asks if ask.locator and ask.locator.kind == "id"}
-        for ask in asks:
-            if ask.locator and ask.locator.kind != "id" and (claim := desk.claims.get(ask.locator.claim(ask.account))):
+        sought = [(ask.account, one) for ask in asks for one in ask.sought()]
+        wanted = {one.value for _, one in sought if one.kind == "id"}
+        for account, one in sought:
+            if one.kind != "id" and (claim := desk.claims.get(one.claim(account))):
                 wanted.add(claim.owner)
         for _ in range(MERGES_MAX):
             if not wanted:
@@ -152,7 +183,7 @@ class Chunk:
 
 
 def _claims_to_read(ask: Ask) -> list[str]:
-    keys = [ask.locator.claim(ask.account)] if ask.locator and ask.locator.kind != "id" else []
+    keys = [one.claim(ask.account) for one in ask.sought() if one.kind != "id"]
     if isinstance(ask.change, Create | Update):
         wish = ask.change.wish
         named = [Locator("externalId", wish.scalars["external_id"])] if wish.scalars.get("external_id") else []
@@ -180,7 +211,7 @@ def _planned(ask: Ask, desk: Desk) -> Outcome:
         return known.name if known else next((one.name for one in made if one.id == tag), tag)
 
     scene = Scene(ask.account, ask.origin, clock.now(), catalog, tag_id, tag_name)
-    person = desk.find(ask.account, ask.locator) if ask.locator else None
+    person = next(filter(None, (desk.find(ask.account, one) for one in ask.sought())), None)
     try:
         effect = ask.change.plan(person, scene)
         _refuse_taken(ask, effect, desk)
@@ -210,7 +241,7 @@ def _refuse_taken(ask: Ask, effect: Effect, desk: Desk) -> None:
 
 def _paths(ask: Ask) -> dict[str, tuple[str, ...]]:
     """Return where in the input each contact stands."""
-    if not isinstance(ask.change, Create | Update):
+    if not isinstance(ask.change, Create | Update | Upsert):
         return {}
     wish = ask.change.wish
     found = {}

@@ -39,9 +39,8 @@ class Persons:
         self._claims = claims
         self._catalog = catalog
         self._reads = Reads(engine, store.COLLECTION)
-        self._chunks: Chunks[Ask, Outcome] = Chunks(
-            Chunk(engine, catalog).run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
-        )
+        self._chunk = Chunk(engine, catalog)
+        self._chunks: Chunks[Ask, Outcome] = Chunks(self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT)
 
     # ------------------------------------------------------------ reading
 
@@ -206,9 +205,12 @@ class Persons:
                 if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
                     raise outcome
 
-    async def apply(self, asks: Sequence[Ask]) -> list[Outcome | Exception]:
-        """Carry out changes of any number of persons; each has its own outcome, aligned."""
-        return await self._chunks.put_all(list(asks))
+    async def apply(self, asks: Sequence[Ask], *, whole: bool = False) -> Sequence[Outcome | Exception]:
+        """Carry out changes of any number of persons; each has its own outcome, aligned.
+
+        With `whole` they are one unit: where one is refused, nothing is written, whatever the other outcomes say.
+        """
+        return await self._chunk.whole(asks) if whole else await self._chunks.put_all(list(asks))
 
     async def _one(self, actor: Actor, change: Change, locator: Locator | None = None) -> Effect:
         outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, locator))

@@ -1,0 +1,90 @@
+"""Batches of rows: each makes or changes its person, for itself or all as one unit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from app.catalog.checks import has_unknown
+from app.catalog.model import Catalog
+from app.catalog.service import CatalogService
+from app.core.actor import Actor
+from app.core.errors import Refusals, Refused
+from app.persons.chunk import Ask
+from app.persons.model import Person
+from app.persons.plan import Effect
+from app.persons.service import Persons
+from app.persons.upsert import Upsert
+from app.persons.wish import Given, Wish, check
+
+ROWS_MAX = 1000
+CREATED, UPDATED, NOT_MODIFIED, FAILED = "CREATED", "UPDATED", "NOT_MODIFIED", "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What became of a row: its person as it is now, or, where it FAILED, why."""
+
+    status: str
+    person: Person | None = None
+    refused: tuple[Refused, ...] = ()
+
+
+class Batches:
+    """Upserts of many persons."""
+
+    def __init__(self, catalog: CatalogService, persons: Persons) -> None:
+        self._catalog = catalog
+        self._persons = persons
+
+    async def upsert(
+        self, actor: Actor, rows: Sequence[Given], *, overwrite: bool = False, atomic: bool = False
+    ) -> list[Row]:
+        """Return what became of each row, aligned; with `atomic` all of them happen, or none.
+
+        More than ROWS_MAX are refused as a whole with TOO_MANY. Raises UNAVAILABLE; what was written by then is
+        NOT_MODIFIED when the same rows come again.
+        """
+        if len(rows) > ROWS_MAX:
+            raise Refused("TOO_MANY", f"A call takes at most {ROWS_MAX} persons.", ("persons",))
+        wishes = await self._wishes(actor.account, rows)
+        asks = [Ask(actor.account, actor.origin, Upsert(one, overwrite)) for one in wishes if isinstance(one, Wish)]
+        if atomic and len(asks) < len(wishes):
+            return _none([_row(one) if isinstance(one, Refusals) else Row(NOT_MODIFIED) for one in wishes])
+        done = iter(await self._persons.apply(asks, whole=atomic))
+        found = [_row(next(done) if isinstance(one, Wish) else one) for one in wishes]
+        return _none(found) if atomic else found
+
+    async def _wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
+        catalog = await self._catalog.of(account)
+        found = [_checked(one, catalog) for one in rows]
+        if any(isinstance(one, Refusals) and has_unknown(one) for one in found):
+            # An attribute may have been defined by another process a moment ago.
+            catalog = await self._catalog.fresh(account)
+            found = [_checked(one, catalog) for one in rows]
+        return found
+
+
+def _checked(given: Given, catalog: Catalog) -> Wish | Refusals:
+    try:
+        return check(given, catalog)
+    except Refusals as refusals:
+        return refusals
+
+
+def _row(outcome: Effect | Exception) -> Row:
+    if isinstance(outcome, Effect):
+        status = CREATED if outcome.before is None else UPDATED if outcome.changed else NOT_MODIFIED
+        return Row(status, outcome.after)
+    if isinstance(outcome, Refused):
+        return Row(FAILED, None, (outcome,))
+    if isinstance(outcome, Refusals):
+        return Row(FAILED, None, tuple(outcome.refusals))
+    raise outcome
+
+
+def _none(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of one unit: where one FAILED, nothing became of the others."""
+    first = next((index for index, one in enumerate(rows) if one.status == FAILED), None)
+    if first is None:
+        return list(rows)
+    rest = Row(FAILED, None, (Refused("WRONG_STATE", f"Nothing was written: row {first} was refused."),))
+    return [one if one.status == FAILED else rest for one in rows]

@@ -1,0 +1,56 @@
+"""Upserts: a row finds its person by its own identifiers, and makes or changes it. All pure."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.catalog.checks import Listing
+from app.core.errors import Refused
+from app.persons.model import Locator, Person
+from app.persons.plan import Create, Effect, Scene, Update
+from app.persons.wish import Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Make the person of a row, or change who has its identifiers; with `overwrite` what is absent is emptied.
+
+    Without it contacts and tags of the row join those that are there, so that no row takes an identifier off.
+    """
+
+    wish: Wish
+    overwrite: bool = False
+
+    def sought(self) -> list[Locator]:
+        """Return whom the row may mean: its external id, its emails, its phones; the first that is owned counts."""
+        named = self.wish.scalars.get("external_id")
+        found = [Locator("externalId", named)] if named else []
+        for kind, listing in (("email", self.wish.emails), ("phone", self.wish.phones)):
+            found += [Locator(kind, one.value) for one in (listing.replace or ())] if listing else []
+        return found
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect:
+        """Return the effect; refuses a row whose external id is another than that of who has its contact."""
+        if person is None:
+            return Create(self.wish).plan(None, scene)
+        self._refuse_another(person)
+        wish = self.wish if self.overwrite else _adding(self.wish)
+        return Update(wish, overwrite=self.overwrite).plan(person, scene)
+
+    def _refuse_another(self, person: Person) -> None:
+        named = self.wish.scalars.get("external_id")
+        if not named or person.external_id in (None, named):
+            return
+        held = {*(one.address for one in person.emails), *(one.number for one in person.phones)}
+        for code, listing in (("DUPLICATE_EMAIL", self.wish.emails), ("DUPLICATE_PHONE", self.wish.phones)):
+            for one in (listing.replace or ()) if listing else ():
+                if one.value in held:
+                    words = "This contact belongs to a person with another external id."
+                    raise Refused(code, words, one.path, owner=person.id)
+
+
+def _adding(wish: Wish) -> Wish:
+    return replace(wish, emails=_added(wish.emails), phones=_added(wish.phones), tags=_added(wish.tags))
+
+
+def _added(given: Listing[Any] | None) -> Listing[Any] | None:
+    return None if given is None else Listing(None, list(given.replace or ()))
