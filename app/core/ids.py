@@ -15,16 +15,19 @@ _PREFIX = frozenset(string.ascii_lowercase)
 
 
 class _Last:
-    """The number given last: within one millisecond the next is a random step further, so that order is kept."""
+    """The number given last: within its millisecond, or before it, the next is a random step further.
+
+    So order is kept also where a moment is a little older than the last one, or the machine's clock goes back.
+    """
 
     def __init__(self) -> None:
         self._number = 0
 
     def following(self, millis: int) -> int:
         number = millis << 80 | secrets.randbits(79)
-        if self._number >> 80 == millis:
+        if self._number >> 80 >= millis:
             number = self._number + 1 + secrets.randbits(STEP_BITS)
-        self._number = max(self._number, number)
+        self._number = number
         return number
 
 

@@ -196,13 +196,14 @@ def _claims_to_read(ask: Ask) -> list[str]:
 
 def _planned(ask: Ask, desk: Desk) -> Outcome:
     new: dict[tuple[str, str], Tag] = {}
+    now = clock.now()
     catalog = desk.catalogs[ask.account]
 
     def tag_id(name: str) -> str:
         key = ask.account, caseless(name)
         known = catalog.tag(name) or desk.tags.get(key) or new.get(key)
         if known is None:
-            known = new[key] = Tag(ids.new("tag"), name, clock.now())
+            known = new[key] = Tag(ids.new("tag", now), name, now)
         return known.id
 
     def tag_name(tag: str) -> str:
@@ -210,7 +211,7 @@ def _planned(ask: Ask, desk: Desk) -> Outcome:
         made = (*desk.tags.values(), *new.values())
         return known.name if known else next((one.name for one in made if one.id == tag), tag)
 
-    scene = Scene(ask.account, ask.origin, clock.now(), catalog, tag_id, tag_name)
+    scene = Scene(ask.account, ask.origin, now, catalog, tag_id, tag_name)
     person = next(filter(None, (desk.find(ask.account, one) for one in ask.sought())), None)
     try:
         effect = ask.change.plan(person, scene)

@@ -1,5 +1,7 @@
 """Normal forms: equal things compare equal, and what is none is refused."""
 
+from datetime import timedelta
+
 import pytest
 
 from app.core import clock, ids, text
@@ -68,6 +70,16 @@ def test_ids_say_their_type_and_sort_by_birth() -> None:
     assert len(set(made)) == 1000
     assert ids.kind(made[0]) == "per"
     assert [ids.kind(one) for one in ("per_1", "per", "_" + made[0][4:], made[0].upper(), "")] == [None] * 5
+
+
+def test_ids_of_one_moment_stay_in_order_when_another_comes_between() -> None:
+    """An id of a later moment does not shake those that are still made for the earlier one."""
+    now = clock.now()
+    made = []
+    for _ in range(100):
+        made.append(ids.new("evt", now))
+        ids.new("tag", now + timedelta(milliseconds=1))
+    assert made == sorted(made)
 
 
 def test_times_are_rfc_3339() -> None:
