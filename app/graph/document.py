@@ -34,6 +34,7 @@ from graphql.execution.values import (
     VariableValueSource,
     get_variable_values,
 )
+from graphql.utilities.coerce_input_value import coerce_default_value
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
@@ -81,6 +82,8 @@ class Coercer:
                 if not slot.optional:
                     return self._slowly(inputs)
                 sources[name] = slot.absent
+                if slot.default is not Undefined:
+                    coerced[name] = slot.default
                 continue
             if type(value) is not slot.itself:
                 try:
@@ -98,14 +101,15 @@ class Coercer:
 class _Slot:
     """One variable: its signature, and the type whose values need no look."""
 
-    __slots__ = ("absent", "itself", "optional", "read", "signature")
+    __slots__ = ("absent", "default", "itself", "optional", "read", "signature")
 
     def __init__(self, signature: GraphQLVariableSignature, readers: Readers) -> None:
         kind = signature.type
         inner = kind.of_type if isinstance(kind, GraphQLNonNull) else kind
         self.signature = signature
         self.absent = VariableValueSource(signature)
-        self.optional = signature.default is None and inner is kind
+        self.default = Undefined if signature.default is None else coerce_default_value(signature)
+        self.optional = inner is kind or self.default is not Undefined
         self.itself = _ITSELF.get(inner)
         self.read = readers.of(kind)
 
