@@ -7,19 +7,29 @@ from typing import Annotated
 
 import strawberry
 
+from app.catalog.checks import Listing
 from app.core.actor import Actor
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
 from app.graph.connections import Connection, Place
+from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
 from app.graph.relations import After, Before, persons_connection
-from app.graph.results import DeletePayload, Payload, PersonPayload, PersonResultsPayload, settled, shown
+from app.graph.results import (
+    DeletePayload,
+    Payload,
+    PersonPayload,
+    PersonResultsPayload,
+    TagPersonsPayload,
+    settled,
+    shown,
+)
 from app.graph.scalars import JSON
 from app.graph.wanted import PersonFilter, PersonOrder
 from app.persons import items as list_items
-from app.persons.batch import Row
+from app.persons.batch import Row, Tagged
 from app.persons.model import Person
 
 By = Annotated[Input, argument("Whom.", PersonLocator)]
@@ -159,6 +169,29 @@ def _result(index: int, row: Row, actor: Actor) -> SimpleNamespace:
     return SimpleNamespace(index=index, status=row.status, person=row.person, errors=shown(row.refused, actor))
 
 
+async def tag_persons(
+    info: Info,
+    ids: Annotated[list[strawberry.ID] | None, argument("Whom, at most 1000.")] = None,
+    filter: Annotated[Input | None, argument("Or all whom a filter finds.", PersonFilter | None)] = None,
+    add: Annotated[list[str], argument("Names of tags to add; new ones are made.")] = [],  # noqa: B006 - read only
+    remove: Annotated[list[str], argument("Names of tags to take off.")] = [],  # noqa: B006 - read only
+) -> Payload:
+    """Tag many."""
+    payload = await settled(info.context.actor, "done", _tagged(info.context, ids, filter, Listing(None, add, remove)))
+    done = payload.done or Tagged(0)
+    return Payload(changed=done.changed, errors=payload.errors or shown(done.refused, info.context.actor))
+
+
+async def _tagged(context: Context, ids: Sequence[str] | None, wanted: Input | None, change: Listing[str]) -> Tagged:
+    if (ids is None) == (wanted is None):
+        raise Refused("INVALID", "Say whom by `ids` or by `filter`.", ("ids",))
+    batches = context.services.batches
+    if ids is not None:
+        return await batches.tag(context.actor, ids, change)
+    query = await context.services.persons.query(context.account, wanted)
+    return await batches.tag_found(context.actor, query, change)
+
+
 async def _items(info: Info, by: Input, attribute: str, rule: list_items.ItemsRule) -> Payload:
     context = info.context
 
@@ -229,6 +262,9 @@ class PersonMutations:
         upsert_persons,
         "Makes or changes up to 1000 persons; each row finds its person by externalId, then emails, then phones."
         " Contacts and tags of a row join those that are there; `replace` empties what a row leaves out.",
+    )
+    tag_persons: TagPersonsPayload = relation(
+        tag_persons, "Adds and removes tags of up to 1000 persons by id, or of all whom a filter finds; safe to repeat."
     )
     delete_persons: DeletePayload = relation(delete_persons, "Deletes several persons, each for itself.")
     append_list_items: PersonPayload = relation(

@@ -57,6 +57,14 @@ class PersonResultsPayload:
     errors: list[UserError] = about("What was wrong with the call as a whole.")
 
 
+@strawberry.type(description="How many persons got or lost tags.")
+class TagPersonsPayload:
+    """Tagging of many."""
+
+    changed: int = about("How many persons were changed; who had it so already is not counted.")
+    errors: list[UserError] = about("Who was refused, by the place in `ids`; the others were changed.")
+
+
 @strawberry.type(description="A company that was written.")
 class CompanyPayload:
     """Company."""

@@ -1,17 +1,19 @@
 """Batches of rows: each makes or changes its person, for itself or all as one unit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from app.catalog.checks import has_unknown
+from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, has_unknown, tag_name
 from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
-from app.persons.chunk import Ask
-from app.persons.model import Person
-from app.persons.plan import Effect
-from app.persons.service import Persons
+from app.core.pages import Slice
+from app.persons.chunk import CHUNK_CHANGES, Ask
+from app.persons.model import Locator, Person
+from app.persons.plan import Effect, Update
+from app.persons.service import Persons, position
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, Wish, check
 
@@ -28,8 +30,16 @@ class Row:
     refused: tuple[Refused, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """How many persons were changed, and who was refused."""
+
+    changed: int
+    refused: tuple[Refused, ...] = ()
+
+
 class Batches:
-    """Upserts of many persons."""
+    """Changes of many persons."""
 
     def __init__(self, catalog: CatalogService, persons: Persons) -> None:
         self._catalog = catalog
@@ -53,6 +63,32 @@ class Batches:
         found = [_row(next(done) if isinstance(one, Wish) else one) for one in wishes]
         return _none(found) if atomic else found
 
+    async def tag(self, actor: Actor, ids: Sequence[str], change: Listing[str]) -> Tagged:
+        """Add and remove tags of persons by id, at most ROWS_MAX, each for itself; who is unknown is refused alone."""
+        if len(ids) > ROWS_MAX:
+            raise Refused("TOO_MANY", f"A call takes at most {ROWS_MAX} ids.", ("ids",))
+        return await self._tagged(actor, ids, _tags(change))
+
+    async def tag_found(self, actor: Actor, query: Mapping[str, Any], change: Listing[str]) -> Tagged:
+        """Add and remove tags of all persons that a query finds, oldest first, in chunks; safe to repeat.
+
+        Whoever was made after it began may be passed over. Raises UNAVAILABLE.
+        """
+        wish, part, changed = _tags(change), Slice(CHUNK_CHANGES), 0
+        while True:
+            page = await self._persons.page(actor.account, query, part, descending=False)
+            # Who was deleted meanwhile needs no tags any more.
+            changed += (await self._tagged(actor, [one.id for one in page.items], wish)).changed
+            if not page.has_next:
+                return Tagged(changed)
+            part = Slice(CHUNK_CHANGES, position(page.items[-1], "CREATED_AT"))
+
+    async def _tagged(self, actor: Actor, ids: Sequence[str], wish: Wish) -> Tagged:
+        asks = [Ask(actor.account, actor.origin, Update(wish), Locator("id", one)) for one in ids]
+        rows = [_row(one) for one in await self._persons.apply(asks)]
+        refused = [Refused(x.code, x.message, ("ids", str(at))) for at, row in enumerate(rows) for x in row.refused]
+        return Tagged(sum(row.status == UPDATED for row in rows), tuple(refused))
+
     async def _wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
         catalog = await self._catalog.of(account)
         found = [_checked(one, catalog) for one in rows]
@@ -61,6 +97,19 @@ class Batches:
             catalog = await self._catalog.fresh(account)
             found = [_checked(one, catalog) for one in rows]
         return found
+
+
+def _tags(change: Listing[str]) -> Wish:
+    """Return the wish for tags alone; refuses names that are none, and a change of nothing."""
+    if not change.add and not change.remove:
+        raise Refused("REQUIRED", "Name the tags to add or to remove.", ("add",))
+    checks = Checks()
+    for part, names in (("add", change.add), ("remove", change.remove)):
+        if len(names) > TAGS_PER_CALL_MAX:
+            raise Refused("TOO_MANY", f"A call names at most {TAGS_PER_CALL_MAX} tags.", (part,))
+    added = [checks.run(tag_name, name, at=("add", str(at))) for at, name in enumerate(change.add)]
+    checks.settle()
+    return Wish(tags=Listing(None, added, change.remove))
 
 
 def _checked(given: Given, catalog: Catalog) -> Wish | Refusals:
