@@ -1,4 +1,4 @@
-"""The command line: `profiles serve`, `demo`, `accounts`, `keys`, `schema`, `config`.
+"""The command line: `profiles serve`, `demo`, `accounts`, `keys`, `check`, `schema`, `config`.
 
 Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
 """
@@ -7,6 +7,7 @@ import asyncio
 import difflib
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -18,12 +19,15 @@ import uvloop
 from app import serving
 from app.access.model import ApiKey
 from app.access.service import Access
+from app.claims.audit import Finding
 from app.core import clock
 from app.core.actor import Scope
 from app.core.errors import Fault, Refusals, Refused, StartError
 from app.demo import Demo, DemoError, Progress
 from app.graph.schema import sdl
 from app.main import Service, open_settings_store
+from app.mongo import indexes
+from app.persons.audit import audit
 from app.settings import BadSettings, Settings
 from app.web import log
 
@@ -149,6 +153,35 @@ async def _demonstrate(url: str, key: str, rate: float) -> None:
             await show.fill(progress.update)
         _say("The sample data are there; activity goes on until ctrl-C.")
         await show.run()
+
+
+@app.command()
+def check(
+    *,
+    repair: Annotated[bool, typer.Option(help="Mend what can be mended.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look whether everything on the store agrees; exits 1 where something is wrong and not mended."""
+    found = _run(_checked(repair=repair))
+    if as_json:
+        _show([asdict(one) for one in found])
+    else:
+        for one in found:
+            _say(f"{one.problem}  {one.account}  {one.subject}  {one.detail}{'; mended' if one.mended else ''}")
+        _say(f"{len(found)} found." if found else "Nothing is wrong.")
+    if not all(one.mended for one in found):
+        sys.exit(1)
+
+
+async def _checked(*, repair: bool) -> list[Finding]:
+    store = await open_settings_store(Settings.load(), share=True, prepare=False)
+    try:
+        found = [Finding("MISSING_INDEX", "-", "-", line, repair) for line in await indexes.check(store.engine)]
+        if repair and found:
+            await indexes.repair(store.engine)
+        return found + [one async for one in audit(store.engine, repair=repair)]
+    finally:
+        await store.close()
 
 
 # ---------------------------------------------------------------- accounts and keys

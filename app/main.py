@@ -163,7 +163,7 @@ async def _noted(work: Coroutine[Any, Any, None]) -> None:
         log.warning("background_work_failed", code=fault.code)
 
 
-async def open_settings_store(settings: Settings, *, share: bool = False) -> Store:
+async def open_settings_store(settings: Settings, *, share: bool = False, prepare: bool = True) -> Store:
     """Open the store that the settings name, with `share` beside a process that has it; raises StartError."""
     return await open_store(
         url=settings.mongo_url,
@@ -173,4 +173,5 @@ async def open_settings_store(settings: Settings, *, share: bool = False) -> Sto
         mongod=settings.mongod,
         driver=settings.driver,
         share=share,
+        prepare=prepare,
     )

@@ -36,16 +36,19 @@ async def open_store(  # noqa: PLR0913 - the settings, one by one
     mongod: str | None,
     driver: str,
     share: bool = False,
+    prepare: bool = True,
 ) -> Store:
     """Open the store that the settings name, with its indexes; raises StartError.
 
-    With `share` a private mongod that another process runs is used beside it, and left running.
+    With `share` a private mongod that another process runs is used beside it, and left running; without `prepare` the
+    indexes stay as they are.
     """
     if share and url is None and embedded != "memory":
         url = running(data_dir)
     store = await _open(url, database, driver, embedded=embedded, data_dir=data_dir, mongod=mongod)
     try:
-        await _prepare(store.engine)
+        if prepare:
+            await _prepare(store.engine)
     except BaseException:
         await store.close()
         raise

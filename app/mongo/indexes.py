@@ -31,6 +31,11 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
 }
 
 
+async def repair(engine: Engine) -> None:
+    """Create what is missing."""
+    await engine.ensure(INDEXES)
+
+
 async def check(engine: Engine) -> list[str]:
     """Return what is missing, one line each."""
     missing = []

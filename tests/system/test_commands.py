@@ -8,7 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+from pymongo import MongoClient
+
+from app.mongo.private import running
 from tests.system.conftest import Start
 from tests.system.process import ROOT, environment, profiles
 
@@ -75,3 +79,24 @@ def test_several_workers_are_refused_in_words(tmp_path: Path) -> None:
     done = profiles("serve", cwd=tmp_path, workers="2", mongo_url="mongodb://127.0.0.1:1")
     assert done.returncode == 1
     assert done.stderr.startswith("PROFILES_WORKERS: one command is one process so far")
+
+
+def test_the_check_says_what_is_wrong_and_mends_it(start: Start, tmp_path: Path) -> None:
+    """Beside a running service; it exits 1 as long as something is wrong."""
+    served = start()
+    served.ask('mutation { createPerson(input: {emails: [{address: "a@b.cd"}]}) { errors { code } } }')
+    assert profiles("check", cwd=tmp_path).stdout == "Nothing is wrong.\n"
+    url = re.search(r"mongodb://\S+", str(running(tmp_path / ".profiles")))
+    assert url is not None
+    with MongoClient[dict[str, Any]](url[0]) as client:
+        client.profiles.claims.delete_many({"_id": {"$regex": r"\|email\|"}})
+        client.profiles.persons.drop_index("account_1_words_1__id_1")
+    done = profiles("check", cwd=tmp_path)
+    assert (done.returncode, [line.split()[0] for line in done.stdout.splitlines()]) == (
+        1,
+        ["MISSING_INDEX", "MISSING_CLAIM", "2"],
+    )
+    assert "a@b.cd" not in done.stdout
+    mended = profiles("check", "--repair", "--json", cwd=tmp_path)
+    assert (mended.returncode, [one["mended"] for one in json.loads(mended.stdout)]) == (0, [True, True])
+    assert profiles("check", "--json", cwd=tmp_path).stdout == "[]\n"
