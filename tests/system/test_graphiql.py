@@ -19,6 +19,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "-
 FLAGS += ["--disable-component-update", "--disable-sync"]
 PLACEHOLDER = "<your key>"
 RESULT = ".result-window .view-lines"
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture
@@ -60,6 +61,7 @@ class Visit:
     async def run(self, tab: str, shows: str) -> None:
         """Run a tab as it stands, and wait until its result shows a text."""
         await self.page.locator("[role=tab]").get_by_text(tab, exact=True).click()
+        await expect(self.page.locator("[aria-label='Operation Editor'] .view-lines")).to_contain_text(tab)
         await self.page.get_by_role("button", name="Execute query").click()
         await self.shows(shows)
 
