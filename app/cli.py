@@ -178,7 +178,7 @@ async def _checked(*, repair: bool) -> list[Finding]:
     try:
         found = [Finding("MISSING_INDEX", "-", "-", line, repair) for line in await indexes.check(store.engine)]
         if repair and found:
-            await indexes.repair(store.engine)
+            await store.engine.ensure(indexes.INDEXES)
         return found + [one async for one in audit(store.engine, repair=repair)]
     finally:
         await store.close()

@@ -81,7 +81,7 @@ class Service:
             timeline=timeline,
             companies=Companies(engine, claims, catalog, persons),
             persons=persons,
-            batches=Batches(catalog, persons),
+            batches=Batches(persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             signer=Signer(b""),
         )

@@ -102,10 +102,7 @@ class Access:
         same = keys.same(store.digest(document) if document else b"\0" * len(key_digest), key_digest)
         if document is None or not (there and same):
             raise unauthenticated()
-        key = store.key(document)
-        if not key.good(clock.now()):
-            raise unauthenticated("This API key was revoked or has expired.")
-        actor = self._cache.put(key_digest, key, generation=generation, at=at)
+        actor = self._cache.put(key_digest, _opening(document), generation=generation, at=at)
         self._uses.note(actor)
         return actor
 
@@ -117,8 +114,7 @@ class Access:
         if change.kind == "insert":
             return
         self._cache.forget(key_id)
-        document = change.document
-        if change.kind == "delete" or document is None or not store.key(document).good(clock.now()):
+        if change.kind == "delete" or _good(change.document) is None:
             # An update doesn't show the whole key; the only one that there is revokes.
             self._closing.tell(key_id)
 
@@ -133,8 +129,7 @@ class Access:
             return
         found = await store.key_documents(self._engine, listening)
         for key_id in listening:
-            document = found.get(key_id)
-            if document is None or not store.key(document).good(clock.now()):
+            if _good(found.get(key_id)) is None:
                 self._closing.tell(key_id)
 
     async def on_revoked(self, key_id: str, told: Callable[[], None]) -> Callable[[], None]:
@@ -145,20 +140,13 @@ class Access:
         """
         leave = self._closing.add(key_id, told)
         try:
-            key = await self._good(key_id)
+            key = _opening(await self._reads.get(key_id))
         except BaseException:
             leave()
             raise
         if key.expires_at is not None:
             self._closing.expire(key_id, key.expires_at)
         return leave
-
-    async def _good(self, key_id: str) -> ApiKey:
-        document = await self._reads.get(key_id)
-        key = store.key(document) if document else None
-        if key is None or not key.good(clock.now()):
-            raise unauthenticated("This API key was revoked or has expired.")
-        return key
 
     # ------------------------------------------------------------ accounts
 
@@ -283,16 +271,27 @@ class Access:
         self._closing.tell(key_id)
 
 
+def _good(document: Document | None) -> ApiKey | None:
+    """Return the key of a document where it still opens anything; None where it is gone, revoked or expired."""
+    key = store.key(document) if document else None
+    return key if key is not None and key.good(clock.now()) else None
+
+
+def _opening(document: Document | None) -> ApiKey:
+    """Return the key of a document; refuses one that opens nothing any more with UNAUTHENTICATED."""
+    key = _good(document)
+    if key is None:
+        raise unauthenticated("This API key was revoked or has expired.")
+    return key
+
+
 def _name(given: str) -> str:
     name = given.strip()
     if not name:
         raise Refused("REQUIRED", "A name can't be empty.", ("name",))
     if len(name) > NAME_MAX:
         raise Refused("TOO_LONG", f"A name has at most {NAME_MAX} characters.", ("name",))
-    try:
-        return texts.line(name)
-    except Refused as refusal:
-        raise refusal.under("name") from refusal
+    return texts.line(name, "name")
 
 
 def _made(account: str, name: str, scopes: tuple[Scope, ...]) -> tuple[keys.NewKey, ApiKey]:

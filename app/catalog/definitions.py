@@ -27,10 +27,7 @@ def name(value: str, noun: str, *, brackets: bool = True) -> str:
         raise Refused("REQUIRED", f"The name of {noun} can't be empty.", ("name",))
     if len(trimmed) > NAME_MAX:
         raise Refused("TOO_LONG", f"The name of {noun} has at most {NAME_MAX} characters.", ("name",))
-    try:
-        text.line(trimmed)
-    except Refused as refusal:
-        raise refusal.under("name") from refusal
+    text.line(trimmed, "name")
     if not brackets and _BRACKETS.search(trimmed):
         raise Refused("INVALID", f"The name of {noun} can't contain any of {{ }} [ ].", ("name",))
     return trimmed

@@ -108,15 +108,16 @@ def plain(value: str) -> str:
     return value
 
 
-def line(value: str) -> str:
+def line(value: str, *at: str) -> str:
     """Return the text; refuses all control characters, tabs and line breaks among them."""
-    _refuse_control(_CONTROL_OR_BREAK.search(value))
+    _refuse_control(_CONTROL_OR_BREAK.search(value), at)
     return value
 
 
-def _refuse_control(found: re.Match[str] | None) -> None:
+def _refuse_control(found: re.Match[str] | None, at: tuple[str, ...] = ()) -> None:
     if found:
-        raise Refused("FORBIDDEN_CHARACTER", f"A text can't contain the control character U+{ord(found.group()):04X}.")
+        message = f"A text can't contain the control character U+{ord(found.group()):04X}."
+        raise Refused("FORBIDDEN_CHARACTER", message, at)
 
 
 def refuse_forbidden(value: str) -> None:

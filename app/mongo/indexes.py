@@ -31,11 +31,6 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
 }
 
 
-async def repair(engine: Engine) -> None:
-    """Create what is missing."""
-    await engine.ensure(INDEXES)
-
-
 async def check(engine: Engine) -> list[str]:
     """Return what is missing, one line each."""
     missing = []

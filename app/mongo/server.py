@@ -70,14 +70,14 @@ def _translated() -> Iterator[None]:
 class Server:
     """The engine on a real MongoDB; made by `connect`."""
 
-    def __init__(self, driver: Driver, follower: Driver, database: str, kind: str) -> None:
+    def __init__(self, driver: Driver, follower: Driver, database: str, kind: str, *, deadline_seconds: float) -> None:
         self.kind = kind
         self._driver = driver
         self._follower = follower
         self._name = database
         self._db = driver.client[database]
         self._collections: dict[str, Any] = {}
-        self._deadline_seconds = DEADLINE_MILLISECONDS / 1000
+        self._deadline_seconds = deadline_seconds
 
     @classmethod
     async def connect(
@@ -87,8 +87,7 @@ class Server:
         first = open_driver(driver, url, timeoutMS=deadline_milliseconds)
         # A stream waits for news longer than any call may take, so it has a client without that deadline.
         second = open_driver(driver, url, socketTimeoutMS=WATCH_SOCKET_MILLISECONDS)
-        server = cls(first, second, database, driver)
-        server._deadline_seconds = deadline_milliseconds / 1000
+        server = cls(first, second, database, driver, deadline_seconds=deadline_milliseconds / 1000)
         try:
             hello = await first.client.admin.command("hello")
             build = await first.client.admin.command("buildInfo")

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, has_unknown, tag_name
-from app.catalog.model import Catalog
-from app.catalog.service import CatalogService
+from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, tag_name
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
 from app.core.pages import Slice
@@ -15,7 +13,7 @@ from app.persons.model import Locator, Person
 from app.persons.plan import Effect, Update
 from app.persons.service import Persons, position
 from app.persons.upsert import Upsert
-from app.persons.wish import Given, Wish, check
+from app.persons.wish import Given, Wish
 
 ROWS_MAX = 1000
 CREATED, UPDATED, NOT_MODIFIED, FAILED = "CREATED", "UPDATED", "NOT_MODIFIED", "FAILED"
@@ -41,8 +39,7 @@ class Tagged:
 class Batches:
     """Changes of many persons."""
 
-    def __init__(self, catalog: CatalogService, persons: Persons) -> None:
-        self._catalog = catalog
+    def __init__(self, persons: Persons) -> None:
         self._persons = persons
 
     async def upsert(
@@ -55,8 +52,9 @@ class Batches:
         """
         if len(rows) > ROWS_MAX:
             raise Refused("TOO_MANY", f"A call takes at most {ROWS_MAX} persons.", ("persons",))
-        wishes = await self._wishes(actor.account, rows)
-        asks = [Ask(actor.account, actor.origin, Upsert(one, overwrite)) for one in wishes if isinstance(one, Wish)]
+        wishes = await self._persons.wishes(actor.account, rows)
+        good = [one for one in wishes if isinstance(one, Wish)]
+        asks = [Ask(actor.account, actor.origin, Upsert(one, overwrite), one.named()) for one in good]
         if atomic and len(asks) < len(wishes):
             return _none([_row(one) if isinstance(one, Refusals) else Row(NOT_MODIFIED) for one in wishes])
         done = iter(await self._persons.apply(asks, whole=atomic))
@@ -84,19 +82,10 @@ class Batches:
             part = Slice(CHUNK_CHANGES, position(page.items[-1], "CREATED_AT"))
 
     async def _tagged(self, actor: Actor, ids: Sequence[str], wish: Wish) -> Tagged:
-        asks = [Ask(actor.account, actor.origin, Update(wish), Locator("id", one)) for one in ids]
+        asks = [Ask(actor.account, actor.origin, Update(wish), (Locator("id", one),)) for one in ids]
         rows = [_row(one) for one in await self._persons.apply(asks)]
         refused = [Refused(x.code, x.message, ("ids", str(at))) for at, row in enumerate(rows) for x in row.refused]
         return Tagged(sum(row.status == UPDATED for row in rows), tuple(refused))
-
-    async def _wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
-        catalog = await self._catalog.of(account)
-        found = [_checked(one, catalog) for one in rows]
-        if any(isinstance(one, Refusals) and has_unknown(one) for one in found):
-            # An attribute may have been defined by another process a moment ago.
-            catalog = await self._catalog.fresh(account)
-            found = [_checked(one, catalog) for one in rows]
-        return found
 
 
 def _tags(change: Listing[str]) -> Wish:
@@ -110,13 +99,6 @@ def _tags(change: Listing[str]) -> Wish:
     added = [checks.run(tag_name, name, at=("add", str(at))) for at, name in enumerate(change.add)]
     checks.settle()
     return Wish(tags=Listing(None, added, change.remove))
-
-
-def _checked(given: Given, catalog: Catalog) -> Wish | Refusals:
-    try:
-        return check(given, catalog)
-    except Refusals as refusals:
-        return refusals
 
 
 def _row(outcome: Effect | Exception) -> Row:

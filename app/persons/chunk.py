@@ -18,7 +18,7 @@ from app.core.text import caseless
 from app.mongo.engine import Clash, Conflict, Delete, Engine, Insert, Replace, Stale, Unit, Write
 from app.persons import store
 from app.persons.model import ACTIVE, DELETED, MERGED, Locator, Person
-from app.persons.plan import Change, Create, Effect, Scene, Update
+from app.persons.plan import TAKEN, Change, Create, Effect, Scene, Update
 from app.persons.upsert import Upsert
 from app.timeline.model import Event
 from app.timeline.record import COLLECTION as EVENTS
@@ -28,23 +28,18 @@ CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
 MERGES_MAX = 50
 
-TAKEN = {"externalId": "DUPLICATE_EXTERNAL_ID", "email": "DUPLICATE_EMAIL", "phone": "DUPLICATE_PHONE"}
-
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One change that somebody asks for; no `locator` means a new person. `origin` is stamped on what is written."""
+    """One change that somebody asks for; `origin` is stamped on what is written.
+
+    `sought` says whom it may mean: the first that is owned counts; where it is empty, a new person is made.
+    """
 
     account: str
     origin: str
     change: Change
-    locator: Locator | None = None
-
-    def sought(self) -> Sequence[Locator]:
-        """Return whom it may mean; the first that is owned counts."""
-        if isinstance(self.change, Upsert):
-            return self.change.sought()
-        return (self.locator,) if self.locator else ()
+    sought: Sequence[Locator] = ()
 
 
 Outcome = Effect | Refused | Refusals | Fault
@@ -146,7 +141,7 @@ class Chunk:
             desk.claims = dict.fromkeys(keys)
             for kept in await self._engine.find("claims", {"_id": {"$in": list(keys)}}):
                 desk.claims[kept["_id"]] = read_claim(kept)
-        sought = [(ask.account, one) for ask in asks for one in ask.sought()]
+        sought = [(ask.account, one) for ask in asks for one in ask.sought]
         wanted = {one.value for _, one in sought if one.kind == "id"}
         for account, one in sought:
             if one.kind != "id" and (claim := desk.claims.get(one.claim(account))):
@@ -183,15 +178,9 @@ class Chunk:
 
 
 def _claims_to_read(ask: Ask) -> list[str]:
-    keys = [one.claim(ask.account) for one in ask.sought() if one.kind != "id"]
-    if isinstance(ask.change, Create | Update):
-        wish = ask.change.wish
-        named = [Locator("externalId", wish.scalars["external_id"])] if wish.scalars.get("external_id") else []
-        for kind, listing in (("email", wish.emails), ("phone", wish.phones)):
-            if listing:
-                named += [Locator(kind, one.value) for one in (*(listing.replace or ()), *listing.add)]
-        keys += [one.claim(ask.account) for one in named]
-    return keys
+    # An Upsert seeks all that it names.
+    named = ask.change.wish.named() if isinstance(ask.change, Create | Update) else ()
+    return [one.claim(ask.account) for one in (*ask.sought, *named) if one.kind != "id"]
 
 
 def _planned(ask: Ask, desk: Desk) -> Outcome:
@@ -212,7 +201,7 @@ def _planned(ask: Ask, desk: Desk) -> Outcome:
         return known.name if known else next((one.name for one in made if one.id == tag), tag)
 
     scene = Scene(ask.account, ask.origin, now, catalog, tag_id, tag_name)
-    person = next(filter(None, (desk.find(ask.account, one) for one in ask.sought())), None)
+    person = next(filter(None, (desk.find(ask.account, one) for one in ask.sought)), None)
     try:
         effect = ask.change.plan(person, scene)
         _refuse_taken(ask, effect, desk)
@@ -244,12 +233,7 @@ def _paths(ask: Ask) -> dict[str, tuple[str, ...]]:
     """Return where in the input each contact stands."""
     if not isinstance(ask.change, Create | Update | Upsert):
         return {}
-    wish = ask.change.wish
-    found = {}
-    for kind, listing in (("email", wish.emails), ("phone", wish.phones)):
-        for one in (*(listing.replace or ()), *listing.add) if listing else ():
-            found[Locator(kind, one.value).claim(ask.account)] = one.path
-    return found
+    return {Locator(kind, one.value).claim(ask.account): one.path for kind, one in ask.change.wish.contacts()}
 
 
 def _take_in(effect: Effect, desk: Desk) -> None:

@@ -14,6 +14,9 @@ from app.persons.model import CUSTOMER, DELETED, LEAD, EmailContact, Membership,
 from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish
 from app.timeline.model import Event
 
+# Kind of claim → the code of a refusal because it is taken.
+TAKEN = {"externalId": "DUPLICATE_EXTERNAL_ID", "email": "DUPLICATE_EMAIL", "phone": "DUPLICATE_PHONE"}
+
 C = TypeVar("C", EmailContact, PhoneContact)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from app.catalog import filters as shared
 from app.catalog.checks import has_unknown
-from app.catalog.model import PERSON, AttributeDefinition
+from app.catalog.model import PERSON, AttributeDefinition, Catalog
 from app.catalog.service import CatalogService
 from app.claims.service import Claims
 from app.core import clock
@@ -187,7 +187,7 @@ class Persons:
         if missing:
             raise Refusals([Refused("PERSON_NOT_FOUND", "There is no such person.", ("persons", at)) for at in missing])
         ids = dict.fromkeys(person.id for person in found if person)
-        asks = [Ask(actor.account, actor.origin, change, Locator("id", one)) for one in ids]
+        asks = [Ask(actor.account, actor.origin, change, (Locator("id", one),)) for one in ids]
         for outcome in await self.apply(asks):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -199,7 +199,7 @@ class Persons:
             if not page.items:
                 return
             leave = Unlink(company_id, subject)
-            asks = [Ask(actor.account, actor.origin, leave, Locator("id", one.id)) for one in page.items]
+            asks = [Ask(actor.account, actor.origin, leave, (Locator("id", one.id),)) for one in page.items]
             for outcome in await self.apply(asks):
                 # Who was deleted meanwhile is no member either.
                 if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
@@ -213,20 +213,27 @@ class Persons:
         return await self._chunk.whole(asks) if whole else await self._chunks.put_all(list(asks))
 
     async def _one(self, actor: Actor, change: Change, locator: Locator | None = None) -> Effect:
-        outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, locator))
+        sought = (locator,) if locator else ()
+        outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, sought))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async def _wish(self, account: str, given: Given) -> Wish:
+    async def wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
+        """Return the checked wish of each row, or what is wrong with it."""
         catalog = await self._catalog.of(account)
-        try:
-            return check(given, catalog)
-        except Refusals as refusals:
+        found = [_checked(one, catalog) for one in rows]
+        if any(isinstance(one, Refusals) and has_unknown(one) for one in found):
             # An attribute may have been defined by another process a moment ago.
-            if not has_unknown(refusals):
-                raise
-            return check(given, await self._catalog.fresh(account))
+            catalog = await self._catalog.fresh(account)
+            found = [_checked(one, catalog) for one in rows]
+        return found
+
+    async def _wish(self, account: str, given: Given) -> Wish:
+        (wish,) = await self.wishes(account, (given,))
+        if isinstance(wish, Refusals):
+            raise wish
+        return wish
 
     async def _list(self, account: str, name: str) -> AttributeDefinition:
         definition = (await self._catalog.of(account)).attribute(PERSON, name)
@@ -236,6 +243,13 @@ class Persons:
         if definition.type != "LIST":
             raise Refused("WRONG_ATTRIBUTE_TYPE", f"{definition.name} is no list.", ("attribute",))
         return definition
+
+
+def _checked(given: Given, catalog: Catalog) -> Wish | Refusals:
+    try:
+        return check(given, catalog)
+    except Refusals as refusals:
+        return refusals
 
 
 def position(person: Person, by: str) -> tuple[int, str]:

@@ -1,12 +1,12 @@
-"""Upserts: a row finds its person by its own identifiers, and makes or changes it. All pure."""
+"""Upserts: a row makes its person, or changes who has its identifiers. All pure."""
 
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.catalog.checks import Listing
 from app.core.errors import Refused
-from app.persons.model import Locator, Person
-from app.persons.plan import Create, Effect, Scene, Update
+from app.persons.model import Person
+from app.persons.plan import TAKEN, Create, Effect, Scene, Update
 from app.persons.wish import Wish
 
 
@@ -19,14 +19,6 @@ class Upsert:
 
     wish: Wish
     overwrite: bool = False
-
-    def sought(self) -> list[Locator]:
-        """Return whom the row may mean: its external id, its emails, its phones; the first that is owned counts."""
-        named = self.wish.scalars.get("external_id")
-        found = [Locator("externalId", named)] if named else []
-        for kind, listing in (("email", self.wish.emails), ("phone", self.wish.phones)):
-            found += [Locator(kind, one.value) for one in (listing.replace or ())] if listing else []
-        return found
 
     def plan(self, person: Person | None, scene: Scene) -> Effect:
         """Return the effect; refuses a row whose external id is another than that of who has its contact."""
@@ -41,11 +33,10 @@ class Upsert:
         if not named or person.external_id in (None, named):
             return
         held = {*(one.address for one in person.emails), *(one.number for one in person.phones)}
-        for code, listing in (("DUPLICATE_EMAIL", self.wish.emails), ("DUPLICATE_PHONE", self.wish.phones)):
-            for one in (listing.replace or ()) if listing else ():
-                if one.value in held:
-                    words = "This contact belongs to a person with another external id."
-                    raise Refused(code, words, one.path, owner=person.id)
+        for kind, one in self.wish.contacts():
+            if one.value in held:
+                words = "This contact belongs to a person with another external id."
+                raise Refused(TAKEN[kind], words, one.path, owner=person.id)
 
 
 def _adding(wish: Wish) -> Wish:

@@ -12,6 +12,7 @@ from app.catalog.checks import Checks, Listing, attributes, lone, tags
 from app.catalog.model import PERSON, Catalog
 from app.core import clock, text
 from app.core.errors import Refused
+from app.persons.model import Locator
 
 CONTACTS_MAX = 100
 URL_MAX = 2083
@@ -39,6 +40,20 @@ class Wish:
     phones: Listing[Contact] | None = None
     tags: Listing[str] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+
+    def contacts(self) -> list[tuple[str, Contact]]:
+        """Return the emails, then the phones that it names, each with the kind of its claim."""
+        found: list[tuple[str, Contact]] = []
+        for kind, listing in (("email", self.emails), ("phone", self.phones)):
+            if listing:
+                found += [(kind, one) for one in (*(listing.replace or ()), *listing.add)]
+        return found
+
+    def named(self) -> list[Locator]:
+        """Return all identifiers that it names: the external id, then the contacts."""
+        external_id = self.scalars.get("external_id")
+        found = [Locator("externalId", external_id)] if external_id else []
+        return found + [Locator(kind, one.value) for kind, one in self.contacts()]
 
 
 @dataclass(slots=True)

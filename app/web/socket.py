@@ -46,11 +46,6 @@ class Closed(Exception):  # noqa: N818 - read as what it says
         self.reason = reason
 
 
-def _refused(fault: Fault) -> Closed:
-    """Return how a socket is closed whose key is not good, or can't be looked at."""
-    return Closed(FORBIDDEN, "Forbidden") if fault.code == "UNAUTHENTICATED" else Closed(TRY_LATER, "Try again later")
-
-
 class Socket:
     """One websocket."""
 
@@ -72,8 +67,7 @@ class Socket:
         leave = None
         code = 0
         try:
-            self._actor = await self._admitted()
-            leave = await self._watched(self._actor)
+            self._actor, leave = await self._admitted()
             await self._send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
             await self._read_on(self._actor)
         except Closed as closed:
@@ -101,8 +95,8 @@ class Socket:
 
     # ------------------------------------------------------------ reading
 
-    async def _admitted(self) -> Actor:
-        """Wait for connection_init, and return who asks."""
+    async def _admitted(self) -> tuple[Actor, Callable[[], None]]:
+        """Wait for connection_init; return who asks, and what ends the watch over the key."""
         try:
             async with asyncio.timeout(INIT_SECONDS):
                 while (message := await self._next())["type"] in ("ping", "pong"):
@@ -115,16 +109,12 @@ class Socket:
         if payload is not None and not isinstance(payload, dict):
             raise Closed(BAD_MESSAGE, "The payload of connection_init is an object")
         try:
-            return await self._edge.access.authenticate(_key(payload or {}) or _header_key(self._headers))
+            actor = await self._edge.access.authenticate(_key(payload or {}) or _header_key(self._headers))
+            return actor, await self._edge.access.on_revoked(actor.key, self._revoked)
         except Fault as fault:
-            raise _refused(fault) from fault
-
-    async def _watched(self, actor: Actor) -> Callable[[], None]:
-        """Be told when the key stops being good; returns what ends that."""
-        try:
-            return await self._edge.access.on_revoked(actor.key, self._revoked)
-        except Fault as fault:
-            raise _refused(fault) from fault
+            if fault.code != "UNAUTHENTICATED":
+                raise Closed(TRY_LATER, "Try again later") from fault
+            raise Closed(FORBIDDEN, "Forbidden") from fault
 
     async def _read_on(self, actor: Actor) -> None:
         while True:
