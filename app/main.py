@@ -81,7 +81,7 @@ class Service:
             timeline=timeline,
             companies=Companies(engine, claims, catalog, persons),
             persons=persons,
-            batches=Batches(persons),
+            batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             signer=Signer(b""),
         )
@@ -90,7 +90,7 @@ class Service:
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
         )
         metrics = Metrics()
-        edge = Edge(access, operations, metrics, settings.allowed_origins, settings.graphiql)
+        edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
         service = cls(store, services, feed, hub, edge, App(edge, engine.ping))
         service._watch(metrics)
         return service
@@ -108,6 +108,7 @@ class Service:
         self.feed.on_reset(self._reset)
         await self.feed.start()
         self._start(self._recheck())
+        self._start(self.services.catalog.sweeps.run())
 
     def _watch(self, metrics: Metrics) -> None:
         documents = self.edge.operations.documents

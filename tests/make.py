@@ -5,11 +5,12 @@ from typing import Any
 
 from app.catalog.checks import Listing
 from app.catalog.service import CatalogService
+from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies.model import Company
 from app.core.actor import Actor, Scope
 from app.mongo.engine import Engine
-from app.persons.model import Locator, Person
+from app.persons.model import Person
 from app.persons.plan import Link
 from app.persons.service import Persons
 from app.persons.wish import Given

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.graph.enums import ErrorCode
 from app.mongo.indexes import INDEXES
 
 ROOT = Path(__file__).parents[1]
@@ -205,6 +206,21 @@ def test_errors_are_found_not_silenced() -> None:
         and (node.type is None or all(isinstance(one, ast.Pass) for one in node.body))
     ]
     assert silent == []
+
+
+def test_every_code_of_a_refusal_is_one_of_the_schemas() -> None:
+    """One that is not would be an internal error at the very moment when somebody is to be told."""
+    said = {
+        node.value
+        for name, tree in TREES.items()
+        if not name.startswith(("app/graph", "app/web"))
+        for call in ast.walk(tree)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Refused" and call.args
+        for node in ast.walk(call.args[0])
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.isupper()
+    }
+    assert "NO_IDENTIFIER" in said
+    assert said - set(ErrorCode.__members__) == set()
 
 
 def test_the_rooms_are_those_of_the_readme() -> None:

@@ -36,3 +36,15 @@ class Rates:
         if len(self._buckets) >= BUCKETS:
             self._buckets.pop(next(iter(self._buckets)))
         self._buckets[key] = (tokens - cost, now)
+
+    def standing(self, key: str) -> tuple[int, int, int] | None:
+        """Return what a full bucket holds, what is left in this one, and in how many seconds it is full again.
+
+        None where rates are off.
+        """
+        if not self._rate:
+            return None
+        now = self._timer()
+        tokens, at = self._buckets.get(key, (self._full, now))
+        tokens = min(self._full, tokens + (now - at) * self._rate)
+        return int(self._full), int(tokens), -int((tokens - self._full) // self._rate)

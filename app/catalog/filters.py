@@ -3,16 +3,19 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, Catalog
-from app.catalog.values import day
+from app.catalog.values import day, field_of, token
 from app.core import text
 from app.core.errors import Fault
 
 TERMS_MAX = 200
 DEPTH_MAX = 10
 VALUES_MAX = 1000
+# As long as anything that is kept; MongoDB takes no pattern over 32 KiB.
+TEXT_MAX = 4096
 
 # A filter as it comes in: the contract's names and plain values.
 Wanted = Mapping[str, Any]
@@ -51,21 +54,27 @@ def tag_names(wanted: Wanted | None) -> set[str]:
 
 def unknown(catalog: Catalog, target: str, wanted: Wanted | None) -> bool:
     """Tell whether a filter names a tag or attribute that the catalog doesn't know: it may be a moment old."""
-    if not wanted:
-        return False
     if any(catalog.tag(name) is None for name in tag_names(wanted)):
         return True
+    return lacks_attribute(catalog, target, wanted)
+
+
+def lacks_attribute(catalog: Catalog, target: str, wanted: Wanted | None) -> bool:
+    """Tell whether a filter names an attribute that the catalog doesn't know."""
+    if not wanted:
+        return False
     named = wanted.get("customAttribute")
-    parts = (*(wanted.get("and") or []), *(wanted.get("or") or []), *filter(None, [wanted.get("not")]))
-    lacking = named and catalog.attribute(target, named["name"]) is None
-    return bool(lacking) or any(unknown(catalog, target, part) for part in parts)
+    if named and catalog.attribute(target, named["name"]) is None:
+        return True
+    parts = (*(wanted.get("and") or []), *(wanted.get("or") or []), wanted.get("not"))
+    return any(lacks_attribute(catalog, target, part) for part in parts)
 
 
 class Builder:
     """Builds one query and counts its terms.
 
-    `texts` maps the filter's text fields to fields of the document, `normal` those that are compared in a normal form;
-    `special` has what only this kind of profile knows.
+    `texts` maps the filter's text fields to fields of the document, `normal` those that are compared in a normal form
+    and stand in it among the document's words; `special` has what only this kind of profile knows.
     """
 
     def __init__(
@@ -115,7 +124,8 @@ class Builder:
         if name == "not":
             return [{"$nor": [self.all_of(value, depth + 1)]}]
         if name in self._texts:
-            return strings(self._texts[name], value, normal=self._normal.get(name))
+            normal = self._normal.get(name)
+            return strings(self._texts[name], value, normal=normal, word=normal)
         return self._special[name](value)
 
     def _tags(self, wanted: Wanted) -> list[Query]:
@@ -123,8 +133,7 @@ class Builder:
         if wanted.get("has") is not None:
             terms.append(self._tag(wanted["has"]))
         if wanted.get("hasAny") is not None:
-            found = [self._tag(name) for name in bounded(wanted["hasAny"])]
-            terms.append({"$or": found} if found else NOTHING)
+            terms.append(self._any_tag(bounded(wanted["hasAny"])))
         if wanted.get("hasAll") is not None:
             terms += [self._tag(name) for name in bounded(wanted["hasAll"])]
         if wanted.get("hasNone"):
@@ -132,11 +141,14 @@ class Builder:
         return terms
 
     def _tag(self, name: str) -> Query:
-        tag = self._catalog.tag(name)
-        if tag is None:
+        return self._any_tag([name])
+
+    def _any_tag(self, names: Sequence[str]) -> Query:
+        found = dict.fromkeys(tag.id for tag in map(self._catalog.tag, names) if tag)
+        if not found:
             return NOTHING
-        companies = self._inherited.companies.get(tag.id)
-        own: Query = {"tags": tag.id}
+        companies = dict.fromkeys(one for tag_id in found for one in self._inherited.companies.get(tag_id, ()))
+        own: Query = {"tags": {"$in": list(found)} if len(found) > 1 else next(iter(found))}
         return {"$or": [own, {"companies.id": {"$in": list(companies)}}]} if companies else own
 
     def _attribute(self, wanted: Wanted) -> list[Query]:
@@ -148,7 +160,7 @@ class Builder:
 
 def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
     """Return the terms on one custom attribute."""
-    field = f"a.{definition.id}"
+    field = field_of(definition)
     terms: list[Query] = []
     fits = {"string": ("STRING",), "number": ("INTEGER", "DECIMAL"), "boolean": ("BOOLEAN",), "date": ("DATE",)}
     fits["dateTime"] = ("DATE_TIME",)
@@ -159,7 +171,7 @@ def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
         if definition.type not in types:
             raise bad(f"{definition.name} is {definition.type}: it can't be compared with `{name}`.")
         if name == "string":
-            terms += strings(field, value, normal=None)
+            terms += strings(field, value, normal=None, word=partial(token, definition.id))
         elif name == "boolean":
             terms.append({field: value})
         elif name == "date":
@@ -185,11 +197,16 @@ def compared(field: str, wanted: Wanted) -> Query:
     return {field: terms}
 
 
-def strings(field: str, wanted: Wanted, *, normal: Callable[[str], str] | None) -> list[Query]:
-    """Return the terms of a string filter; text is compared without case, identifiers in their normal form."""
+def strings(field: str, wanted: Wanted, *, normal: Normal | None, word: Normal | None = None) -> list[Query]:
+    """Return the terms of a string filter; text is compared without case, identifiers in their normal form.
+
+    What equals a value is looked for by its `word` as well, which an index knows; the words alone wouldn't do.
+    """
     given = [value if isinstance(value, list) else [value] for value in wanted.values()]
-    if any(isinstance(one, str) and "\0" in one for values in given for one in values):
-        raise bad("A text can't contain the character U+0000.")
+    for one in [one for values in given for one in values if isinstance(one, str)]:
+        if "\0" in one:
+            raise bad("A text can't contain the character U+0000.")
+        _short(one)
 
     def same(value: str) -> Any:
         return normal(value) if normal else re.compile(f"^{re.escape(value)}$", re.IGNORECASE)
@@ -199,9 +216,12 @@ def strings(field: str, wanted: Wanted, *, normal: Callable[[str], str] | None) 
         return {field: re.compile(before + re.escape(normal(value) if normal else value) + after, flags)}
 
     makers: dict[str, Callable[[Any], Query]] = {
-        "eq": lambda value: {field: same(value)},
+        "eq": lambda value: {**({"words": word(value)} if word else {}), field: same(value)},
         "ne": lambda value: {"$nor": [{field: same(value)}]},
-        "in": lambda value: {field: {"$in": [same(one) for one in bounded(value)]}},
+        "in": lambda value: {
+            **({"words": {"$in": [word(one) for one in bounded(value)]}} if word else {}),
+            field: {"$in": [same(one) for one in bounded(value)]},
+        },
         "notIn": lambda value: {field: {"$nin": [same(one) for one in bounded(value)]}},
         "contains": lambda value: part("", value, ""),
         "startsWith": lambda value: part("^", value, ""),
@@ -214,6 +234,11 @@ def strings(field: str, wanted: Wanted, *, normal: Callable[[str], str] | None) 
     return terms
 
 
+def _short(value: str) -> None:
+    if len(value) > TEXT_MAX:
+        raise bad(f"A text to look for has at most {TEXT_MAX} characters.")
+
+
 def bounded(given: Sequence[str]) -> list[str]:
     """Return the list, or refuse one that is too long."""
     if len(given) > VALUES_MAX:
@@ -223,10 +248,12 @@ def bounded(given: Sequence[str]) -> list[str]:
 
 def search(words: str) -> Query:
     """Return the query of a search: every word begins some word of the profile, case and accents aside."""
+    _short(words)
     found = text.words(words)
     if not found:
         return NOTHING
-    return {"$and": [{"words": re.compile("^" + re.escape(word))} for word in found[:TERMS_MAX]]}
+    # As text: a compiled pattern travels with the flag of Unicode, and with any flag MongoDB reads the whole index.
+    return {"$and": [{"words": {"$regex": f"^{word}"}} for word in found[:TERMS_MAX]]}
 
 
 def exact(value: str) -> str:

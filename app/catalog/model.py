@@ -1,5 +1,6 @@
 """What an account has defined: tags, custom attributes, events."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -119,3 +120,16 @@ class Catalog:
             if one not in self.attributes and one not in self.gone:
                 return False
         return True
+
+    def fits(self, documents: Iterable[Mapping[str, Any]]) -> bool:
+        """Tell whether every tag and attribute that documents of profiles hold is known, be it as gone."""
+        return all(
+            self.knows(kept.get("tags", []), kept.get("a", {})) and self.knows([], kept.get("l", {}))
+            for kept in documents
+        )
+
+    def note_gone(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Remember the ids that even a fresh catalog doesn't know, so that nobody asks for them again."""
+        for kept in documents:
+            ids: list[Any] = [*kept.get("tags", []), *kept.get("a", {}), *kept.get("l", {})]
+            self.gone.update(one for one in ids if one not in self.tags and one not in self.attributes)

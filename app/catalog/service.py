@@ -8,15 +8,18 @@ import asyncio
 from collections.abc import Sequence
 
 from app.catalog import definitions, store
-from app.catalog.model import AttributeDefinition, Catalog, EventDefinition, Tag
+from app.catalog.model import PERSON, AttributeDefinition, Catalog, EventDefinition, Tag
 from app.catalog.record import TAGS, tag_document
 from app.catalog.standard import STANDARD
+from app.catalog.sweeps import COLLECTION as SWEEPS
+from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, later
+from app.catalog.values import field_of
 from app.claims.model import Claim, key
 from app.claims.service import Claims, writes
 from app.core import clock, ids
 from app.core.errors import Refused
 from app.core.text import caseless
-from app.mongo.engine import Change, Clash, Delete, Engine, Insert, Replace, Stale, Unit, Update
+from app.mongo.engine import Change, Clash, Delete, Document, Engine, Insert, Replace, Stale, Unit
 
 CATALOGS_MAX = 1000
 DEFINE_TRIES = 5
@@ -41,6 +44,7 @@ class CatalogService:
         self._claims = claims
         self._catalogs: dict[str, Catalog] = {}
         self._loading: dict[str, asyncio.Task[Catalog]] = {}
+        self.sweeps = Sweeps(engine)
 
     def known(self, account: str) -> Catalog | None:
         """Return the catalog if it is in memory."""
@@ -58,6 +62,14 @@ class CatalogService:
             self._loading[account] = task
             task.add_done_callback(lambda _: self._loading.pop(account, None))
         return await asyncio.shield(task)
+
+    async def fitting(self, account: str, documents: Sequence[Document]) -> Catalog:
+        """Return a catalog that knows all tags and attributes which documents of profiles hold, be it as gone."""
+        catalog = self._catalogs.get(account) or await self.fresh(account)
+        if not catalog.fits(documents):
+            catalog = await self.fresh(account)
+            catalog.note_gone(documents)
+        return catalog
 
     async def _load(self, account: str) -> Catalog:
         old = self._catalogs.get(account)
@@ -103,7 +115,10 @@ class CatalogService:
         return tag
 
     async def delete_tag(self, account: str, name: str) -> Tag:
-        """Remove a tag, from all persons and companies with it; refuses an unknown one with TAG_NOT_FOUND."""
+        """Remove a tag; refuses an unknown one with TAG_NOT_FOUND.
+
+        Nobody has it any more from then on; its traces on persons and companies are swept in the background.
+        """
         tag = (await self.fresh(account)).tag(name)
         if tag is None:
             raise Refused("TAG_NOT_FOUND", f"There is no tag {name}.", ("name",))
@@ -111,11 +126,11 @@ class CatalogService:
         async def work(unit: Unit) -> None:
             await unit.write("claims", writes([], {tag_claim(account, tag.name): tag.id}))
             await unit.write(TAGS, [Delete({"_id": tag.id})])
+            await unit.write(SWEEPS, [later(account, TAG, [tag.id])])
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)
-        for collection in ("persons", "companies"):
-            await self._sweep(account, collection, {"tags": tag.id}, {"$pull": {"tags": tag.id}})
+        self.sweeps.wake()
         return tag
 
     # ------------------------------------------------------------ attributes
@@ -143,27 +158,24 @@ class CatalogService:
         return wanted
 
     async def delete_attribute(self, account: str, target: str, name: str) -> AttributeDefinition:
-        """Remove an attribute with all its values; the name is free at once, for any type."""
+        """Remove an attribute; its name is free at once, for any type.
+
+        Nobody has a value any more from then on; those that are stored are swept in the background.
+        """
         found = (await self.fresh(account)).attribute(target, name)
         if found is None:
             raise Refused("ATTRIBUTE_NOT_FOUND", f"There is no attribute {name}.", ("name",))
+        kind = PERSON_ATTRIBUTE if target == PERSON else COMPANY_ATTRIBUTE
 
         async def work(unit: Unit) -> None:
             await unit.write("claims", writes([], {attribute_claim(account, target, found.name): found.id}))
             await unit.write(store.ATTRIBUTES, [Delete({"_id": found.id})])
+            await unit.write(SWEEPS, [later(account, kind, [found.id, field_of(found)])])
 
         await self._engine.unit(work)
         (await self.of(account)).drop(found.id)
-        field = f"a.{found.id}"
-        collection = "persons" if target == "PERSON" else "companies"
-        await self._sweep(account, collection, {field: {"$exists": True}}, {"$unset": {field: ""}})
+        self.sweeps.wake()
         return found
-
-    async def _sweep(
-        self, account: str, collection: str, filter_: dict[str, object], change: dict[str, object]
-    ) -> None:
-        # Values of a dropped definition are invisible already; this only gives their space back.
-        await self._engine.write(collection, [Update({"account": account, **filter_}, change, many=True)])
 
     # ------------------------------------------------------------ events
 

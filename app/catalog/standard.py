@@ -14,6 +14,7 @@ def _event(id_: str, name: str, description: str, /, **fields: str) -> EventDefi
 
 
 _FIELDS = EventField("changedFields", "LIST", (EventField("name", "STRING"),))
+_MERGED = EventField("mergedIds", "LIST", (EventField("id", "STRING"),))
 STANDARD = {
     event.id: event
     for event in (
@@ -36,7 +37,16 @@ STANDARD = {
         _event("companyUnlinked", "Company Unlinked", "The person left a company.", companyId="STRING"),
         _event("companyCreated", "Company Created", "The company was made."),
         _event("companyUpdated", "Company Updated", "Fields of the company changed."),
-        _event("companyDeleted", "Company Deleted", "The company was removed; its people stayed.", companyId="STRING"),
+        EventDefinition(
+            "companyMerged", "Company Merged", SINCE, "Other companies were taken in.", standard=True, fields=(_MERGED,)
+        ),
+        _event(
+            "companyDeleted",
+            "Company Deleted",
+            "The company was removed, or taken into another one; its people stayed.",
+            companyId="STRING",
+            into="STRING",
+        ),
         _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING", role="STRING"),
         _event("memberLeft", "Member Left", "A person left the company.", personId="STRING"),
         _event("importApplied", "Import Applied", "An import wrote to the profile.", importId="STRING"),

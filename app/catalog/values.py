@@ -1,5 +1,6 @@
 """Which value fits which type, and how it is kept: pure checks of custom attributes and of event properties."""
 
+import hashlib
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ INTEGER_MAX = 2**63 - 1
 LIST_ITEMS_MAX = 128
 LIST_TOTAL_MAX = 4096
 ITEM_ID = "__id"
+TOKEN_BYTES = 8
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 WORDS = {
     "STRING": "a string",
@@ -154,6 +156,33 @@ def item_fields(definition: AttributeDefinition, given: Mapping[str, Any], at: s
         except Refused as refusal:
             raise refusal.under(at, name) from refusal
     return result
+
+
+def field_of(definition: AttributeDefinition) -> str:
+    """Return where documents hold an attribute: lists apart, for an index on every item would outgrow its bounds."""
+    return f"{'l' if definition.type == 'LIST' else 'a'}.{definition.id}"
+
+
+def fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values as documents hold them: scalars, and lists."""
+    lists = {name: value for name, value in values.items() if isinstance(value, list)}
+    return ({name: value for name, value in values.items() if name not in lists} if lists else dict(values)), lists
+
+
+def token(attribute_id: str, value: str) -> str:
+    """Return the word by which an index knows a text attribute of that value, in any case; no search begins with it."""
+    digest = hashlib.blake2b(text.caseless(value).encode(), digest_size=TOKEN_BYTES).hexdigest()
+    return f"{token_prefix(attribute_id)}{digest}"
+
+
+def token_prefix(attribute_id: str) -> str:
+    """Return how all words of an attribute begin."""
+    return f"={attribute_id}:"
+
+
+def tokens(values: Mapping[str, Any]) -> list[str]:
+    """Return the words of all text attributes."""
+    return [token(name, value) for name, value in values.items() if isinstance(value, str)]
 
 
 def present(definition: AttributeDefinition, value: Any) -> Any:

@@ -34,6 +34,18 @@ def compound(*parts: str) -> str:
     return "\0".join(parts)
 
 
+@dataclass(frozen=True, slots=True)
+class Locator:
+    """One way to say which profile is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
+
+    kind: str
+    value: str
+
+    def claim(self, account: str) -> str:
+        """Return the key of the claim that it stands for."""
+        return key(account, self.kind, self.value)
+
+
 def read(document: dict[str, Any]) -> Claim:
     """Return a kept claim."""
     return Claim(document["_id"], document["account"], document["owner"], document["subject"], document["at"])

@@ -1,4 +1,4 @@
-"""Which claims kept companies hold: for the check of claims against their owners."""
+"""Which claims kept companies hold, and how they are kept: for the check of everything that must agree."""
 
 from collections.abc import Mapping
 
@@ -17,3 +17,4 @@ def _of_company(kept: Document) -> list[Claim]:
 
 
 OWNERS: Mapping[str, Owners] = {"com": Owners(store.COLLECTION, _of_company)}
+KIND = store.KIND

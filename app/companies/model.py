@@ -6,19 +6,20 @@ from typing import Any
 
 from app.catalog.model import COMPANY, Catalog
 from app.catalog.values import present
-from app.claims.model import key
+from app.changes.model import ACTIVE
+from app.claims.model import Locator, key
 from app.core.text import caseless
 
 
 @dataclass(slots=True)
 class Company:
-    """One company; `subject` is its line of activity. Lists are never changed in place."""
+    """One company; `subjects` are its lines of activity, its own one first. Lists are never changed in place."""
 
     id: str
     account: str
     catalog: Catalog
     name: str
-    subject: str
+    subjects: list[str]
     created_at: datetime
     updated_at: datetime
     created_from: str
@@ -36,6 +37,14 @@ class Company:
     notes: str | None = None
     tag_ids: list[str] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    merged_ids: list[str] = field(default_factory=list)
+    state: str = ACTIVE
+    into: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The company's own line of activity."""
+        return self.subjects[0]
 
     @property
     def tags(self) -> list[str]:
@@ -55,17 +64,29 @@ class Company:
         return present(definition, value) if definition and value is not None else None
 
 
-def claim_key(account: str, kind: str, value: str) -> str:
-    """Return the key of a company's claim; `kind` is externalId, name or domain."""
-    normal = value if kind == "externalId" else caseless(value)
-    return key(account, f"company.{kind}", normal)
+def sought(kind: str, value: str) -> tuple[Locator, ...]:
+    """Return what to look for where a company is meant by `kind`: id, externalId, name or domain."""
+    if kind == "id":
+        return Locator("id", value), Locator("company.id", value)
+    trimmed = value.strip()
+    normal = {"name": caseless(trimmed), "domain": trimmed.casefold().rstrip(".")}.get(kind, trimmed)
+    return (Locator(f"company.{kind}", normal),)
 
 
 def claims_of(company: Company) -> dict[str, tuple[str, ...]]:
-    """Return the claims a company holds, each with where it stands in an input."""
-    held: dict[str, tuple[str, ...]] = {claim_key(company.account, "name", company.name): ("name",)}
+    """Return the claims a company holds, each with where it stands in an input; none where it is gone.
+
+    An id that was merged into it is claimed as well: so it finds the survivor.
+    """
+    account = company.account
+    held: dict[str, tuple[str, ...]] = {}
+    if company.state != ACTIVE:
+        return held
+    held[key(account, "company.name", caseless(company.name))] = ("name",)
     if company.external_id:
-        held[claim_key(company.account, "externalId", company.external_id)] = ("externalId",)
+        held[key(account, "company.externalId", company.external_id)] = ("externalId",)
     for index, domain in enumerate(company.domains):
-        held[claim_key(company.account, "domain", domain)] = ("domains", str(index))
+        held[key(account, "company.domain", domain)] = ("domains", str(index))
+    for merged in company.merged_ids:
+        held[key(account, "company.id", merged)] = ("companies",)
     return held

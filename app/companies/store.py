@@ -1,7 +1,10 @@
 """How companies are kept: one document each; names, domains and external ids also as claims."""
 
 from app.catalog.model import Catalog
-from app.companies.model import Company
+from app.catalog.values import fields, tokens
+from app.changes.model import ACTIVE, Kind
+from app.companies.model import Company, claims_of
+from app.companies.plan import TAKEN
 from app.core import text
 from app.mongo.engine import Document, Sort
 
@@ -9,6 +12,8 @@ COLLECTION = "companies"
 BY_CREATION: Sort = (("account", 1), ("createdAt", 1), ("_id", 1))
 BY_UPDATE: Sort = (("account", 1), ("updatedAt", 1), ("_id", 1))
 BY_NAME: Sort = (("account", 1), ("sort", 1), ("_id", 1))
+BY_TAG: Sort = (("account", 1), ("tags", 1), ("createdAt", 1), ("_id", 1))
+BY_WORD: Sort = (("account", 1), ("words", 1), ("_id", 1))
 FIELDS = {
     "external_id": "externalId",
     "country": "country",
@@ -22,15 +27,17 @@ FIELDS = {
 }
 
 
-def document(company: Company) -> Document:
-    """Return a company as it is kept; what is empty is left out."""
+def document(company: Company) -> Document | None:
+    """Return a company as it is kept, None for one that is gone; what is empty is left out."""
+    if company.state != ACTIVE:
+        return None
     kept: Document = {
         "_id": company.id,
         "account": company.account,
         "name": company.name,
         "sort": text.fold(company.name),
-        "words": text.words(company.name, *company.domains),
-        "subject": company.subject,
+        "words": _words(company),
+        "subjects": company.subjects,
         "createdAt": company.created_at,
         "updatedAt": company.updated_at,
         "createdFrom": company.created_from,
@@ -41,9 +48,17 @@ def document(company: Company) -> Document:
         value = getattr(company, attribute)
         if value is not None:
             kept[name] = value
-    lists = {"domains": company.domains, "tags": company.tag_ids, "a": company.values}
-    kept.update({name: value for name, value in lists.items() if value})
+    scalars, lists = fields(company.values)
+    many = {"domains": company.domains, "tags": company.tag_ids, "a": scalars, "l": lists}
+    many["mergedIds"] = company.merged_ids
+    kept.update({name: value for name, value in many.items() if value})
     return kept
+
+
+def _words(company: Company) -> list[str]:
+    found = text.words(company.name, *company.domains)
+    # Whole as well: a filter that a domain or a text attribute equals something rides the index of the words.
+    return [*dict.fromkeys([*found, *company.domains, *tokens(company.values)])]
 
 
 def read(kept: Document, catalog: Catalog) -> Company:
@@ -53,7 +68,7 @@ def read(kept: Document, catalog: Catalog) -> Company:
         kept["account"],
         catalog,
         kept["name"],
-        kept["subject"],
+        kept["subjects"],
         kept["createdAt"],
         kept["updatedAt"],
         kept["createdFrom"],
@@ -61,9 +76,15 @@ def read(kept: Document, catalog: Catalog) -> Company:
         kept["version"],
         domains=kept.get("domains", []),
         tag_ids=kept.get("tags", []),
-        values=kept.get("a", {}),
+        values={**kept.get("a", {}), **kept.get("l", {})},
+        merged_ids=kept.get("mergedIds", []),
     )
     for attribute, name in FIELDS.items():
         if name in kept:
             setattr(company, attribute, kept[name])
     return company
+
+
+KIND: Kind[Company] = Kind(
+    COLLECTION, "company", "COMPANY_NOT_FOUND", read, document, claims_of, TAKEN, "companyDeleted"
+)

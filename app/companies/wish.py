@@ -7,6 +7,7 @@ from typing import Any
 
 from app.catalog.checks import Checks, Listing, attributes, lone, tags
 from app.catalog.model import COMPANY, Catalog
+from app.claims.model import Locator
 from app.core import text
 from app.core.errors import Refused
 
@@ -35,6 +36,28 @@ class Wish:
     domains: Listing[str] | None
     tags: Listing[str] | None
     attributes: dict[str, Any]
+    nested: bool = False
+
+    def places(self) -> list[tuple[Locator, tuple[str, ...]]]:
+        """Return all identifiers that it names, each with where it stands: external id, name, domains."""
+        external_id, name = self.scalars.get("external_id"), self.scalars.get("name")
+        found: list[tuple[Locator, tuple[str, ...]]] = []
+        found += [(Locator("company.externalId", external_id), ("externalId",))] if external_id else []
+        found += [(Locator("company.name", text.caseless(name)), ("name",))] if name else []
+        parts = (("set", self.domains.replace or []), ("add", self.domains.add)) if self.domains else ()
+        for part, given in parts:
+            at = ("domains", part) if self.nested else ("domains",)
+            found += [(Locator("company.domain", one), (*at, str(index))) for index, one in enumerate(given)]
+        return found
+
+    def named(self) -> list[Locator]:
+        """Return all identifiers that it names."""
+        return [locator for locator, _ in self.places()]
+
+
+def domain_key(value: str) -> str:
+    """Return a domain as it is compared: trimmed, in lower case, without a dot at its end."""
+    return value.strip().casefold().rstrip(".")
 
 
 def _name(value: str) -> str:
@@ -58,7 +81,7 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
 
 def domain(value: str) -> str:
     """Return the domain trimmed, in lower case, without a dot at its end; refuses what is none."""
-    normal = value.strip().casefold().rstrip(".")
+    normal = domain_key(value)
     if len(normal) > DOMAIN_MAX or not _DOMAIN.fullmatch(normal):
         raise Refused("INVALID", "A domain is written like example.com.")
     return normal
@@ -79,6 +102,7 @@ def check(given: Given, catalog: Catalog) -> Wish:
         _domains(checks, given),
         tags(checks, given.tags, nested=given.nested),
         attributes(checks, given.attributes, COMPANY, catalog),
+        given.nested,
     )
     checks.settle()
     return wish
@@ -97,5 +121,5 @@ def _domains(checks: Checks, given: Given) -> Listing[str] | None:
         return [checks.run(domain, value, at=(*at, str(index))) for index, value in enumerate(values)]
 
     replace = None if given.domains.replace is None else all_of("set", given.domains.replace)
-    gone = [value.strip().casefold() for value in given.domains.remove]
+    gone = [domain_key(value) for value in given.domains.remove]
     return Listing(replace, all_of("add", given.domains.add), gone)

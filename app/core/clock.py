@@ -1,6 +1,9 @@
 """The time, through one door: naive UTC with milliseconds, as MongoDB keeps it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC is the house's time
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 def now() -> datetime:
@@ -11,12 +14,12 @@ def now() -> datetime:
 
 def millis(moment: datetime) -> int:
     """Return milliseconds since 1970 of a naive UTC moment."""
-    return round(moment.replace(tzinfo=UTC).timestamp() * 1000)
+    return (moment - EPOCH) // _MILLISECOND
 
 
 def moment(milliseconds: int) -> datetime:
     """Return the naive UTC moment of milliseconds since 1970."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None)
+    return EPOCH + milliseconds * _MILLISECOND
 
 
 def text(moment: datetime) -> str:

@@ -6,8 +6,7 @@ from typing import Annotated
 
 import strawberry
 
-from app.companies.model import Company
-from app.companies.service import position
+from app.companies.model import Company, sought
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
@@ -15,15 +14,16 @@ from app.graph.connections import Connection, Place
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CompanyLocator, CreateCompanyInput, PersonLocator, UpdateCompanyInput
-from app.graph.persons import Expected
+from app.graph.persons import Expected, Key
 from app.graph.relations import After, Before
-from app.graph.results import CompanyPayload, DeletePayload, Payload, settled
+from app.graph.results import CompanyPayload, CompanyResultsPayload, DeletePayload, Payload, results, settled
 from app.graph.wanted import CompanyFilter, CompanyOrder
 from app.persons.plan import Link, Unlink
 
 By = Annotated[Input, argument("Which company.", CompanyLocator)]
 Members = Annotated[Sequence[Input], argument("Whom, at most 1000.", list[PersonLocator])]
 ROLE_MAX = 255
+MERGED_MAX = 50
 
 
 async def company(info: Info, by: By) -> Company | None:
@@ -44,29 +44,35 @@ async def companies(
     before: Before = None,
 ) -> Connection[Company]:
     """Page through companies."""
-    context, order, rooms = info.context, order_by or {}, info.context.services.companies
-    by, direction = order.get("by", "CREATED_AT"), order.get("direction", "DESC")
-    place = Place(context, "companies", filter, search, by, direction)
+    context, rooms = info.context, info.context.services.companies
+    order = await rooms.order(context.account, reading.order(order_by))
+    place = Place(context, "companies", filter, search, order.field, order.descending)
     part = place.part(first, after, last, before)
     query = await rooms.query(context.account, filter, search)
-    page = await rooms.page(context.account, part, query, by=by, descending=direction == "DESC")
-    return Connection(page, place, lambda one: position(one, by), count=partial(rooms.count, context.account, query))
+    page = await rooms.page(context.account, part, query, order)
+    return Connection(page, place, order.position, count=partial(rooms.count, context.account, query))
 
 
-async def meant(context: Context, by: Input, argument_: str = "by") -> Company:
+async def meant(context: Context, by: Input, *at: str) -> Company:
     """Return the company of a mutation; refuses COMPANY_NOT_FOUND at the argument that names it."""
     kind, value = reading.company(by)
     found = await context.services.companies.find(context.account, kind, value)
     if found is None:
-        raise Refused("COMPANY_NOT_FOUND", "There is no such company.", (argument_,))
+        raise Refused("COMPANY_NOT_FOUND", "There is no such company.", at or ("by",))
     return found
 
 
-async def create_company(info: Info, input: Annotated[Input, argument("The company.", CreateCompanyInput)]) -> Payload:
+async def create_company(
+    info: Info, input: Annotated[Input, argument("The company.", CreateCompanyInput)], idempotency_key: Key = None
+) -> Payload:
     """Make a company."""
-    context = info.context
-    work = context.services.companies.create(context.actor, reading.new_company(input))
-    return await settled(context.actor, "company", work)
+    context, companies = info.context, info.context.services.companies
+
+    async def work() -> Company:
+        once = reading.once(context.account, idempotency_key, "createCompany", input=input)
+        return await companies.create(context.actor, reading.new_company(input), once=once)
+
+    return await settled(context.actor, "company", work())
 
 
 async def update_company(
@@ -79,8 +85,8 @@ async def update_company(
     context = info.context
 
     async def work() -> Company:
-        found, changes = await meant(context, by), reading.changed_company(input)
-        return await context.services.companies.update(context.actor, found.id, changes, expected=expected_version)
+        whom, changes = sought(*reading.company(by)), reading.changed_company(input)
+        return await context.services.companies.update(context.actor, whom, changes, expected=expected_version)
 
     return await settled(context.actor, "company", work())
 
@@ -95,6 +101,37 @@ async def delete_company(info: Info, by: By) -> Payload:
         return [found.id]
 
     return await settled(context.actor, "deleted_ids", work(), deleted_ids=[])
+
+
+async def upsert_companies(
+    info: Info,
+    companies: Annotated[Sequence[Input], argument("The rows, at most 1000.", list[CreateCompanyInput])],
+    atomic: Annotated[bool, argument("All rows, or where one is refused none.")] = False,  # noqa: FBT002 - by name
+) -> Payload:
+    """Make or change several companies."""
+    context, given = info.context, [reading.new_company(one) for one in companies]
+    work = context.services.companies.upsert(context.actor, given, atomic=atomic)
+    return results(await settled(context.actor, "results", work, results=[]), "company", context.actor)
+
+
+async def merge_companies(
+    info: Info,
+    into: Annotated[Input, argument("Which one stays.", CompanyLocator)],
+    companies: Annotated[Sequence[Input], argument("Which ones it takes in, at most 50.", list[CompanyLocator])],
+) -> Payload:
+    """Merge companies."""
+    return await settled(info.context.actor, "company", _merged(info.context, into, companies))
+
+
+async def _merged(context: Context, into: Input, companies: Sequence[Input]) -> Company:
+    if not companies:
+        raise Refused("REQUIRED", "Name the companies to take in.", ("companies",))
+    if len(companies) > MERGED_MAX:
+        raise Refused("TOO_MANY", f"A call merges at most {MERGED_MAX} companies.", ("companies",))
+    survivor, others = await meant(context, into, "into"), []
+    for index, one in enumerate(companies):
+        others.append(await meant(context, one, "companies", str(index)))
+    return await context.services.companies.merge(context.actor, survivor, others)
 
 
 async def link_persons(
@@ -147,6 +184,16 @@ class CompanyMutations:
     create_company: CompanyPayload = relation(create_company, "Makes a company. A taken name or domain is refused.")
     update_company: CompanyPayload = relation(update_company, "Changes a company: absent keeps, null clears.")
     delete_company: DeletePayload = relation(delete_company, "Deletes a company; its persons stay.")
+    upsert_companies: CompanyResultsPayload = relation(
+        upsert_companies,
+        "Makes or changes up to 1000 companies; each row finds its company by externalId, then name, then domains."
+        " Domains and tags of a row join those that are there.",
+    )
+    merge_companies: CompanyPayload = relation(
+        merge_companies,
+        "Takes companies into one: their members and timelines move there, and their ids find it from then on. What it"
+        " lacks is filled, its own values stay; domains and tags are united. Safe to repeat.",
+    )
     link_persons: CompanyPayload = relation(
         link_persons, "Makes persons members of a company, all of them or, where one is unknown, none."
     )

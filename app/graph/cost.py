@@ -29,6 +29,8 @@ from app.core.errors import Fault
 from app.core.pages import PAGE_DEFAULT
 
 COST_MAX = 5_000
+# Fields that cost more than a node to load: this one counts up to a year of events.
+WEIGHTS = {"activityByDay": 10}
 
 Variables = Mapping[str, Any]
 Cost = int | Callable[[Variables], int]
@@ -96,7 +98,7 @@ class Meter:
         if paged:
             return _multiply(_page(node, field), _add(1, inner))
         # An embedded object comes with its owner; only what resolves is loaded.
-        return inner if getattr(field.resolve, "_is_default", False) else _add(1, inner)
+        return inner if getattr(field.resolve, "_is_default", False) else _add(WEIGHTS.get(node.name.value, 1), inner)
 
 
 def _page(node: FieldNode, field: GraphQLField) -> Cost:

@@ -80,6 +80,14 @@ class PersonSort(Enum):
 
     CREATED_AT = value("CREATED_AT", "When the profile was made.")
     UPDATED_AT = value("UPDATED_AT", "When the profile was changed last.")
+    FIRST_NAME = value("FIRST_NAME", "The given name, case and accents aside; who has none comes before A.")
+    LAST_NAME = value("LAST_NAME", "The family name, case and accents aside; who has none comes before A.")
+    CUSTOM_ATTRIBUTE = value(
+        "CUSTOM_ATTRIBUTE",
+        "The attribute that `customAttribute` names, text as it is stored: capitals before small letters. Who has no"
+        " value comes before the smallest. Each page looks at everybody whom the filter finds, within the time of an"
+        " operation: with very many, filter by tag or company.",
+    )
 
 
 @strawberry.enum(description="What a list of companies is ordered by.")
@@ -89,6 +97,11 @@ class CompanySort(Enum):
     CREATED_AT = value("CREATED_AT", "When the company was made.")
     UPDATED_AT = value("UPDATED_AT", "When the company was changed last.")
     NAME = value("NAME", "The name, case and accents aside.")
+    CUSTOM_ATTRIBUTE = value(
+        "CUSTOM_ATTRIBUTE",
+        "The attribute that `customAttribute` names, text as it is stored: capitals before small letters. Companies"
+        " without a value come before the smallest. Each page looks at all companies that the filter finds.",
+    )
 
 
 @strawberry.enum(description="The direction of an order.")
@@ -205,6 +218,8 @@ class ErrorCode(Enum):
     ATTRIBUTE_NOT_FOUND = value("ATTRIBUTE_NOT_FOUND", "There is no such attribute.")
     NOT_FOUND = value("NOT_FOUND", "There is no such thing.")
     VERSION_CONFLICT = value("VERSION_CONFLICT", "Somebody changed it meanwhile: read it again.")
+    IDEMPOTENCY_MISMATCH = value("IDEMPOTENCY_MISMATCH", "The key was used with another input: take a new one.")
+    MERGE_BLOCKED = value("MERGE_BLOCKED", "These can't be merged: together they would be too much.")
     TYPE_NOT_ALLOWED = value("TYPE_NOT_ALLOWED", "A customer never becomes a lead again.")
     WRONG_STATE = value("WRONG_STATE", "This can't be done in the present state.")
     UNKNOWN = value("UNKNOWN", "A code that is newer than this schema.")

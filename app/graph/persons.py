@@ -2,13 +2,13 @@
 
 from asyncio import gather
 from collections.abc import Sequence
-from types import SimpleNamespace
+from functools import partial
 from typing import Annotated
 
 import strawberry
 
 from app.catalog.checks import Listing
-from app.core.actor import Actor
+from app.changes.rows import Row
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
@@ -16,25 +16,33 @@ from app.graph.connections import Connection, Place
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
-from app.graph.relations import After, Before, persons_connection
+from app.graph.relations import After, Before
 from app.graph.results import (
     DeletePayload,
     Payload,
     PersonPayload,
     PersonResultsPayload,
     TagPersonsPayload,
+    results,
     settled,
     shown,
 )
 from app.graph.scalars import JSON
 from app.graph.wanted import PersonFilter, PersonOrder
 from app.persons import items as list_items
-from app.persons.batch import Row, Tagged
+from app.persons.batch import Tagged
 from app.persons.model import Person
 
 By = Annotated[Input, argument("Whom.", PersonLocator)]
 Search = Annotated[str | None, argument("Words, each of which begins a word of the names, emails or numbers.")]
 Expected = Annotated[int | None, argument("Refuse with VERSION_CONFLICT where the profile is at another version.")]
+Key = Annotated[
+    str | None,
+    argument(
+        "Makes the call happen once: the same key and input within 24 hours get the same answer, another input gets"
+        " IDEMPOTENCY_MISMATCH. At most 255 characters; a refused call leaves its key free."
+    ),
+]
 Attribute = Annotated[str, argument("The name of a LIST attribute.")]
 
 
@@ -55,13 +63,13 @@ async def persons(
     before: Before = None,
 ) -> Connection[Person]:
     """Page through persons."""
-    context, order = info.context, order_by or {}
-    by, direction = order.get("by", "CREATED_AT"), order.get("direction", "DESC")
-    place = Place(context, "persons", filter, search, by, direction)
+    context, rooms = info.context, info.context.services.persons
+    order = await rooms.order(context.account, reading.order(order_by))
+    place = Place(context, "persons", filter, search, order.field, order.descending)
     part = place.part(first, after, last, before)
-    query = await context.services.persons.query(context.account, filter, search)
-    page = await context.services.persons.page(context.account, query, part, by=by, descending=direction == "DESC")
-    return persons_connection(page, place, by, context, query)
+    query = await rooms.query(context.account, filter, search)
+    page = await rooms.page(context.account, query, part, order)
+    return Connection(page, place, order.position, count=partial(rooms.count, context.account, query))
 
 
 async def match_persons(
@@ -78,11 +86,17 @@ async def match_persons(
     return [one.id if one else None for one in held]
 
 
-async def create_person(info: Info, input: Annotated[Input, argument("The person.", CreatePersonInput)]) -> Payload:
+async def create_person(
+    info: Info, input: Annotated[Input, argument("The person.", CreatePersonInput)], idempotency_key: Key = None
+) -> Payload:
     """Make a person."""
-    context = info.context
-    work = context.services.persons.create(context.actor, reading.new_person(input))
-    return await settled(context.actor, "person", work, deleted_person_ids=[])
+    context, persons = info.context, info.context.services.persons
+
+    async def work() -> Person:
+        once = reading.once(context.account, idempotency_key, "createPerson", input=input)
+        return await persons.create(context.actor, reading.new_person(input), once=once)
+
+    return await settled(context.actor, "person", work(), deleted_person_ids=[])
 
 
 async def update_person(
@@ -90,13 +104,15 @@ async def update_person(
     by: By,
     input: Annotated[Input, argument("The changes.", UpdatePersonInput)],
     expected_version: Expected = None,
+    idempotency_key: Key = None,
 ) -> Payload:
     """Change a person."""
-    context = info.context
+    context, persons = info.context, info.context.services.persons
 
     async def work() -> Person:
+        once = reading.once(context.account, idempotency_key, "updatePerson", by=by, input=input, at=expected_version)
         whom, changes = reading.locator(by, "by"), reading.changed_person(input)
-        return await context.services.persons.update(context.actor, whom, changes, expected=expected_version)
+        return await persons.update(context.actor, whom, changes, expected=expected_version, once=once)
 
     return await settled(context.actor, "person", work(), deleted_person_ids=[])
 
@@ -106,13 +122,15 @@ async def replace_person(
     by: By,
     input: Annotated[Input, argument("The whole person; its type is passed over.", CreatePersonInput)],
     expected_version: Expected = None,
+    idempotency_key: Key = None,
 ) -> Payload:
     """Overwrite a person."""
     context, persons = info.context, info.context.services.persons
 
     async def work() -> Person:
-        whom, whole = reading.locator(by, "by"), reading.new_person(input)
-        return await persons.update(context.actor, whom, whole, expected=expected_version, overwrite=True)
+        once = reading.once(context.account, idempotency_key, "replacePerson", by=by, input=input, at=expected_version)
+        whom, whole, expected = reading.locator(by, "by"), reading.new_person(input), expected_version
+        return await persons.update(context.actor, whom, whole, expected=expected, overwrite=True, once=once)
 
     return await settled(context.actor, "person", work(), deleted_person_ids=[])
 
@@ -156,17 +174,17 @@ async def upsert_persons(
     persons: Annotated[Sequence[Input], argument("The rows, at most 1000.", list[CreatePersonInput])],
     replace: Annotated[bool, argument("Empty what a row leaves out.")] = False,  # noqa: FBT002 - by name
     atomic: Annotated[bool, argument("All rows, or where one is refused none.")] = False,  # noqa: FBT002 - by name
+    idempotency_key: Key = None,
 ) -> Payload:
     """Make or change several persons."""
-    context, rows = info.context, [reading.new_person(one) for one in persons]
-    work = context.services.batches.upsert(context.actor, rows, overwrite=replace, atomic=atomic)
-    payload = await settled(context.actor, "results", work, results=[])
-    payload.results = [_result(index, row, context.actor) for index, row in enumerate(payload.results)]
-    return payload
+    context, batches, given = info.context, info.context.services.batches, [reading.new_person(one) for one in persons]
 
+    async def work() -> list[Row[Person]]:
+        said = {"persons": persons, "replace": replace, "atomic": atomic}
+        once = reading.once(context.account, idempotency_key, "upsertPersons", **said)
+        return await batches.upsert(context.actor, given, overwrite=replace, atomic=atomic, once=once)
 
-def _result(index: int, row: Row, actor: Actor) -> SimpleNamespace:
-    return SimpleNamespace(index=index, status=row.status, person=row.person, errors=shown(row.refused, actor))
+    return results(await settled(context.actor, "results", work(), results=[]), "person", context.actor)
 
 
 async def tag_persons(

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.catalog.checks import Listing
+from app.catalog.lists import By
 from app.catalog.model import AttributeDefinition, EventDefinition, EventField, ItemField
-from app.claims.model import compound
+from app.changes.requests import Once
+from app.claims.model import Locator, compound
 from app.companies import wish as company_wish
 from app.core import clock, ids, text
 from app.core.errors import Fault, Refused
 from app.graph.declare import Input
 from app.persons import wish as person_wish
-from app.persons.model import Locator
 from app.persons.track import Tracked
 from app.timeline.admit import Sent
 from app.timeline.model import TimelineFilter
@@ -46,9 +47,20 @@ def known(by: Input) -> Locator | None:
         return None
 
 
+def once(account: str, key: str | None, operation: str, **given: Any) -> Once | None:
+    """Return what makes a call happen once, None where it has no key; refuses a key that is none."""
+    return None if key is None else Once.of(account, key, operation, given)
+
+
 def too_many(limit: int, noun: str) -> Fault:
     """Return the fault of a query that names too many."""
     return Fault("BAD_VARIABLES", f"A call names at most {limit:,} {noun}.", status=400)
+
+
+def order(given: Input | None) -> By:
+    """Return a PersonOrder or CompanyOrder."""
+    given = given or {}
+    return By(given.get("by", "CREATED_AT"), given.get("direction", "DESC") == "DESC", given.get("customAttribute"))
 
 
 def company(by: Input) -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Awaitable
 from functools import partial
+from types import SimpleNamespace
 from typing import Annotated, Any
 
 import strawberry
 
 from app.catalog.model import Tag
 from app.companies.model import Company
-from app.core.pages import Page
+from app.core.errors import Fault
 from app.graph import reading
 from app.graph.connections import Connection, Place
 from app.graph.context import Context
@@ -16,9 +17,11 @@ from app.graph.declare import First, Info, Input, Last, argument
 from app.graph.scalars import Cursor
 from app.graph.wanted import TimelineFilter
 from app.persons.model import Person
-from app.persons.service import position as person_position
 from app.timeline.model import Event
 from app.timeline.model import position as event_position
+
+DAYS_DEFAULT = 90
+DAYS_MAX = 366
 
 After = Annotated[Cursor | None, argument("Go on behind this cursor.")]
 Before = Annotated[Cursor | None, argument("Go back before this cursor.")]
@@ -90,6 +93,19 @@ async def person_timeline(
     return Connection(page, place, event_position)
 
 
+async def activity_by_day(
+    root: strawberry.Parent[Person],
+    info: Info,
+    days: Annotated[int | None, argument("How many days, today included: 1 to 366.")] = DAYS_DEFAULT,
+) -> list[SimpleNamespace]:
+    """Count a person's events by day."""
+    wanted = DAYS_DEFAULT if days is None else days
+    if not 1 <= wanted <= DAYS_MAX:
+        raise Fault("BAD_VARIABLES", f"Ask for 1 to {DAYS_MAX} days, not {wanted}.", status=400)
+    found = await info.context.services.timeline.by_day(root.subjects, wanted)
+    return [SimpleNamespace(day=day, events=events) for day, events in found]
+
+
 async def company_timeline(
     root: strawberry.Parent[Company],
     info: Info,
@@ -103,7 +119,7 @@ async def company_timeline(
     place = Place(info.context, f"timeline:{root.id}", filter)
     part = place.part(first, after, last, before)
     timeline = info.context.services.timeline
-    page = await timeline.of_subjects(info.context.account, [root.subject], reading.events(filter), part)
+    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
     return Connection(page, place, event_position)
 
 
@@ -124,9 +140,10 @@ def update_person(root: strawberry.Parent[Any], info: Info) -> Person | Awaitabl
     return info.context.services.persons.get(info.context.account, root.person_id) if root.person_id else None
 
 
-def changed_person(root: strawberry.Parent[Any], info: Info) -> Person | Awaitable[Person | None] | None:
+def changed_person(root: strawberry.Parent[Any], info: Info) -> Person | None:
     """Return the person that changed, where it is there to be seen."""
-    return info.context.services.persons.get(info.context.account, root.shown_id) if root.shown_id else None
+    person: Person | None = root.shown
+    return person
 
 
 async def tagged_persons(root: strawberry.Parent[Tag], info: Info) -> int:
@@ -137,9 +154,3 @@ async def tagged_persons(root: strawberry.Parent[Tag], info: Info) -> int:
 async def tagged_companies(root: strawberry.Parent[Tag], info: Info) -> int:
     """Count the companies that have a tag."""
     return await info.context.services.companies.count(info.context.account, {"tags": root.id})
-
-
-def persons_connection(page: Page[Person], place: Place, by: str, context: Context, query: Input) -> Connection[Person]:
-    """Put a connection around a page of persons."""
-    count = partial(context.services.persons.count, context.account, query)
-    return Connection(page, place, lambda person: person_position(person, by), count=count)

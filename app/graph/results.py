@@ -6,6 +6,7 @@ from typing import Any
 
 import strawberry
 
+from app.changes.rows import Row
 from app.core.actor import Actor, Scope
 from app.core.errors import Refusals, Refused
 from app.graph import enums, types
@@ -71,6 +72,24 @@ class CompanyPayload:
 
     company: types.Company | None = about("The company as it is now; null where it was refused.")
     errors: list[UserError] = about(ERRORS)
+
+
+@strawberry.type(description="What became of one row.")
+class CompanyResult:
+    """Outcome of a row."""
+
+    index: int = about("Its place in `companies`, from 0.")
+    status: enums.WriteStatus = about("What became of it.")
+    company: types.Company | None = about("The company as it is now; null where the row FAILED.")
+    errors: list[UserError] = about("Why it FAILED; paths are relative to the row.")
+
+
+@strawberry.type(description="What became of the rows.")
+class CompanyResultsPayload:
+    """Outcomes of rows."""
+
+    results: list[CompanyResult] = about("One for each row, in their order.")
+    errors: list[UserError] = about("What was wrong with the call as a whole.")
 
 
 @strawberry.type(description="What was deleted.")
@@ -142,6 +161,17 @@ def shown(refusals: Sequence[Refused], actor: Actor) -> list[SimpleNamespace]:
         SimpleNamespace(code=one.code, message=one.message, path=one.path, existing_id=one.owner if allowed else None)
         for one in refusals
     ]
+
+
+def results(payload: Payload, name: str, actor: Actor) -> Payload:
+    """Return the payload of a batch with its rows as results; `name` is what their profile is called."""
+    payload.results = [_result(index, row, name, actor) for index, row in enumerate(payload.results)]
+    return payload
+
+
+def _result(index: int, row: Row[Any], name: str, actor: Actor) -> SimpleNamespace:
+    shown_as = {name: row.profile}
+    return SimpleNamespace(index=index, status=row.status, errors=shown(row.refused, actor), **shown_as)
 
 
 async def settled(actor: Actor, name: str, work: Awaitable[Any], **rest: Any) -> Payload:

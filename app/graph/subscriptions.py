@@ -16,12 +16,15 @@ from app.graph.inputs import CompanyLocator, PersonLocator
 from app.graph.relations import After
 from app.graph.wanted import PersonFilter
 from app.live.topic import Moment, Topic
+from app.persons.model import Person
 from app.timeline.model import Event
 
 # Told also to those who asked for other types: their stream ends with it.
 LAST_WORDS = frozenset({"personDeleted", "companyDeleted"})
 # Field of a filter → what a change of it is called.
 _CHANGES = {"email": "emails", "phone": "phones", "customAttribute": "customAttributes", "companyId": "companies"}
+# A company's tags come and go with it.
+_INHERITED = {"tags": "companies"}
 _ALWAYS = frozenset({"updatedAt"})
 
 Types = Annotated[list[str] | None, argument("Of these types alone; all where nothing is said.")]
@@ -45,7 +48,7 @@ async def _subject(context: Context, person: Input | None, company: Input | None
         held = await context.services.companies.find(context.account, *reading.company(company))
         if held is None:
             raise _unknown("company")
-        return held.id, frozenset({held.subject})
+        return held.id, frozenset(held.subjects)
     return "", None
 
 
@@ -62,16 +65,16 @@ async def timeline_events(
     place = Place(context, f"live:{followed}", sorted(types) if types is not None else None)
     kinds = None if types is None else frozenset(types) | LAST_WORDS
     topic = Topic(context.account, subjects, kinds)
-    return Following(topic, _token(place, after), _Events(context, place, topic), _sealed(place))
+    return Following(topic, _token(place, after), _Events(context, place, followed), _sealed(place))
 
 
 class _Events:
     """Tells the events of a topic."""
 
-    def __init__(self, context: Context, place: Place, topic: Topic) -> None:
+    def __init__(self, context: Context, place: Place, followed: str) -> None:
         self._timeline = context.services.timeline
         self._place = place
-        self._whole_account = topic.subjects is None
+        self._followed = followed
 
     async def __call__(self, moment: Moment) -> tuple[Sequence[Any], bool]:
         """Return the update of a moment; the last where what is followed is gone."""
@@ -79,10 +82,11 @@ class _Events:
         if event is None:
             return [SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)], False
         await self._timeline.entitle([event])
-        gone = event.type in LAST_WORDS
-        kind = "DELETED" if gone else "EVENT"
+        # The end of a company that was taken into the one that is followed is but an event of its timeline.
+        gone = event.type in LAST_WORDS and self._followed in ("", event.person_id, event.company_id)
+        kind = ("MERGED" if event.properties.get("into") else "DELETED") if gone else "EVENT"
         update = SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id)
-        return [update], gone and not self._whole_account
+        return [update], gone and bool(self._followed)
 
 
 def _sealed(place: Place) -> Callable[[str], str]:
@@ -128,22 +132,21 @@ class _Changes:
         changed = event.changed or ()
         if event.type == "personDeleted":
             return [_update(cursor, "DELETED", event, changed)], self._ids == frozenset({event.person_id})
-        kind = await self._kind(event)
-        return ([_update(cursor, kind, event, changed)] if kind else []), False
-
-    async def _kind(self, event: Event) -> str | None:
-        persons, account, person_id = self._context.services.persons, self._context.account, str(event.person_id)
-        query = await persons.query(account, self._wanted)
-        if person_id in await persons.matching(account, query, [person_id]):
-            return "CREATED" if event.type == "personCreated" else "UPDATED"
-        return "LEFT" if self._fields & {*(event.changed or ()), *_ALWAYS} else None
+        person = await self._context.services.persons.met(self._context.account, event.person_id, self._wanted)
+        if person is not None:
+            kind = "CREATED" if event.type == "personCreated" else "UPDATED"
+            return [_update(cursor, kind, event, changed, person)], False
+        # Who is new never was among them.
+        left = event.type != "personCreated" and self._fields & {*changed, *_ALWAYS}
+        return ([_update(cursor, "LEFT", event, changed)] if left else []), False
 
 
-def _update(cursor: str, kind: str, event: Event | None = None, changed: Sequence[str] = ()) -> SimpleNamespace:
+def _update(
+    cursor: str, kind: str, event: Event | None = None, changed: Sequence[str] = (), person: Person | None = None
+) -> SimpleNamespace:
     person_id = event.person_id if event else None
-    shown = person_id if kind in ("CREATED", "UPDATED") else None
     named = [name for name in changed if name != "state"]
-    return SimpleNamespace(cursor=cursor, kind=kind, person_id=person_id, shown_id=shown, changed_fields=named)
+    return SimpleNamespace(cursor=cursor, kind=kind, person_id=person_id, shown=person, changed_fields=named)
 
 
 def _fields(wanted: Input) -> frozenset[str]:
@@ -154,7 +157,7 @@ def _fields(wanted: Input) -> frozenset[str]:
         elif name == "not":
             found |= _fields(value or {})
         else:
-            found.add(_CHANGES.get(name, name))
+            found |= {_CHANGES.get(name, name), _INHERITED.get(name, name)}
     return frozenset(found)
 
 

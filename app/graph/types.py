@@ -5,6 +5,7 @@ import strawberry
 from app.graph import enums
 from app.graph.declare import about, relation
 from app.graph.relations import (
+    activity_by_day,
     attribute_of,
     changed_person,
     companies_of,
@@ -90,6 +91,14 @@ class CrmLink:
     synced_at: DateTime | None = about("When both were last made equal.")
 
 
+@strawberry.type(description="How much happened on a day.")
+class DayCount:
+    """Day."""
+
+    day: Date = about("The day, in UTC.")
+    events: int = about("How many events there were.")
+
+
 @strawberry.type(description="A person: what the business knows about them, and what they did.")
 class Person(Node):
     """Person."""
@@ -120,6 +129,9 @@ class Person(Node):
     timeline: "TimelineConnection" = relation(person_timeline, "What happened, newest first.")
     crm_links: list[CrmLink] = about("Records of CRMs.")
     merged_ids: list[strawberry.ID] = about("Ids of the persons that were merged into this one; they keep finding it.")
+    activity_by_day: list[DayCount] = relation(
+        activity_by_day, "Events a day in UTC, oldest first, days without any included; at most 366 days."
+    )
     created_from: enums.Origin = about("Where the profile came from.")
     modified_from: enums.Origin = about("Where its last change came from.")
     created_at: DateTime = about("When the profile was made.")

@@ -123,6 +123,7 @@ class PersonOrder:
 
     by: PersonSort = given("What to order by.", "CREATED_AT")
     direction: Direction = given("In which direction.", "DESC")
+    custom_attribute: str | None = given("The attribute's name, in any case; with CUSTOM_ATTRIBUTE, and only then.")
 
 
 @strawberry.input(description="Which companies; several conditions hold together.")
@@ -156,6 +157,7 @@ class CompanyOrder:
 
     by: CompanySort = given("What to order by.", "CREATED_AT")
     direction: Direction = given("In which direction.", "DESC")
+    custom_attribute: str | None = given("The attribute's name, in any case; with CUSTOM_ATTRIBUTE, and only then.")
 
 
 @strawberry.input(description="Which events of a timeline; several conditions hold together.")

@@ -11,6 +11,9 @@ Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Sort = Sequence[tuple[str, int]]
 
+# An index on this field alone takes documents away when the moment that stands there is over.
+LAPSE: Sort = (("until", 1),)
+
 
 @dataclass(frozen=True, slots=True)
 class Insert:
@@ -40,10 +43,11 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Remove the first match, or all with `many`; finding none is no error."""
+    """Remove the first match, or all with `many`; finding none is no error, but a `Stale` where one `must` be there."""
 
     filter: Filter
     many: bool = False
+    must: bool = False
 
 
 Write = Insert | Replace | Update | Delete
@@ -121,8 +125,12 @@ class Engine(Protocol):
         """Return the matching documents."""
         ...
 
-    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None) -> int:
-        """Return how many documents match."""
+    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None, limit: int = 0) -> int:
+        """Return how many documents match; with a `limit` no more than that are looked for."""
+        ...
+
+    async def by_day(self, collection: str, filter: Filter, field: str, *, hint: Sort) -> dict[str, int]:
+        """Return how many documents match on each day (YYYY-MM-DD, UTC) of `field`; from the index alone if it can."""
         ...
 
     async def write(self, collection: str, writes: Sequence[Write]) -> int:
@@ -146,7 +154,7 @@ class Engine(Protocol):
         ...
 
     async def ensure(self, indexes: Mapping[str, Sequence[Sort]]) -> None:
-        """Create what is missing of `indexes` (collection → keys)."""
+        """Create what is missing of `indexes` (collection → keys); see LAPSE."""
         ...
 
     async def indexes(self, collection: str) -> list[Sort]:

@@ -8,9 +8,12 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
     "persons": (
         (("account", 1), ("state", 1), ("createdAt", 1), ("_id", 1)),  # persons by creation
         (("account", 1), ("state", 1), ("updatedAt", 1), ("_id", 1)),  # persons by last change
-        (("account", 1), ("tags", 1), ("_id", 1)),  # filter by tag, sweep of a deleted tag
-        (("account", 1), ("companies.id", 1), ("_id", 1)),  # members of a company
-        (("account", 1), ("words", 1), ("_id", 1)),  # search by the beginning of words
+        (("account", 1), ("state", 1), ("first", 1), ("_id", 1)),  # persons by first name
+        (("account", 1), ("state", 1), ("last", 1), ("_id", 1)),  # persons by last name
+        (("account", 1), ("tags", 1), ("state", 1), ("createdAt", 1), ("_id", 1)),  # filter by tag, newest first; sweep
+        (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1)),  # members of a company
+        (("account", 1), ("words", 1), ("_id", 1)),  # search; identifiers and text attributes that equal something
+        (("a.$**", 1),),  # filter by attribute: the id of a definition is one account's own
     ),
     "claims": ((("account", 1), ("owner", 1)),),  # repair
     "events": (
@@ -21,9 +24,15 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("createdAt", 1), ("_id", 1)),  # companies by creation
         (("account", 1), ("updatedAt", 1), ("_id", 1)),  # companies by last change
         (("account", 1), ("sort", 1), ("_id", 1)),  # companies by name
-        (("account", 1), ("words", 1), ("_id", 1)),  # search by the beginning of words
-        (("account", 1), ("tags", 1), ("_id", 1)),  # carriers of a tag
+        (("account", 1), ("words", 1), ("_id", 1)),  # search; text attributes that equal something
+        (("account", 1), ("tags", 1), ("createdAt", 1), ("_id", 1)),  # carriers of a tag, newest first
+        (("a.$**", 1),),  # filter by attribute
     ),
+    "requests": (
+        (("until", 1),),  # records of idempotency keys lapse after a day
+        (("account", 1), ("owners", 1)),  # records of a person who is deleted
+    ),
+    "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),
     "attributes": ((("account", 1), ("_id", 1)),),
     "eventTypes": ((("account", 1), ("_id", 1)),),

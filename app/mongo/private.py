@@ -31,6 +31,7 @@ OPLOG_MEGABYTES = 1024
 START_SECONDS = 60.0  # after a crash the journal is read first
 STOP_SECONDS = 8.0  # the whole service has ten
 QUIESCE_MILLISECONDS = 100  # mongod would wait 15 s for a secondary that does not exist
+TRANSACTION_SECONDS = 10
 CALL_MILLISECONDS = 2000
 POLL_SECONDS = 0.02
 PORT_ATTEMPTS = 3
@@ -217,6 +218,8 @@ class PrivateMongod:
         command += ["--logappend", "--nounixsocket"]
         command += ["--setParameter", f"shutdownTimeoutMillisForSignaledShutdown={QUIESCE_MILLISECONDS}"]
         command += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        # What a killed process had begun holds up others until its time is over: a minute, where nothing is said.
+        command += ["--setParameter", f"transactionLifetimeLimitSeconds={TRANSACTION_SECONDS}"]
         try:
             # What it says before it has a log (a missing library) goes to the same file. In a session of its own it
             # does not get the terminal's ctrl-C, which is ours to answer.

@@ -23,6 +23,7 @@ from app.core import chance
 from app.core.errors import Fault, StartError, unavailable
 from app.mongo.drivers import Driver, open_driver
 from app.mongo.engine import (
+    LAPSE,
     Batch,
     Clash,
     Conflict,
@@ -48,6 +49,7 @@ COMMIT_TRIES = 3
 BACKOFF_SECONDS = 0.01
 OLDEST = (6, 0)
 DUPLICATE = 11000
+BATCH_DAYS = 10_000
 
 ADVICE = (
     "This MongoDB is a standalone server; units and live streams need a replica set. Start it with --replSet rs0 and "
@@ -133,17 +135,28 @@ class Server:
             found: list[Document] = await cursor.to_list(None)
             return found
 
-    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None) -> int:
-        """Return how many documents match."""
-        options = {"hint": list(hint)} if hint else {}
+    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None, limit: int = 0) -> int:
+        """Return how many documents match, at most `limit`."""
+        options: dict[str, Any] = {**({"hint": list(hint)} if hint else {}), **({"limit": limit} if limit else {})}
         with _translated():
             return int(await self._collection(collection).count_documents(filter, **options))
+
+    async def by_day(self, collection: str, filter: Filter, field: str, *, hint: Sort) -> dict[str, int]:
+        """Return how many documents match on each day."""
+        day = {"$dateToString": {"date": f"${field}", "format": "%Y-%m-%d"}}
+        steps = [{"$match": filter}, {"$group": {"_id": day, "n": {"$sum": 1}}}]
+        with _translated():
+            # As a plain command, which both drivers spell alike; the days of a year and more come in one batch.
+            found = await self._db.command(
+                "aggregate", collection, pipeline=steps, cursor={"batchSize": BATCH_DAYS}, hint=dict(hint)
+            )
+        return {one["_id"]: one["n"] for one in found["cursor"]["firstBatch"]}
 
     async def write(self, collection: str, writes: Sequence[Write], session: Any = None) -> int:
         """Write in order; raises Clash or Stale."""
         changed = 0
-        # The server's answer counts matches of updates and replacements together: told apart by asking apart.
-        for _, group in itertools.groupby(writes, lambda one: isinstance(one, Update)):
+        # The server's answer counts matches together, and deletions together: told apart by asking apart.
+        for _, group in itertools.groupby(writes, _counted):
             changed += await self._bulk(collection, list(group), session)
         return changed
 
@@ -151,6 +164,7 @@ class Server:
         if not writes:
             return 0
         must = sum(isinstance(one, Replace) and not one.upsert for one in writes)
+        gone = sum(isinstance(one, Delete) and one.must for one in writes)
         requests = [_request(one) for one in writes]
         try:
             with _translated():
@@ -162,7 +176,7 @@ class Server:
             if error.details.get("writeConcernErrors"):
                 raise unavailable() from error
             raise
-        if must and done.matched_count < must:
+        if done.matched_count < must or done.deleted_count < gone:
             raise Stale
         return int(done.inserted_count + done.modified_count + done.deleted_count + done.upserted_count)
 
@@ -226,8 +240,9 @@ class Server:
         for collection, wanted in indexes.items():
             there = await self.indexes(collection)
             for keys in [one for one in wanted if list(one) not in there]:
+                lapse = {"expireAfterSeconds": 0} if list(keys) == list(LAPSE) else {}
                 with _translated():
-                    await self._collection(collection).create_index(list(keys))
+                    await self._collection(collection).create_index(list(keys), **lapse)
 
     async def indexes(self, collection: str) -> list[Sort]:
         """Return the keys of what is there."""
@@ -308,6 +323,10 @@ async def _commit(session: Any, until: float) -> None:
                 raise
         else:
             return
+
+
+def _counted(one: Write) -> tuple[bool, bool]:
+    return isinstance(one, Update), isinstance(one, Delete) and one.must
 
 
 def _request(one: Write) -> Any:

@@ -1,7 +1,7 @@
 """The in-memory twin: a real engine for one process, on mongomock. Units are serialised by a lock and rolled back."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
@@ -67,10 +67,30 @@ class Twin:
             cursor = cursor.sort(list(sort))
         return list(cursor.limit(limit) if limit else cursor)
 
-    async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None) -> int:  # noqa: ARG002
-        """Return how many documents match."""
+    async def count(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        hint: Sort | None = None,  # noqa: ARG002 - there are no indexes to choose from
+        limit: int = 0,
+    ) -> int:
+        """Return how many documents match, at most `limit`."""
         await asyncio.sleep(0)
-        return int(self._collection(collection).count_documents(dict(filter)))
+        found = int(self._collection(collection).count_documents(dict(filter)))
+        return min(found, limit) if limit else found
+
+    async def by_day(
+        self,
+        collection: str,
+        filter: Filter,
+        field: str,
+        *,
+        hint: Sort,  # noqa: ARG002 - there are no indexes to choose from
+    ) -> dict[str, int]:
+        """Return how many documents match on each day."""
+        found = await self.find(collection, filter, projection={field: 1})
+        return dict(Counter(one[field].date().isoformat() for one in found))
 
     async def write(self, collection: str, writes: Sequence[Write]) -> int:
         """Write in order; the first Clash or Stale stops it."""
@@ -180,6 +200,8 @@ class TwinUnit:
                 return self._update(name, one)
             case Delete():
                 found = list(collection.find(dict(one.filter)))[: None if one.many else 1]
+                if one.must and not found:
+                    raise Stale
                 for document in found:
                     collection.delete_one({"_id": document["_id"]})
                     self._note(name, "delete", document["_id"], document, None)

@@ -1,22 +1,22 @@
-"""The check of everything that must agree: claims with their owners, memberships with companies."""
+"""The check of everything that must agree: claims with owners, memberships with companies, lists with profiles."""
 
 from collections.abc import AsyncIterator
 
 from app.catalog.held import OWNERS as DEFINITIONS
 from app.catalog.model import Catalog
+from app.changes.derived import stale
 from app.claims.audit import ClaimAudit, Finding, Owners, pages
 from app.claims.model import Claim
+from app.companies.held import KIND as COMPANY_KIND
 from app.companies.held import OWNERS as COMPANIES
 from app.mongo.engine import Document, Engine, Unit, Update
 from app.persons import store
-from app.persons.model import ACTIVE, claims_of
+from app.persons.model import claims_of
 
 COMPANY_PREFIX = "com"
 
 
 def _of_person(kept: Document) -> list[Claim]:
-    if kept["state"] != ACTIVE:
-        return []
     person = store.read(kept, Catalog(kept["account"]))
     at = person.updated_at
     return [Claim(key, person.account, person.id, person.subjects[0], at) for key in claims_of(person)]
@@ -33,6 +33,9 @@ async def audit(engine: Engine, *, repair: bool = False) -> AsyncIterator[Findin
         for person_id, company_id in await _dangling(engine, kept):
             if dangling := await _unlinked(engine, person_id, company_id, repair=repair):
                 yield dangling
+    for kind in (store.KIND, COMPANY_KIND):
+        async for finding in stale(engine, kind, repair=repair):
+            yield finding
 
 
 async def _dangling(engine: Engine, kept: list[Document]) -> list[tuple[str, str]]:

@@ -5,27 +5,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, tag_name
+from app.changes.chunk import CHUNK_CHANGES
+from app.changes.model import Ask, Impossible
+from app.changes.requests import Once, Requests
+from app.changes.rows import ROWS_MAX, UPDATED, Row, bounded, rows
+from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
 from app.core.pages import Slice
-from app.persons.chunk import CHUNK_CHANGES, Ask
-from app.persons.model import Locator, Person
-from app.persons.plan import Effect, Update
-from app.persons.service import Persons, position
+from app.mongo.engine import Engine
+from app.persons import lists
+from app.persons.model import Person
+from app.persons.plan import Update
+from app.persons.service import Persons
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, Wish
-
-ROWS_MAX = 1000
-CREATED, UPDATED, NOT_MODIFIED, FAILED = "CREATED", "UPDATED", "NOT_MODIFIED", "FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What became of a row: its person as it is now, or, where it FAILED, why."""
-
-    status: str
-    person: Person | None = None
-    refused: tuple[Refused, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,27 +33,32 @@ class Tagged:
 class Batches:
     """Changes of many persons."""
 
-    def __init__(self, persons: Persons) -> None:
+    def __init__(self, engine: Engine, persons: Persons) -> None:
         self._persons = persons
+        self._requests = Requests(engine)
 
     async def upsert(
-        self, actor: Actor, rows: Sequence[Given], *, overwrite: bool = False, atomic: bool = False
-    ) -> list[Row]:
+        self,
+        actor: Actor,
+        given: Sequence[Given],
+        *,
+        overwrite: bool = False,
+        atomic: bool = False,
+        once: Once | None = None,
+    ) -> list[Row[Person]]:
         """Return what became of each row, aligned; with `atomic` all of them happen, or none.
 
         More than ROWS_MAX are refused as a whole with TOO_MANY. Raises UNAVAILABLE; what was written by then is
-        NOT_MODIFIED when the same rows come again.
+        NOT_MODIFIED when the same rows come again, or, where they come with the same key, as it was answered.
         """
-        if len(rows) > ROWS_MAX:
-            raise Refused("TOO_MANY", f"A call takes at most {ROWS_MAX} persons.", ("persons",))
-        wishes = await self._persons.wishes(actor.account, rows)
-        good = [one for one in wishes if isinstance(one, Wish)]
-        asks = [Ask(actor.account, actor.origin, Upsert(one, overwrite), one.named()) for one in good]
-        if atomic and len(asks) < len(wishes):
-            return _none([_row(one) if isinstance(one, Refusals) else Row(NOT_MODIFIED) for one in wishes])
-        done = iter(await self._persons.apply(asks, whole=atomic))
-        found = [_row(next(done) if isinstance(one, Wish) else one) for one in wishes]
-        return _none(found) if atomic else found
+        bounded(len(given), "persons")
+        if once is not None:
+            await self._requests.begin(actor.account, once)
+        asks = [
+            _ask(actor, wish, overwrite, once and once.row(index))
+            for index, wish in enumerate(await self._persons.wishes(actor.account, given))
+        ]
+        return rows(await self._persons.apply(asks, whole=atomic), whole=atomic)
 
     async def tag(self, actor: Actor, ids: Sequence[str], change: Listing[str]) -> Tagged:
         """Add and remove tags of persons by id, at most ROWS_MAX, each for itself; who is unknown is refused alone."""
@@ -74,18 +73,18 @@ class Batches:
         """
         wish, part, changed = _tags(change), Slice(CHUNK_CHANGES), 0
         while True:
-            page = await self._persons.page(actor.account, query, part, descending=False)
+            page = await self._persons.page(actor.account, query, part, lists.OLDEST)
             # Who was deleted meanwhile needs no tags any more.
             changed += (await self._tagged(actor, [one.id for one in page.items], wish)).changed
             if not page.has_next:
                 return Tagged(changed)
-            part = Slice(CHUNK_CHANGES, position(page.items[-1], "CREATED_AT"))
+            part = Slice(CHUNK_CHANGES, lists.OLDEST.position(page.items[-1]))
 
     async def _tagged(self, actor: Actor, ids: Sequence[str], wish: Wish) -> Tagged:
         asks = [Ask(actor.account, actor.origin, Update(wish), (Locator("id", one),)) for one in ids]
-        rows = [_row(one) for one in await self._persons.apply(asks)]
-        refused = [Refused(x.code, x.message, ("ids", str(at))) for at, row in enumerate(rows) for x in row.refused]
-        return Tagged(sum(row.status == UPDATED for row in rows), tuple(refused))
+        done = rows(await self._persons.apply(asks))
+        refused = [Refused(x.code, x.message, ("ids", str(at))) for at, row in enumerate(done) for x in row.refused]
+        return Tagged(sum(row.status == UPDATED for row in done), tuple(refused))
 
 
 def _tags(change: Listing[str]) -> Wish:
@@ -101,21 +100,7 @@ def _tags(change: Listing[str]) -> Wish:
     return Wish(tags=Listing(None, added, change.remove))
 
 
-def _row(outcome: Effect | Exception) -> Row:
-    if isinstance(outcome, Effect):
-        status = CREATED if outcome.before is None else UPDATED if outcome.changed else NOT_MODIFIED
-        return Row(status, outcome.after)
-    if isinstance(outcome, Refused):
-        return Row(FAILED, None, (outcome,))
-    if isinstance(outcome, Refusals):
-        return Row(FAILED, None, tuple(outcome.refusals))
-    raise outcome
-
-
-def _none(rows: Sequence[Row]) -> list[Row]:
-    """Return the rows of one unit: where one FAILED, nothing became of the others."""
-    first = next((index for index, one in enumerate(rows) if one.status == FAILED), None)
-    if first is None:
-        return list(rows)
-    rest = Row(FAILED, None, (Refused("WRONG_STATE", f"Nothing was written: row {first} was refused."),))
-    return [one if one.status == FAILED else rest for one in rows]
+def _ask(actor: Actor, wish: Wish | Refusals, overwrite: bool, once: Once | None) -> Ask[Person]:  # noqa: FBT001 - a row
+    if isinstance(wish, Refusals):
+        return Ask(actor.account, actor.origin, Impossible(wish), once=once)
+    return Ask(actor.account, actor.origin, Upsert(wish, overwrite), wish.named(), once=once)

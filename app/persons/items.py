@@ -6,21 +6,22 @@ from typing import Any
 
 from app.catalog import values
 from app.catalog.model import AttributeDefinition
+from app.changes.model import Effect, Scene
 from app.core.errors import Refused
 from app.persons.model import Person
-from app.persons.plan import Effect, Scene, announce, checked, event, successor
+from app.persons.plan import PersonChange, checked, event, successor
 
 ItemsRule = Callable[[AttributeDefinition, list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
+class Items(PersonChange):
     """Change the items of a LIST attribute by a rule."""
 
     definition: AttributeDefinition
     rule: ItemsRule
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person with the new list."""
         before = checked(person, None)
         old = before.values.get(self.definition.id, [])
@@ -35,7 +36,7 @@ class Items:
         effect = Effect(before, after, ("customAttributes",))
         fields = [{"name": "customAttributes"}]
         effect.events.append(event(after, scene, "personUpdated", {"changedFields": fields}))
-        return announce(effect)
+        return effect.announced()
 
 
 def appended(given: Any) -> ItemsRule:

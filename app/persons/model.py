@@ -6,10 +6,10 @@ from typing import Any
 
 from app.catalog.model import PERSON, Catalog
 from app.catalog.values import present
+from app.changes.model import ACTIVE
 from app.claims.model import compound, key
 
 LEAD, CUSTOMER = "LEAD", "CUSTOMER"
-ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
 
 
 @dataclass(slots=True)
@@ -126,22 +126,12 @@ class Person:
         return present(definition, value) if definition and value is not None else None
 
 
-@dataclass(frozen=True, slots=True)
-class Locator:
-    """One way to say which person is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
-
-    kind: str
-    value: str
-
-    def claim(self, account: str) -> str:
-        """Return the key of the claim that it stands for."""
-        return key(account, self.kind, self.value)
-
-
 def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
-    """Return the keys of all claims a person holds, each with where it stands in an input."""
+    """Return the keys of all claims a person holds, each with where it stands in an input; none where it is gone."""
     account = person.account
     held: dict[str, tuple[str, ...]] = {}
+    if person.state != ACTIVE:
+        return held
     if person.external_id:
         held[key(account, "externalId", person.external_id)] = ("externalId",)
     for i, email in enumerate(person.emails):

@@ -1,90 +1,38 @@
 """What a change makes of a person: the person after it, claims taken and freed, the events that tell it. All pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 from app.catalog.checks import Listing
-from app.catalog.model import Catalog
+from app.changes.model import DELETED, Change, Effect, Path, Scene
+from app.changes.tags import tags_after
+from app.claims.model import Locator
 from app.core import ids
 from app.core.errors import Refused
-from app.core.text import caseless
-from app.persons.model import CUSTOMER, DELETED, LEAD, EmailContact, Membership, Person, PhoneContact, claims_of
+from app.persons.model import CUSTOMER, LEAD, EmailContact, Membership, Person, PhoneContact
 from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish
 from app.timeline.model import Event
 
-# Kind of claim → the code of a refusal because it is taken.
-TAKEN = {"externalId": "DUPLICATE_EXTERNAL_ID", "email": "DUPLICATE_EMAIL", "phone": "DUPLICATE_PHONE"}
+# Kind of claim → the code of a refusal because it is taken, and what it is called.
+TAKEN = {
+    "externalId": ("DUPLICATE_EXTERNAL_ID", "external id"),
+    "email": ("DUPLICATE_EMAIL", "email"),
+    "phone": ("DUPLICATE_PHONE", "phone number"),
+}
 
 C = TypeVar("C", EmailContact, PhoneContact)
 
 
-@dataclass(slots=True)
-class Scene:
-    """What a plan may know besides the person: when, by whom, the account's catalog, and ids of tags by name."""
+class PersonChange(Change[Person]):
+    """A change of a person."""
 
-    account: str
-    origin: str
-    now: datetime
-    catalog: Catalog
-    tag_id: Callable[[str], str]
-    tag_name: Callable[[str], str]
+    __slots__ = ()
 
 
-@dataclass(slots=True)
-class Effect:
-    """What one change does. `changed` is empty where everything was so already; then nothing is written."""
-
-    before: Person | None
-    after: Person
-    changed: tuple[str, ...]
-    events: list[Event] = field(default_factory=list)
-
-    def taken(self) -> dict[str, tuple[str, ...]]:
-        """Return the claims to take, with where each stands in the input."""
-        old = claims_of(self.before) if self.before else {}
-        held = {} if self.after.state == DELETED else claims_of(self.after)
-        return {key: path for key, path in held.items() if key not in old}
-
-    def freed(self) -> list[str]:
-        """Return the claims to let go."""
-        if self.before is None:
-            return []
-        held = {} if self.after.state == DELETED else claims_of(self.after)
-        return [key for key in claims_of(self.before) if key not in held]
-
-
-class Change(Protocol):
-    """A kind of change; `person` is None for a new one."""
-
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
-        """Return the effect, or refuse."""
-        ...
-
-
-def event(person: Person, scene: Scene, type_: str, properties: Mapping[str, Any], **also: Any) -> Event:
+def event(person: Person, scene: Scene, type_: str, properties: Mapping[str, Any]) -> Event:
     """Return one of our own events on the person's first line of activity."""
-    subject = also.pop("subject", person.subjects[0])
-    return Event(
-        f"{subject}:{ids.new('evt', scene.now)}",
-        scene.account,
-        subject,
-        type_,
-        scene.now,
-        scene.now,
-        scene.origin,
-        also.pop("person_id", person.id),
-        also.pop("company_id", None),
-        properties=dict(properties),
-    )
-
-
-def announce(effect: Effect) -> Effect:
-    """Put the changed fields on the first event, so that a change is announced once."""
-    if effect.events:
-        effect.events[0].changed = effect.changed
-    return effect
+    return scene.event(person.subjects[0], type_, properties, person_id=person.id)
 
 
 def checked(person: Person | None, expected: int | None) -> Person:
@@ -110,13 +58,17 @@ NO_IDENTIFIER = "A person needs an email, a phone number or an external id."
 
 
 @dataclass(frozen=True, slots=True)
-class Create:
+class Create(PersonChange):
     """Make a person; refused with NO_IDENTIFIER where nothing identifies it."""
 
     wish: Wish
     type: str = CUSTOMER
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:  # noqa: ARG002 - there is none yet
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return what the wish names."""
+        return self.wish.places()
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - there is none yet
         """Return the new person and its first event."""
         made = Person(
             ids.new("per", scene.now),
@@ -134,18 +86,22 @@ class Create:
             raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
         effect = Effect(None, made, ("type", *changed))
         effect.events.append(event(made, scene, "personCreated", {}))
-        return announce(effect)
+        return effect.announced()
 
 
 @dataclass(frozen=True, slots=True)
-class Update:
+class Update(PersonChange):
     """Change what the wish names; with `overwrite` empty all that it doesn't name."""
 
     wish: Wish
     expected: int | None = None
     overwrite: bool = False
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return what the wish names."""
+        return self.wish.places()
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the changed person with one event for each thing that happened."""
         before = checked(person, self.expected)
         after = successor(before, scene)
@@ -157,7 +113,7 @@ class Update:
             return Effect(before, before, ())
         effect = Effect(before, after, tuple(changed))
         effect.events = _told(before, after, effect.changed, scene)
-        return announce(effect)
+        return effect.announced()
 
 
 def _promoted(person: Person, wish: Wish) -> list[str]:
@@ -190,7 +146,7 @@ def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
             changed.append(RULES[attribute][0])
     emails = _contacts(person.emails, wish.emails, "emails", EmailContact, lambda c: c.address)
     phones = _contacts(person.phones, wish.phones, "phones", PhoneContact, lambda c: c.number)
-    tags = _tags(person.tag_ids, wish.tags, scene)
+    tags = tags_after(person.tag_ids, wish.tags, scene)
     kept = {**person.values, **wish.attributes}
     attributes = {name: value for name, value in kept.items() if value is not None}
     for name, old, new in (
@@ -230,18 +186,6 @@ def _contacts(
     return [make(value, value == primary) for value in flags]
 
 
-def _tags(held: list[str], wish: Listing[str] | None, scene: Scene) -> list[str]:
-    if wish is None:
-        return held
-    keep = held if wish.replace is None else []
-    known = (scene.catalog.tag(name) for name in wish.remove)
-    gone = {tag.id for tag in known if tag}
-    added = [scene.tag_id(name) for name in (wish.add if wish.replace is None else wish.replace)]
-    result = [tag_id for tag_id in keep if tag_id not in gone]
-    result += [tag_id for tag_id in dict.fromkeys(added) if tag_id not in result]
-    return held if set(result) == set(held) and wish.replace is None else result
-
-
 def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
     """Return one event for each thing that happened; values of the profile stay out of them."""
     events = []
@@ -275,10 +219,10 @@ def _primaries(person: Person) -> tuple[set[str], set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove:
+class Remove(PersonChange):
     """Delete a person: what stays is a tombstone without personal data."""
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the tombstone and the last event."""
         before = checked(person, None)
         after = Person(
@@ -296,11 +240,11 @@ class Remove:
         )
         effect = Effect(before, after, ("state",))
         effect.events.append(event(after, scene, "personDeleted", {"personId": before.id}))
-        return announce(effect)
+        return effect.announced()
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Link(PersonChange):
     """Join a company, or change the role there; `subject` is the company's line of activity."""
 
     company_id: str
@@ -308,7 +252,7 @@ class Link:
     role: str | None = None
     primary: bool = False
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the member, with an event on both timelines where it is new."""
         before = checked(person, None)
         held = next((one for one in before.memberships if one.company_id == self.company_id), None)
@@ -329,18 +273,18 @@ class Link:
         effect.events.append(event(after, scene, "companyLinked", said))
         if held is None:
             joined = {"personId": after.id, **({"role": role} if role else {})}
-            effect.events.append(_of_company(after, scene, "memberJoined", joined, self))
-        return announce(effect)
+            effect.events.append(_of_company(scene, "memberJoined", joined, self))
+        return effect.announced()
 
 
 @dataclass(frozen=True, slots=True)
-class Unlink:
+class Unlink(PersonChange):
     """Leave a company; no change where the person was no member."""
 
     company_id: str
     subject: str
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person without the membership; the oldest other company becomes primary where that one was."""
         before = checked(person, None)
         held = next((one for one in before.memberships if one.company_id == self.company_id), None)
@@ -353,14 +297,36 @@ class Unlink:
         after.memberships = rest
         effect = Effect(before, after, ("companies",))
         effect.events.append(event(after, scene, "companyUnlinked", {"companyId": self.company_id}))
-        effect.events.append(_of_company(after, scene, "memberLeft", {"personId": after.id}, self))
-        return announce(effect)
+        effect.events.append(_of_company(scene, "memberLeft", {"personId": after.id}, self))
+        return effect.announced()
 
 
-def _of_company(person: Person, scene: Scene, type_: str, properties: dict[str, Any], link: Link | Unlink) -> Event:
-    return event(person, scene, type_, properties, subject=link.subject, person_id=None, company_id=link.company_id)
+def _of_company(scene: Scene, type_: str, properties: dict[str, Any], link: Link | Unlink) -> Event:
+    return scene.event(link.subject, type_, properties, company_id=link.company_id)
 
 
-def tag_key(account: str, name: str) -> tuple[str, str]:
-    """Return what makes a tag's name the same within a chunk."""
-    return account, caseless(name)
+@dataclass(frozen=True, slots=True)
+class Move(PersonChange):
+    """Leave one company for another that takes it in; who is a member there already keeps role and place."""
+
+    company_id: str
+    into: Link
+
+    def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the person with the other membership; no change where the person was no member."""
+        before = checked(held, None)
+        old = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        if old is None:
+            return Effect(before, before, ())
+        there = next((one for one in before.memberships if one.company_id == self.into.company_id), None)
+        role = there.role if there and there.role is not None else old.role
+        new = Membership(self.into.company_id, role, old.primary or bool(there and there.primary))
+        after = successor(before, scene)
+        kept = [one for one in before.memberships if one is not there]
+        after.memberships = [new if one is old else one for one in kept]
+        effect = Effect(before, after, ("companies",))
+        said = {"companyId": new.company_id, **({"role": role} if role else {})}
+        effect.events.append(event(after, scene, "companyLinked", said))
+        if there is None:
+            effect.events.append(_of_company(scene, "memberJoined", {"personId": after.id}, self.into))
+        return effect.announced()

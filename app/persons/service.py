@@ -1,34 +1,37 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from app.catalog import filters as shared
-from app.catalog.checks import has_unknown
-from app.catalog.model import PERSON, AttributeDefinition, Catalog
+from app.catalog.lists import By, Lists, Order
+from app.catalog.model import PERSON, AttributeDefinition
 from app.catalog.service import CatalogService
+from app.changes.chunk import CHUNK_CHANGES, Chunk
+from app.changes.model import ACTIVE, MERGED, Ask, Change, Effect, Impossible, Outcome
+from app.changes.requests import Once
+from app.changes.wishes import wishes
+from app.claims.model import Locator
 from app.claims.service import Claims
-from app.core import clock
+from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
+from app.companies.model import Company
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
 from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
 from app.mongo.chunk import Chunks
 from app.mongo.coalesce import Reads
-from app.mongo.engine import Document, Engine, Sort
-from app.persons import filters, items, store
-from app.persons.chunk import CHUNK_CHANGES, Ask, Chunk, Outcome
-from app.persons.model import ACTIVE, MERGED, Locator, Person
-from app.persons.plan import Change, Create, Effect, Link, Remove, Unlink, Update
+from app.mongo.engine import Document, Engine
+from app.persons import filters, items, lists, store
+from app.persons.finder import Finder
+from app.persons.model import Person
+from app.persons.plan import Create, Link, Move, PersonChange, Remove, Unlink, Update
 from app.persons.wish import Given, Wish, check
 
 CHUNKS_IN_FLIGHT = 2
 MERGES_MAX = 50
 MEMBERS_AT_ONCE = 500
-ORDERS: dict[str, tuple[str, Sort]] = {
-    "CREATED_AT": ("createdAt", store.BY_CREATION),
-    "UPDATED_AT": ("updatedAt", store.BY_UPDATE),
-}
 
 
 class Persons:
@@ -39,8 +42,12 @@ class Persons:
         self._claims = claims
         self._catalog = catalog
         self._reads = Reads(engine, store.COLLECTION)
-        self._chunk = Chunk(engine, catalog)
-        self._chunks: Chunks[Ask, Outcome] = Chunks(self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT)
+        self._lists = Lists(engine, catalog, lists.KIND)
+        self._finder = Finder(engine, catalog)
+        self._chunk = Chunk(engine, catalog, store.KIND)
+        self._chunks: Chunks[Ask[Person], Outcome[Person]] = Chunks(
+            self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
+        )
 
     # ------------------------------------------------------------ reading
 
@@ -87,38 +94,27 @@ class Persons:
         return found
 
     async def _read(self, account: str, documents: Sequence[Document]) -> list[Person]:
-        catalog = self._catalog.known(account) or await self._catalog.of(account)
-        if not store.known(catalog, documents):
-            catalog = await self._catalog.fresh(account)
-            store.note_gone(catalog, documents)
+        catalog = await self._catalog.fitting(account, documents)
         return [store.read(kept, catalog) for kept in documents]
 
+    async def order(self, account: str, wanted: By) -> Order:
+        """Return an order of persons; refuses a bad one with BAD_VARIABLES."""
+        return await self._lists.order(account, wanted)
+
     async def page(
-        self, account: str, query: Mapping[str, Any], part: Slice, *, by: str = "CREATED_AT", descending: bool = True
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order = lists.NEWEST
     ) -> Page[Person]:
-        """Return a part of the persons that a query of `query()` finds, in one read, on the index of its order."""
-        field, hint = ORDERS[by]
-        direction = -1 if descending != part.backward else 1
-        where: dict[str, Any] = {"state": ACTIVE}
-        terms: list[Mapping[str, Any]] = [query] if query else []
-        if part.position is not None:
-            where[field] = {"$lte" if direction < 0 else "$gte": clock.moment(part.position[0])}
-            terms.append(_behind(field, part.position, "$lt" if direction < 0 else "$gt"))
-        if terms:
-            where["$and"] = terms
-        sort = ((field, direction), ("_id", direction))
-        found = await self._bound(account).find(where, sort=sort, limit=part.limit + 1, hint=hint)
-        page = cut(found, part)
+        """Return a part of the persons that a query of `query()` finds."""
+        page = await self._lists.page(account, query, part, order)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many persons a query finds."""
-        return await self._bound(account).count({"state": ACTIVE, **({"$and": [query]} if query else {})})
+        return await self._lists.count(account, query)
 
-    async def matching(self, account: str, query: Mapping[str, Any], ids: Sequence[str]) -> set[str]:
-        """Return which of `ids` a query finds."""
-        where = {"_id": {"$in": list(ids)}, "state": ACTIVE, **({"$and": [query]} if query else {})}
-        return {kept["_id"] for kept in await self._bound(account).find(where, projection={"_id": 1})}
+    async def met(self, account: str, person_id: str, wanted: Mapping[str, Any] | None) -> Person | None:
+        """Return the person of an id where a filter finds them as they are now; see `Finder.find`."""
+        return await self._finder.find(account, person_id, wanted)
 
     async def query(self, account: str, wanted: Mapping[str, Any] | None, search: str | None = None) -> dict[str, Any]:
         """Return the query of a filter and a search; tags are looked for on the companies of persons as well."""
@@ -137,13 +133,14 @@ class Persons:
         carriers: dict[str, list[str]] = {}
         if tag_ids:
             companies = Bound(self._engine, "companies", account)
-            for kept in await companies.find({"tags": {"$in": list(tag_ids)}}, projection={"_id": 1, "tags": 1}):
+            where, fields = {"tags": {"$in": list(tag_ids)}}, {"_id": 1, "tags": 1}
+            for kept in await companies.find(where, projection=fields, hint=COMPANIES_BY_TAG):
                 for tag_id in kept["tags"]:
                     carriers.setdefault(tag_id, []).append(kept["_id"])
         return shared.Inherited(carriers)
 
     async def members(self, account: str, company_id: str, part: Slice) -> Page[Person]:
-        """Return a part of a company's persons, by id (index `account,companies.id,_id`)."""
+        """Return a part of a company's persons, by id (index `account,companies.id,state,_id`)."""
         where: dict[str, Any] = {"companies.id": company_id, "state": ACTIVE}
         direction = -1 if part.backward else 1
         if part.position is not None:
@@ -159,17 +156,25 @@ class Persons:
 
     # ------------------------------------------------------------ writing
 
-    async def create(self, actor: Actor, given: Given) -> Person:
+    async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Person:
         """Make a person in one unit with its claims and its event; raises Refused or Refusals."""
-        wish = await self._wish(actor.account, given)
-        return (await self._one(actor, Create(wish))).after
+        change = await self._change(actor.account, given, Create, once)
+        return (await self._one(actor, change, once=once)).after
 
     async def update(
-        self, actor: Actor, locator: Locator, given: Given, *, expected: int | None = None, overwrite: bool = False
+        self,
+        actor: Actor,
+        locator: Locator,
+        given: Given,
+        *,
+        expected: int | None = None,
+        overwrite: bool = False,
+        once: Once | None = None,
     ) -> Person:
         """Change a person, or with `overwrite` empty what is absent; raises Refused or Refusals."""
-        wish = await self._wish(actor.account, given)
-        return (await self._one(actor, Update(wish, expected, overwrite), locator)).after
+        make = partial(Update, expected=expected, overwrite=overwrite)
+        change = await self._change(actor.account, given, make, once)
+        return (await self._one(actor, change, locator, once=once)).after
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
@@ -192,48 +197,56 @@ class Persons:
             if isinstance(outcome, Exception):
                 raise outcome
 
-    async def leave_all(self, actor: Actor, company_id: str, subject: str) -> None:
+    async def leave_all(self, actor: Actor, company: Company) -> None:
         """Take every member off a company that goes away; safe to repeat."""
+        await self._each_member(actor, company.id, Unlink(company.id, company.subject))
+
+    async def move_all(self, actor: Actor, company: Company, into: Company) -> None:
+        """Make every member of a company that goes away one of another; safe to repeat."""
+        await self._each_member(actor, company.id, Move(company.id, Link(into.id, into.subject)))
+
+    async def _each_member(self, actor: Actor, company_id: str, change: PersonChange) -> None:
+        """Carry out a change that ends a membership, until there are no more."""
         while True:
             page = await self.members(actor.account, company_id, Slice(MEMBERS_AT_ONCE))
             if not page.items:
                 return
-            leave = Unlink(company_id, subject)
-            asks = [Ask(actor.account, actor.origin, leave, (Locator("id", one.id),)) for one in page.items]
+            asks = [Ask(actor.account, actor.origin, change, (Locator("id", one.id),)) for one in page.items]
             for outcome in await self.apply(asks):
                 # Who was deleted meanwhile is no member either.
                 if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
                     raise outcome
 
-    async def apply(self, asks: Sequence[Ask], *, whole: bool = False) -> Sequence[Outcome | Exception]:
+    async def apply(self, asks: Sequence[Ask[Person]], *, whole: bool = False) -> Sequence[Outcome[Person] | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned.
 
         With `whole` they are one unit: where one is refused, nothing is written, whatever the other outcomes say.
         """
         return await self._chunk.whole(asks) if whole else await self._chunks.put_all(list(asks))
 
-    async def _one(self, actor: Actor, change: Change, locator: Locator | None = None) -> Effect:
+    async def _one(
+        self, actor: Actor, change: Change[Person], locator: Locator | None = None, *, once: Once | None = None
+    ) -> Effect[Person]:
         sought = (locator,) if locator else ()
-        outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, sought))
+        outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, sought, once=once))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
+    async def _change(
+        self, account: str, given: Given, make: Callable[[Wish], PersonChange], once: Once | None
+    ) -> Change[Person]:
+        """Return the change that is wanted; one that can't be is refused, unless it may have happened already."""
+        (wish,) = await self.wishes(account, (given,))
+        if isinstance(wish, Wish):
+            return make(wish)
+        if once is None:
+            raise wish
+        return Impossible(wish)
+
     async def wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
         """Return the checked wish of each row, or what is wrong with it."""
-        catalog = await self._catalog.of(account)
-        found = [_checked(one, catalog) for one in rows]
-        if any(isinstance(one, Refusals) and has_unknown(one) for one in found):
-            # An attribute may have been defined by another process a moment ago.
-            catalog = await self._catalog.fresh(account)
-            found = [_checked(one, catalog) for one in rows]
-        return found
-
-    async def _wish(self, account: str, given: Given) -> Wish:
-        (wish,) = await self.wishes(account, (given,))
-        if isinstance(wish, Refusals):
-            raise wish
-        return wish
+        return await wishes(self._catalog, account, rows, check)
 
     async def _list(self, account: str, name: str) -> AttributeDefinition:
         definition = (await self._catalog.of(account)).attribute(PERSON, name)
@@ -243,19 +256,3 @@ class Persons:
         if definition.type != "LIST":
             raise Refused("WRONG_ATTRIBUTE_TYPE", f"{definition.name} is no list.", ("attribute",))
         return definition
-
-
-def _checked(given: Given, catalog: Catalog) -> Wish | Refusals:
-    try:
-        return check(given, catalog)
-    except Refusals as refusals:
-        return refusals
-
-
-def position(person: Person, by: str) -> tuple[int, str]:
-    """Return where a person stands in a list ordered by creation or update."""
-    return clock.millis(person.created_at if by == "CREATED_AT" else person.updated_at), person.id
-
-
-def _behind(field: str, at: Sequence[Any], strict: str) -> dict[str, Any]:
-    return {"$or": [{field: {strict: clock.moment(at[0])}}, {"_id": {strict: at[1]}}]}

@@ -1,9 +1,10 @@
 """How persons are kept: one document each; tags and attributes by id, identifiers also as claims."""
 
-from collections.abc import Iterable
 from typing import Any, cast
 
 from app.catalog.model import Catalog
+from app.catalog.values import fields, tokens
+from app.changes.model import Kind
 from app.core import text
 from app.mongo.engine import Document, Sort
 from app.persons.model import (
@@ -14,12 +15,18 @@ from app.persons.model import (
     Person,
     PhoneContact,
     PushRegistration,
+    claims_of,
 )
+from app.persons.plan import TAKEN
 
 COLLECTION = "persons"
 BY_CREATION: Sort = (("account", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
 BY_UPDATE: Sort = (("account", 1), ("state", 1), ("updatedAt", 1), ("_id", 1))
-BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("_id", 1))
+BY_FIRST_NAME: Sort = (("account", 1), ("state", 1), ("first", 1), ("_id", 1))
+BY_LAST_NAME: Sort = (("account", 1), ("state", 1), ("last", 1), ("_id", 1))
+BY_TAG: Sort = (("account", 1), ("tags", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
+BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1))
+BY_WORD: Sort = (("account", 1), ("words", 1), ("_id", 1))
 
 # Attribute of the model → field of the document.
 FIELDS = {
@@ -56,11 +63,15 @@ def document(person: Person) -> Document:
         "modifiedFrom": person.modified_from,
         "version": person.version,
         "subjects": person.subjects,
+        # Who has no name is kept as well: the orders by name show everybody.
+        "first": text.fold(person.first_name or ""),
+        "last": text.fold(person.last_name or ""),
     }
     for attribute, name in _READ:
         value = getattr(person, attribute)
         if value is not None:
             kept[name] = value
+    scalars, lists = fields(person.values)
     for name, value in (
         ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
         ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
@@ -69,7 +80,8 @@ def document(person: Person) -> Document:
         ("crm", [_crm(one) for one in person.crm_links]),
         ("tags", person.tag_ids),
         ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
-        ("a", person.values),
+        ("a", scalars),
+        ("l", lists),
         ("mergedIds", person.merged_ids),
         ("words", _words(person)),
     ):
@@ -99,7 +111,9 @@ def _words(person: Person) -> list[str]:
     emails = [one.address for one in person.emails]
     numbers = [one.number for one in person.phones]
     found = text.words(*names, person.external_id, *emails)
-    return [*dict.fromkeys([*found, *emails, *numbers])]
+    whole = [person.external_id] if person.external_id else []
+    # Whole as well: a filter that an identifier or a text attribute equals something rides the index of the words.
+    return [*dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)])]
 
 
 def read(kept: Document, catalog: Catalog) -> Person:
@@ -131,6 +145,8 @@ def read(kept: Document, catalog: Catalog) -> Person:
 
 
 def _read_rare(person: Person, kept: Document) -> None:
+    if "l" in kept:
+        person.values = {**person.values, **kept["l"]}
     if "mergedIds" in kept:
         person.merged_ids = kept["mergedIds"]
     if "push" in kept:
@@ -146,13 +162,4 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.crm_links = [CrmLink(one["system"], one["object"], one["record"], one["at"]) for one in kept["crm"]]
 
 
-def known(catalog: Catalog, documents: Iterable[Document]) -> bool:
-    """Tell whether the catalog knows every tag and attribute that the documents hold."""
-    return all(catalog.knows(kept.get("tags", []), kept.get("a", {})) for kept in documents)
-
-
-def note_gone(catalog: Catalog, documents: Iterable[Document]) -> None:
-    """Remember the ids that even a fresh catalog doesn't know, so that nobody asks for them again."""
-    for kept in documents:
-        ids: list[Any] = [*kept.get("tags", []), *kept.get("a", {})]
-        catalog.gone.update(one for one in ids if one not in catalog.tags and one not in catalog.attributes)
+KIND: Kind[Person] = Kind(COLLECTION, "person", "PERSON_NOT_FOUND", read, document, claims_of, TAKEN, "personDeleted")

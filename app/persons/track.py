@@ -3,6 +3,7 @@
 What is good is recorded whatever its neighbours are; where a call is atomic, all of it or nothing.
 """
 
+from asyncio import gather
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,15 @@ from typing import Any
 from app.catalog.checks import Listing
 from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
+from app.changes import erasure
+from app.changes.model import Ask
+from app.claims.model import Locator
 from app.core import clock, ids
 from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
-from app.persons.chunk import Ask
-from app.persons.model import Locator, Person
+from app.persons.model import Person
 from app.persons.plan import Create
 from app.persons.service import Persons
 from app.persons.wish import Contact, Wish
@@ -69,6 +73,7 @@ class Tracking:
         self._catalog = catalog
         self._persons = persons
         self._timeline = timeline
+        self._erased = Reads(engine, erasure.COLLECTION)
 
     async def track(self, actor: Actor, items: Sequence[Tracked], *, atomic: bool = False) -> list[Outcome]:
         """Record events, aligned with their outcomes; refuses more than EVENTS_MAX with TOO_MANY."""
@@ -109,18 +114,29 @@ class Tracking:
     ) -> dict[Locator, Person] | None:
         """Return everybody's person, or None where some are to be made first."""
         named = list(dict.fromkeys(item.tracked.locator for item in good))
-        found = await self._persons.find_all(actor.account, named) if named else []
+        if not named:
+            return {}
+        marks = {index: one for index, one in ((item.index, _mark(actor.account, item)) for item in good) if one}
+        found, erased = await gather(self._persons.find_all(actor.account, named), self._known(list(marks.values())))
+        for index, one in marks.items():
+            if one in erased:
+                words = "This event belonged to a person who was deleted."
+                outcomes[index] = Outcome(REJECTED, None, (Refused("PERSON_NOT_FOUND", words, ("person",)),))
         people = {locator: person for locator, person in zip(named, found, strict=True) if person}
         making = False
         for item in good:
             locator = item.tracked.locator
-            if locator in people:
+            if locator in people or item.index in outcomes:
                 continue
             if item.tracked.create_person and locator.kind in MAKING:
                 making = True
             else:
                 outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
         return None if making and not (atomic and outcomes) else people
+
+    async def _known(self, marks: Sequence[str]) -> set[str]:
+        """Return which of the marks of erased events there are."""
+        return {one["_id"] for one in await self._erased.get_all(marks) if one} if marks else set()
 
     async def _made(
         self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome]
@@ -191,6 +207,12 @@ def _admit(index: int, tracked: Tracked, catalog: Catalog, now: datetime) -> _It
         return _Item(index, tracked, *admit(tracked.sent, catalog, now))
     except Refused as refusal:
         return refusal
+
+
+def _mark(account: str, item: _Item) -> str | None:
+    """Return under what an event would be known as erased; None for one that nobody can send again as it was."""
+    event_id, locator = item.tracked.sent.event_id, item.tracked.locator
+    return erasure.mark(account, locator, event_id) if event_id and locator.kind in erasure.KINDS else None
 
 
 def _unknown() -> Refused:

@@ -1,17 +1,20 @@
 """Upserts: a row makes its person, or changes who has its identifiers. All pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from app.catalog.checks import Listing
+from app.changes.model import Effect, Path, Scene
+from app.claims.model import Locator
 from app.core.errors import Refused
 from app.persons.model import Person
-from app.persons.plan import TAKEN, Create, Effect, Scene, Update
+from app.persons.plan import TAKEN, Create, PersonChange, Update
 from app.persons.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert:
+class Upsert(PersonChange):
     """Make the person of a row, or change who has its identifiers; with `overwrite` what is absent is emptied.
 
     Without it contacts and tags of the row join those that are there, so that no row takes an identifier off.
@@ -20,7 +23,11 @@ class Upsert:
     wish: Wish
     overwrite: bool = False
 
-    def plan(self, person: Person | None, scene: Scene) -> Effect:
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return what the wish names."""
+        return self.wish.places()
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the effect; refuses a row whose external id is another than that of who has its contact."""
         if person is None:
             return Create(self.wish).plan(None, scene)
@@ -36,7 +43,7 @@ class Upsert:
         for kind, one in self.wish.contacts():
             if one.value in held:
                 words = "This contact belongs to a person with another external id."
-                raise Refused(TAKEN[kind], words, one.path, owner=person.id)
+                raise Refused(TAKEN[kind][0], words, one.path, owner=person.id)
 
 
 def _adding(wish: Wish) -> Wish:

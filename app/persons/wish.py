@@ -10,9 +10,9 @@ from zoneinfo import available_timezones
 from app.catalog import values
 from app.catalog.checks import Checks, Listing, attributes, lone, tags
 from app.catalog.model import PERSON, Catalog
+from app.claims.model import Locator
 from app.core import clock, text
 from app.core.errors import Refused
-from app.persons.model import Locator
 
 CONTACTS_MAX = 100
 URL_MAX = 2083
@@ -49,11 +49,15 @@ class Wish:
                 found += [(kind, one) for one in (*(listing.replace or ()), *listing.add)]
         return found
 
-    def named(self) -> list[Locator]:
-        """Return all identifiers that it names: the external id, then the contacts."""
+    def places(self) -> list[tuple[Locator, tuple[str, ...]]]:
+        """Return all identifiers that it names, each with where it stands: the external id, then the contacts."""
         external_id = self.scalars.get("external_id")
-        found = [Locator("externalId", external_id)] if external_id else []
-        return found + [Locator(kind, one.value) for kind, one in self.contacts()]
+        found = [(Locator("externalId", external_id), ("externalId",))] if external_id else []
+        return found + [(Locator(kind, one.value), one.path) for kind, one in self.contacts()]
+
+    def named(self) -> list[Locator]:
+        """Return all identifiers that it names."""
+        return [locator for locator, _ in self.places()]
 
 
 @dataclass(slots=True)

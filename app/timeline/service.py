@@ -1,8 +1,10 @@
 """Record events once for ever, by chunks that whoever arrives meanwhile shares; and page through them."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from app.catalog.service import CatalogService
+from app.core import clock
 from app.core.pages import Page, Slice, cut
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Engine
@@ -43,6 +45,14 @@ class Timeline:
         page = cut(await self._events.of_subjects(account, list(subjects), wanted, part), part)
         await self.entitle(page.items)
         return page
+
+    async def by_day(self, subjects: Sequence[str], days: int) -> list[tuple[str, int]]:
+        """Return the events of each of the last `days` days in UTC, today included, oldest first."""
+        today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
+        shown = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
+        found = await self._events.by_day(list(subjects), shown[0])
+        named = [day.date().isoformat() for day in shown]
+        return [(day, found.get(day, 0)) for day in named]
 
     async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> Page[Event]:
         """Return a part of all that arrived in the account, newest first."""

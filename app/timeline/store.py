@@ -1,5 +1,6 @@
 """How events are kept: one immutable document each, in the order of their subject or of their arrival."""
 
+from datetime import datetime
 from typing import Any
 
 from app.core import clock
@@ -67,6 +68,15 @@ class Events:
         subject: Any = subjects[0] if len(subjects) == 1 else {"$in": subjects}
         query = {"subject": subject, **where, **matching(wanted)}
         return await self._page(account, query, (("at", direction), ("_id", direction)), part, BY_SUBJECT)
+
+    async def by_day(self, subjects: list[str], since: datetime) -> dict[str, int]:
+        """Return how many events there were on each day (index `subject,at,_id`, and nothing but that).
+
+        Subjects are unique in the database; the account is left out because the index doesn't hold it.
+        """
+        subject: Any = subjects[0] if len(subjects) == 1 else {"$in": subjects}
+        where = {"subject": subject, "at": {"$gte": since}}
+        return await self._engine.by_day(COLLECTION, where, "at", hint=BY_SUBJECT)
 
     async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> list[Event]:
         """Return one more than `part` asks for, newest arrival first (index `account,received,_id`)."""

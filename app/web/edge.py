@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from app.access import keys
+from app.access.rate import Rates
 from app.access.service import Access
 from app.core import ids
 from app.core.actor import Actor
@@ -28,6 +29,7 @@ class Edge:
     access: Access
     operations: Operations
     metrics: Metrics
+    rates: Rates
     origins: Sequence[str] = ()
     graphiql: bool = True
     ready: bool = False

@@ -24,6 +24,8 @@ THREAD_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
+# What a browser's page may read of an answer.
+EXPOSED = b"x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
 
 
 def _refuse(code: str, message: str, status: int) -> Rejected:
@@ -62,7 +64,7 @@ class GraphQL:
             if b"text/event-stream" in headers.get(b"accept", b""):
                 stream = await sse.begin(self._edge, actor, request, known)
                 if stream is not None:
-                    more = [(b"x-request-id", known.encode()), *_cors(self._edge, headers)]
+                    more = [(b"x-request-id", known.encode()), *self._rate(actor), *_cors(self._edge, headers)]
                     await sse.serve(self._edge, stream, receive, send, more)
                     self._note(Answer(b"", 200, True, "subscription", request.name), known, actor, began)
                     return
@@ -71,7 +73,7 @@ class GraphQL:
             answer = Operations.refusal(refusal)
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, known)))
-        await self._answer(send, answer, headers, known)
+        await self._answer(send, answer, headers, known, actor)
         self._note(answer, known, actor, began)
 
     async def _admitted(self, headers: Mapping[bytes, bytes]) -> Actor:
@@ -82,13 +84,16 @@ class GraphQL:
         except Fault as fault:
             raise rejected(fault) from fault
 
-    async def _answer(self, send: Send, answer: Answer, headers: Mapping[bytes, bytes], known: str) -> None:
+    async def _answer(
+        self, send: Send, answer: Answer, headers: Mapping[bytes, bytes], known: str, actor: Actor | None
+    ) -> None:
         accept = headers.get(b"accept", b"*/*")
         # An older client that knows plain JSON alone reads errors of GraphQL from the body of a 200.
         old = b"application/json" in accept and b"graphql-response+json" not in accept
         status = 200 if old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"] else answer.status  # noqa: PLR2004
         more = [(b"content-type", JSON_TYPE if old else RESPONSE_TYPE), (b"x-request-id", known.encode())]
         more.append((b"cache-control", b"no-store"))
+        more += self._rate(actor)
         if answer.status == 401:  # noqa: PLR2004
             more.append((b"www-authenticate", b"Bearer"))
         if answer.retry_after is not None:
@@ -96,6 +101,17 @@ class GraphQL:
         if b"origin" in headers:
             more += _cors(self._edge, headers)
         await _send(send, status, answer.body, more)
+
+    def _rate(self, actor: Actor | None) -> list[tuple[bytes, bytes]]:
+        """Return the headers that say how much the key may still ask: none where rates are off or nobody is known."""
+        standing = self._edge.rates.standing(actor.key) if actor is not None else None
+        if standing is None:
+            return []
+        return [
+            (b"ratelimit-limit", b"%d" % standing[0]),
+            (b"ratelimit-remaining", b"%d" % standing[1]),
+            (b"ratelimit-reset", b"%d" % standing[2]),
+        ]
 
     def _note(self, answer: Answer, known: str, actor: Actor | None, began: float) -> None:
         seconds = time.perf_counter() - began
@@ -178,7 +194,7 @@ def _cors(edge: Edge, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-methods", b"POST"),
         (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
-        (b"access-control-expose-headers", b"x-request-id, retry-after"),
+        (b"access-control-expose-headers", EXPOSED),
         (b"access-control-max-age", b"600"),
         (b"vary", b"origin"),
     ]

@@ -88,3 +88,21 @@ def test_nought_switches_rates_off() -> None:
     rates = Rates(0, Timer())
     assert refused(rates, "k", 1_000_000) == 0
     assert rates._buckets == {}
+    assert rates.standing("k") is None
+
+
+@given(per_second=some.integers(1, 1000), costs=some.lists(some.integers(1, 20_000), max_size=20))
+def test_the_standing_is_what_can_be_asked(per_second: int, costs: list[int]) -> None:
+    """What is left is let in and one more is not; after the seconds that are told the bucket is full."""
+    timer = Timer()
+    rates = Rates(per_second, timer)
+    for cost in costs:
+        refused(rates, "k", cost)
+        timer.at += 0.3
+    full, left, seconds = rates.standing("k") or (0, 0, 0)
+    assert (full, seconds == 0) == (per_second * BURST_SECONDS, left == full)
+    if left < full:
+        assert refused(rates, "k", left + 1) > 0
+    timer.at += seconds
+    assert rates.standing("k") == (full, full, 0)
+    assert refused(rates, "k", full) == 0

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from app.catalog.checks import Listing
-from app.companies.service import Companies, position
+from app.companies.lists import NEWEST
+from app.companies.model import sought
+from app.companies.service import Companies
 from app.companies.wish import Given
 from app.core.errors import Refusals, Refused
 from app.core.pages import Slice
@@ -81,20 +83,22 @@ async def test_updates_add_set_and_clear(home: House, companies: Companies) -> N
     """Tags are appended by `add` and replaced by `set`; null clears; each change is told once."""
     made = await companies.create(ACTOR, Given({"name": "Acme", "country": "AT"}, tags=Listing(["a"])))
     change = Given({"country": None}, Listing(add=["x.example"]), Listing(add=["b"]), nested=True)
-    after = await companies.update(ACTOR, made.id, change, expected=1)
+    after = await companies.update(ACTOR, sought("id", made.id), change, expected=1)
     assert (after.country, after.domains, after.tags, after.version) == (None, ["x.example"], ["a", "b"], 2)
-    after = await companies.update(ACTOR, made.id, Given(tags=Listing(["c"]), nested=True))
+    after = await companies.update(ACTOR, sought("id", made.id), Given(tags=Listing(["c"]), nested=True))
     assert after.tags == ["c"]
-    assert (await companies.update(ACTOR, made.id, Given({"name": "Acme"}))).version == 3
+    assert (await companies.update(ACTOR, sought("id", made.id), Given({"name": "Acme"}))).version == 3
     after = await companies.update(
-        ACTOR, made.id, Given(domains=Listing(remove=["X.example"]), tags=Listing(remove=["C"]), nested=True)
+        ACTOR,
+        sought("id", made.id),
+        Given(domains=Listing(remove=["X.example"]), tags=Listing(remove=["C"]), nested=True),
     )
     assert (after.domains, after.tags) == ([], [])
-    stale = companies.update(ACTOR, made.id, Given({"country": "DE"}), expected=1)
+    stale = companies.update(ACTOR, sought("id", made.id), Given({"country": "DE"}), expected=1)
     assert await refused(stale) == [("VERSION_CONFLICT", ("expectedVersion",))]
-    missing = companies.update(ACTOR, "com_none", Given({"country": "DE"}))
+    missing = companies.update(ACTOR, sought("id", "com_none"), Given({"country": "DE"}))
     assert await refused(missing) == [("COMPANY_NOT_FOUND", ("by",))]
-    page = await home.timeline.of_subjects("acc_1", [made.subject], EVERYTHING, Slice())
+    page = await home.timeline.of_subjects("acc_1", made.subjects, EVERYTHING, Slice())
     assert [one.type for one in page.items] == ["companyUpdated"] * 3 + ["companyCreated"]
 
 
@@ -110,9 +114,9 @@ async def test_companies_page_both_ways(companies: Companies) -> None:
     """Newest first, without repeats."""
     made = [await companies.create(ACTOR, Given({"name": f"c{number}"})) for number in range(4)]
     first = await companies.page("acc_1", Slice(2))
-    rest = await companies.page("acc_1", Slice(2, position(first.items[-1])))
+    rest = await companies.page("acc_1", Slice(2, NEWEST.position(first.items[-1])))
     assert [one.id for one in (*first.items, *rest.items)] == [one.id for one in made[::-1]]
-    back = await companies.page("acc_1", Slice(5, position(rest.items[0]), backward=True))
+    back = await companies.page("acc_1", Slice(5, NEWEST.position(rest.items[0]), backward=True))
     assert [one.id for one in back.items] == [one.id for one in first.items]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import pytest
 
+from app.claims.model import Locator
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.live.seat import Closing
 from app.live.topic import Frame, Moment, Topic
 from app.mongo.engine import Engine
-from app.persons.model import Locator
 from tests.make import ACTOR, House, house
 
 EVERYTHING = Topic("acc_1")

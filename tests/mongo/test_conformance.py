@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from app.mongo.engine import Clash, Delete, Document, Engine, HistoryLost, Insert, Replace, Stale, Unit, Update
+from app.mongo.engine import LAPSE, Clash, Delete, Document, Engine, HistoryLost, Insert, Replace, Stale, Unit, Update
 from app.mongo.indexes import INDEXES, check
+from app.mongo.server import Server
 
 
 async def put(engine: Engine, *documents: Document) -> None:
@@ -63,6 +64,43 @@ async def test_insert_tells_what_was_there(any_engine: Engine) -> None:
     assert await any_engine.insert("things", [{"_id": "a"}, {"_id": "b"}, {"_id": "c"}, {"_id": "a"}]) == {1, 3}
     assert await any_engine.insert("things", [{"_id": "b"}]) == {0}
     assert await any_engine.count("things", {}) == 3
+
+
+async def test_what_must_be_there_to_be_removed_is_stale_without_it(any_engine: Engine) -> None:
+    """And nothing of its unit remains; what may be missing is no error."""
+    await put(any_engine, {"_id": "a", "version": 2}, {"_id": "b"})
+    assert await any_engine.write("things", [Delete({"_id": "none"}), Delete({"_id": "b"}, must=True)]) == 1
+
+    async def work(unit: Unit) -> None:
+        await unit.write("things", [Insert({"_id": "c"}), Delete({"_id": "a", "version": 1}, must=True)])
+
+    with pytest.raises(Stale):
+        await any_engine.unit(work)
+    assert [one["_id"] for one in await any_engine.find("things", {})] == ["a"]
+
+
+async def test_documents_are_counted_by_day(any_engine: Engine) -> None:
+    """In UTC, those that match alone."""
+    keys = (("kind", 1), ("at", 1))
+    await any_engine.ensure({"things": [keys]})
+    moments = (datetime(2026, 1, 1), datetime(2026, 1, 1, 23, 59, 59, 999000), datetime(2026, 1, 2))  # noqa: DTZ001
+    await put(any_engine, *[{"_id": str(n), "kind": "x", "at": at} for n, at in enumerate(moments)])
+    await put(any_engine, {"_id": "other", "kind": "y", "at": moments[0]})
+    found = await any_engine.by_day("things", {"kind": "x"}, "at", hint=keys)
+    assert found == {"2026-01-01": 2, "2026-01-02": 1}
+
+
+async def test_an_index_that_lapses_is_one(any_engine: Engine) -> None:
+    """The server takes documents away at the moment that stands in them."""
+    await any_engine.ensure({"things": [LAPSE]})
+    assert list(LAPSE) in [list(one) for one in await any_engine.indexes("things")]
+    if isinstance(any_engine, Server):
+        (made,) = [
+            one
+            for one in (await any_engine._collection("things").index_information()).values()
+            if one["key"] == list(LAPSE)
+        ]
+        assert made["expireAfterSeconds"] == 0
 
 
 async def test_a_unit_is_all_or_nothing(any_engine: Engine) -> None:

@@ -6,13 +6,13 @@ import pytest
 
 from app.catalog.model import AttributeDefinition
 from app.claims.audit import Finding
-from app.claims.model import Claim
+from app.claims.model import Claim, Locator
 from app.companies.service import Companies
 from app.companies.wish import Given as CompanyGiven
 from app.core import clock, ids
+from app.core.pages import Slice
 from app.mongo.engine import Delete, Engine, Insert, Replace, Update
 from app.persons.audit import audit
-from app.persons.model import Locator
 from tests.make import ACTOR, House, email, house
 
 
@@ -77,6 +77,8 @@ async def test_two_owners_of_one_identifier_are_told_and_left_to_people(home: Ho
     owner = await home.persons.find(ACTOR.account, bob)
     assert owner is not None
     await home.engine.write("persons", [Update({"_id": owner.id}, change)])
+    # The words of both are what the document says, so they are mended.
+    assert await problems(home, repair=True) == [("CONTESTED_CLAIM", False), ("STALE_FIELDS", True)]
     assert await problems(home, repair=True) == [("CONTESTED_CLAIM", False)]
 
 
@@ -101,3 +103,19 @@ async def test_a_link_to_a_company_that_is_gone_is_found_and_taken_off(home: Hou
     assert ann is not None
     assert (ann.memberships, ann.version) == ([], 3)
     assert await findings(home) == []
+
+
+async def test_what_an_older_version_left_out_is_found_and_made(home: House) -> None:
+    """Names to order by, words to look up, lists beside the other values: until then lists pass such a profile over."""
+    ann = await home.persons.find(ACTOR.account, email("ann@example.com"))
+    assert ann is not None
+    old = {"$unset": {"first": "", "last": ""}, "$set": {"words": ["ann"], "a.att_9": [{"sku": "x"}]}}
+    await home.engine.write("persons", [Update({"_id": ann.id}, old)])
+    await home.engine.write("companies", [Update({"name": "Acme"}, {"$unset": {"words": ""}})])
+    assert await problems(home) == [("STALE_FIELDS", False)] * 2
+    assert await problems(home, repair=True) == [("STALE_FIELDS", True)] * 2
+    assert await findings(home) == []
+    query = await home.persons.query(ACTOR.account, {"externalId": {"eq": "ann"}})
+    assert [one.id for one in (await home.persons.page(ACTOR.account, query, Slice())).items] == [ann.id]
+    (kept,) = await home.engine.find("persons", {"_id": ann.id})
+    assert (kept["first"], kept["l"], "a" in kept) == ("", {"att_9": [{"sku": "x"}]}, False)

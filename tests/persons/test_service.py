@@ -7,15 +7,16 @@ import pytest
 
 from app.catalog.checks import Listing
 from app.catalog.model import AttributeDefinition, ItemField
+from app.claims.model import Locator
+from app.companies.model import Company
 from app.core import clock, ids
 from app.core.errors import Refusals, Refused
 from app.core.pages import Slice
 from app.core.text import FORBIDDEN_IN_NAMES
 from app.mongo.engine import Engine
 from app.persons import items
-from app.persons.model import Locator
+from app.persons.lists import NEWEST, ORDERS
 from app.persons.plan import Link, Unlink
-from app.persons.service import position
 from app.persons.wish import Given
 from app.timeline.service import EVERYTHING
 from tests.make import ACTOR, House, email, given, house
@@ -252,11 +253,11 @@ async def test_pages_go_both_ways_without_repeats(home: House) -> None:
     made = [(await home.person(f"{i}@example.com")).id for i in range(5)]
     first = await home.persons.page("acc_1", {}, Slice(2))
     assert first.has_next
-    behind = await home.persons.page("acc_1", {}, Slice(3, position(first.items[-1], "CREATED_AT")))
+    behind = await home.persons.page("acc_1", {}, Slice(3, NEWEST.position(first.items[-1])))
     assert [one.id for one in (*first.items, *behind.items)] == made[::-1]
-    back = await home.persons.page("acc_1", {}, Slice(2, position(behind.items[0], "CREATED_AT"), backward=True))
+    back = await home.persons.page("acc_1", {}, Slice(2, NEWEST.position(behind.items[0]), backward=True))
     assert [one.id for one in back.items] == [one.id for one in first.items]
-    upward = await home.persons.page("acc_1", {}, Slice(5), by="UPDATED_AT", descending=False)
+    upward = await home.persons.page("acc_1", {}, Slice(5), ORDERS["UPDATED_AT"].turned(descending=False))
     assert [one.id for one in upward.items] == made
 
 
@@ -297,7 +298,9 @@ async def test_members_join_and_leave_a_company(home: House) -> None:
     assert await types(home, subject) == ["memberJoined", "memberJoined"]
     unknown = home.persons.link(ACTOR, [*both, email("no@example.com")], Unlink(company, subject))
     assert await refused(unknown) == [("PERSON_NOT_FOUND", ("persons", "2"))]
-    await home.persons.leave_all(ACTOR, company, subject)
+    now = clock.now()
+    gone = Company(company, "acc_1", ann.catalog, "Acme", [subject], now, now, "API", "API")
+    await home.persons.leave_all(ACTOR, gone)
     assert (await home.persons.members("acc_1", company, Slice(5))).items == []
     assert (await types(home, ann.subjects[0]))[0] == "companyUnlinked"
 

@@ -173,3 +173,147 @@ async def test_a_search_finds_words_of_the_name_and_the_domain(api: Api) -> None
     assert [one["name"] for one in page["nodes"]] == ["Dûnes & Daughters"]
     page = await api('{ companies(search: "SAND") { nodes { name } } }')
     assert [one["name"] for one in page["nodes"]] == ["Dûnes & Daughters"]
+
+
+UPSERT = """mutation($rows: [CreateCompanyInput!]!, $atomic: Boolean! = false) {
+  upsertCompanies(companies: $rows, atomic: $atomic) {
+    results { index status company { id name externalId domains tags country version } errors { code path existingId } }
+    errors { code path } }
+}"""
+MERGE = """mutation($into: CompanyLocator!, $companies: [CompanyLocator!]!) {
+  mergeCompanies(into: $into, companies: $companies) {
+    company { id name externalId domains tags country customAttributes version persons { totalCount } }
+    errors { code path } }
+}"""
+
+
+async def upserted(api: Api, *rows: dict[str, Any], **how: bool) -> list[dict[str, Any]]:
+    """Send rows, and return what became of them."""
+    payload = await api(UPSERT, rows=list(rows), **how)
+    assert payload["errors"] == [], payload
+    results: list[dict[str, Any]] = payload["results"]
+    return results
+
+
+async def test_rows_make_companies_and_change_them(api: Api) -> None:
+    """Found by external id, then name, then domain; domains and tags join; the same row again changes nothing."""
+    row = {"externalId": "c1", "name": "Acme", "domains": ["acme.example"], "tags": ["a"], "country": "AT"}
+    (first,) = await upserted(api, row)
+    assert (first["status"], (await upserted(api, row))[0]["status"]) == ("CREATED", "NOT_MODIFIED")
+    more: list[dict[str, Any]] = [
+        {"name": "ACME", "domains": ["acme.test"]},
+        {"name": "Acme Group", "externalId": "c1", "tags": ["b"]},
+        {"name": "acme group", "country": "DE"},
+        {"name": "Other", "domains": ["acme.test"], "tags": ["c"]},
+    ]
+    results = await upserted(api, *more)
+    assert [one["status"] for one in results] == ["UPDATED"] * 4
+    company = results[3]["company"]
+    assert (company["id"], company["name"], company["country"]) == (first["company"]["id"], "Other", "DE")
+    assert (company["domains"], company["tags"]) == (["acme.example", "acme.test"], ["a", "b", "c"])
+
+
+async def test_rows_that_belong_to_two_companies_are_refused(api: Api) -> None:
+    """With the code and the owner of the second identifier; the others are written."""
+    one = await made(api, name="One", domains=["one.example"], externalId="1")
+    two = await made(api, name="Two", domains=["two.example"])
+    results = await upserted(
+        api,
+        {"name": "One", "domains": ["two.example"]},
+        {"name": "One", "externalId": "other"},
+        {"name": "Two", "externalId": "2"},
+        {"name": " "},
+        {"name": "Five", "domains": ["no domain"]},
+    )
+    assert [(row["status"], [(x["code"], x["path"], x["existingId"]) for x in row["errors"]]) for row in results] == [
+        ("FAILED", [("DUPLICATE_DOMAIN", ["domains", "0"], two["id"])]),
+        ("FAILED", [("DUPLICATE_NAME", ["name"], one["id"])]),
+        ("UPDATED", []),
+        ("FAILED", [("REQUIRED", ["name"], None)]),
+        ("FAILED", [("INVALID", ["domains", "0"], None)]),
+    ]
+
+
+async def test_rows_in_one_piece_are_all_or_none(api: Api) -> None:
+    """And more than a thousand are refused as a whole."""
+    results = await upserted(api, {"name": "A"}, {"name": "B", "domains": ["x"]}, atomic=True)
+    assert [one["errors"][0]["code"] for one in results] == ["WRONG_STATE", "INVALID"]
+    assert await api(FIND, by={"name": "A"}) is None
+    results = await upserted(api, *[{"name": f"c{n}"} for n in range(30)], atomic=True)
+    assert {one["status"] for one in results} == {"CREATED"}
+    payload = await api(UPSERT, rows=[{"name": f"d{n}"} for n in range(1001)])
+    assert ([one["code"] for one in payload["errors"]], payload["results"]) == (["TOO_MANY"], [])
+
+
+async def test_companies_are_taken_into_one(api: Api) -> None:
+    """Members, timelines, domains and tags move; what it lacks is filled, its own values stay; old ids find it."""
+    await api('mutation { defineAttribute(input: {target: COMPANY, name: "size", type: INTEGER}) { errors { code } } }')
+    acme = await made(api, name="Acme", domains=["acme.example"], tags=["a"])
+    old = await made(
+        api, name="Old", domains=["old.example"], tags=["b"], country="AT", externalId="o", customAttributes={"size": 5}
+    )
+    both = await api.made(externalId="both")
+    for company, person in ((acme, both), (old, both), (old, await api.made(externalId="alone"))):
+        await api(LINK, company={"id": company["id"]}, persons=[{"id": person["id"]}], role=company["name"])
+    payload = await api(MERGE, into={"name": "acme"}, companies=[{"domain": "old.example"}])
+    assert payload["errors"] == []
+    company = payload["company"]
+    assert (company["id"], company["name"], company["externalId"], company["country"]) == (
+        acme["id"],
+        "Acme",
+        "o",
+        "AT",
+    )
+    assert (company["domains"], company["tags"]) == (["acme.example", "old.example"], ["a", "b"])
+    assert (company["customAttributes"], company["persons"]["totalCount"]) == ({"size": 5}, 2)
+    for by in ({"id": old["id"]}, {"externalId": "o"}, {"domain": "old.example"}):
+        assert (await api(FIND, by=by))["id"] == acme["id"]
+    assert await api(FIND, by={"name": "Old"}) is None
+    seen = await api(INHERITED, id=both["id"])
+    assert (seen["companies"]["edges"], seen["inheritedTags"]) == ([{"role": "Acme"}], ["a", "b"])
+    assert (await api(MERGE, into={"name": "acme"}, companies=[{"id": old["id"]}]))["company"] == company
+
+
+async def test_the_timeline_of_a_merged_company_is_on_the_survivors(api: Api) -> None:
+    """With what the merge itself tells, and what happened to the other one before; whoever followed it is told."""
+    acme, old = await made(api, name="Acme"), await made(api, name="Old")
+    follow = "subscription($id: ID!) { timelineEvents(company: {id: $id}) { kind event { type } } }"
+    async with api.live(follow, id=old["id"]) as follower:
+        await api(MERGE, into={"id": acme["id"]}, companies=[{"id": old["id"]}])
+        assert (await follower.data())["kind"] == "READY"
+        assert (await follower.data()) == {"kind": "MERGED", "event": {"type": "companyDeleted"}}
+        assert (await follower.next())["type"] == "complete"
+    query = "query($id: ID!) { company(by: {id: $id}) { timeline { nodes { type company { id } } } } }"
+    nodes = (await api(query, id=acme["id"]))["timeline"]["nodes"]
+    assert sorted(one["type"] for one in nodes) == [
+        *("companyCreated", "companyCreated", "companyDeleted", "companyMerged")
+    ]
+    assert {one["company"]["id"] for one in nodes} == {acme["id"]}
+
+
+async def test_merges_that_can_not_be_are_refused(api: Api) -> None:
+    """And change nothing."""
+    await made(api, name="Acme", domains=[f"a{n}.example" for n in range(60)])
+    await made(api, name="Old", domains=[f"b{n}.example" for n in range(60)])
+    acme, old = {"name": "Acme"}, {"name": "Old"}
+    for into, others, expected in (
+        ({"name": "No"}, [old], ("COMPANY_NOT_FOUND", ["into"])),
+        (acme, [old, {"name": "No"}], ("COMPANY_NOT_FOUND", ["companies", "1"])),
+        (acme, [], ("REQUIRED", ["companies"])),
+        (acme, [old] * 51, ("TOO_MANY", ["companies"])),
+        (acme, [old], ("MERGE_BLOCKED", ["companies"])),
+    ):
+        payload = await api(MERGE, into=into, companies=others)
+        assert [(one["code"], one["path"]) for one in payload["errors"]] == [expected]
+    assert (await api(FIND, by=old))["version"] == 1
+
+
+async def test_a_company_takes_in_many_members(api: Api) -> None:
+    """More than one chunk of them."""
+    await made(api, name="Acme")
+    await made(api, name="Old")
+    rows = "mutation($rows: [CreatePersonInput!]!) { upsertPersons(persons: $rows) { results { person { id } } } }"
+    found = (await api(rows, rows=[{"externalId": f"m{n}"} for n in range(620)]))["results"]
+    await api(LINK, company={"name": "Old"}, persons=[{"id": one["person"]["id"]} for one in found])
+    payload = await api(MERGE, into={"name": "Acme"}, companies=[{"name": "Old"}])
+    assert payload["company"]["persons"]["totalCount"] == 620

@@ -1,0 +1,89 @@
+"""What a chunk knows: profiles, claims, tags and requests as they will be after the changes planned so far."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Generic
+
+from app.catalog.model import Catalog, Tag
+from app.changes import requests
+from app.changes.model import ACTIVE, DELETED, MERGED, Effect, Kind, P, Path
+from app.claims.model import Claim, Locator
+from app.mongo.engine import Document
+
+MERGES_MAX = 50
+
+
+@dataclass(slots=True)
+class Desk(Generic[P]):
+    """Made by reading all that the asks of a chunk name; `now` is when that began."""
+
+    kind: Kind[P]
+    now: datetime
+    catalogs: dict[str, Catalog]
+    profiles: dict[str, P] = field(default_factory=dict)
+    claims: dict[str, Claim | None] = field(default_factory=dict)
+    tags: dict[tuple[str, str], Tag] = field(default_factory=dict)
+    # Versions as they were read, for the filters of replacements; claims of each profile by now, and as it was read.
+    originals: dict[str, int] = field(default_factory=dict)
+    held: dict[str, dict[str, Path]] = field(default_factory=dict)
+    earliest: dict[str, dict[str, Path]] = field(default_factory=dict)
+    # What a key brought before: the record as kept, or the effect of an earlier ask of this chunk.
+    requests: dict[str, Document] = field(default_factory=dict)
+    done: dict[str, tuple[str, Effect[P]]] = field(default_factory=dict)
+    # Records that count no more, to be taken away before a new one is written.
+    lapsed: dict[str, Document] = field(default_factory=dict)
+
+    def note_requests(self, documents: Iterable[Document]) -> None:
+        """Take in the records that were found for the keys of the asks."""
+        for kept in documents:
+            (self.requests if requests.stands(kept, self.now) else self.lapsed)[kept["_id"]] = kept
+
+    def take_kept(self, kept: Document) -> None:
+        """Take in a profile as it is kept; one that is deleted is nobody."""
+        if kept.get("state") == DELETED:
+            return
+        one = self.kind.read(kept, self.catalogs[kept["account"]])
+        self.profiles[one.id] = one
+        self.originals[one.id] = one.version
+
+    def owner(self, account: str, locator: Locator) -> str | None:
+        """Return the id of whom a locator means, be it there or not."""
+        if locator.kind == "id":
+            return locator.value
+        claim = self.claims.get(locator.claim(account))
+        return claim.owner if claim else None
+
+    def find(self, account: str, locator: Locator) -> P | None:
+        """Return whom a locator means, following merges."""
+        one = self.profiles.get(self.owner(account, locator) or "")
+        for _ in range(MERGES_MAX):
+            if one is None or one.state != MERGED or one.into is None:
+                break
+            one = self.profiles.get(one.into)
+        return one if one is not None and one.state == ACTIVE and one.account == account else None
+
+    def claims_of(self, one: P) -> dict[str, Path]:
+        """Return the claims that a profile holds by now, worked out once; those it was read with stay known."""
+        found = self.held.get(one.id)
+        if found is None:
+            found = self.held[one.id] = self.earliest[one.id] = self.kind.claims(one)
+        return found
+
+    def gone(self) -> list[P]:
+        """Return the profiles that the changes planned so far delete."""
+        return [one for one in self.profiles.values() if one.state == DELETED]
+
+    def take_in(self, effect: Effect[P], held: Sequence[dict[str, Path]]) -> None:
+        """Let a change have happened, `held` being the claims of its parts: they are let go, then taken."""
+        parts = effect.parts()
+        for one, now in zip(parts, held, strict=True):
+            if one.before is not None:
+                self.claims.update(dict.fromkeys(key for key in self.claims_of(one.before) if key not in now))
+        for one, now in zip(parts, held, strict=True):
+            after = one.after
+            for key in now:
+                if (claim := self.claims.get(key)) is None or claim.owner != after.id:
+                    self.claims[key] = Claim(key, after.account, after.id, after.subjects[0], after.updated_at)
+            self.held[after.id] = now
+            self.profiles[after.id] = after

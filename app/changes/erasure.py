@@ -1,0 +1,49 @@
+"""Erasure: what must not come back with a late repetition of an event, kept without a value of anybody.
+
+A deleted person leaves, for 31 days, digests of its identifiers together with the ids of its events: neither can be
+read from them. An event that comes again under the same id, for the same identifier, is refused by that.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+from app.claims.model import Locator
+from app.core import clock, ids
+from app.mongo.engine import Replace, Unit, Write
+from app.timeline.record import COLLECTION as EVENTS
+
+COLLECTION = "erased"
+DIGEST_BYTES = 16
+# Events older than 30 days are not taken anyway.
+KEPT_DAYS = 31
+# Kinds of identifiers for which an event may make a person anew.
+KINDS = ("email", "phone", "externalId")
+
+
+def mark(account: str, locator: Locator, event_id: str) -> str:
+    """Return the key under which an event of an identifier is known as erased."""
+    return _mark(account, locator.claim(account), event_id)
+
+
+def _mark(account: str, claim: str, event_id: str) -> str:
+    said = f"{claim}|{event_id}".encode()
+    return f"{account}|{hashlib.blake2b(said, digest_size=DIGEST_BYTES).hexdigest()}"
+
+
+async def note(unit: Unit, account: str, subjects: Sequence[str], claims: Iterable[str]) -> None:
+    """Note the sent events of a person that is being deleted; to be called before they are."""
+    keys = [key for key in claims if key.split("|")[1] in KINDS]
+    if not keys:
+        return
+    where = {"subject": {"$in": list(subjects)}, "account": account}
+    found = await unit.find(EVENTS, where, projection={"_id": 1})
+    sent = {one["_id"].partition(":")[2] for one in found}
+    until = clock.now() + timedelta(days=KEPT_DAYS)
+    # Our own events have ids that nobody sends.
+    marks = {_mark(account, key, one) for one in sent if ids.kind(one) is None for key in keys}
+    kept = [{"_id": one, "account": account, "until": until} for one in sorted(marks)]
+    # The same event may have been erased before, with another person of the same identifier.
+    writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept]
+    if writes:
+        await unit.write(COLLECTION, writes)

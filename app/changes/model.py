@@ -1,0 +1,153 @@
+"""What a change is: who asks for it, whom it means, and what it makes of a profile. All pure."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
+
+from app.catalog.model import Catalog
+from app.changes.requests import Once
+from app.claims.model import Locator
+from app.core import ids
+from app.core.errors import Fault, Refusals, Refused
+from app.mongo.engine import Document
+from app.timeline.model import Event
+
+# What becomes of a profile: it is there, it is another one now (`into`), it is gone.
+ACTIVE, MERGED, DELETED = "active", "merged", "deleted"
+
+# Where something stands in an input, outermost first.
+Path = tuple[str, ...]
+
+
+class Profile(Protocol):
+    """What persons and companies have in common; `subjects` are their lines of activity, the own one first."""
+
+    id: str
+    account: str
+    version: int
+    state: str
+    into: str | None
+    subjects: list[str]
+    updated_at: datetime
+
+
+P = TypeVar("P", bound=Profile)
+
+
+@dataclass(slots=True)
+class Scene:
+    """What a plan may know besides the profile: when, by whom, the catalog, ids of tags, and the others it sought."""
+
+    account: str
+    origin: str
+    now: datetime
+    catalog: Catalog
+    tag_id: Callable[[str], str]
+    tag_name: Callable[[str], str]
+    find: Callable[[Locator], Any]
+
+    def event(self, subject: str, type_: str, properties: Mapping[str, Any], **who: str | None) -> Event:
+        """Return one of our own events; `who` is `person_id` or `company_id`."""
+        return Event(
+            f"{subject}:{ids.new('evt', self.now)}",
+            self.account,
+            subject,
+            type_,
+            self.now,
+            self.now,
+            self.origin,
+            who.get("person_id"),
+            who.get("company_id"),
+            properties=dict(properties),
+        )
+
+
+@dataclass(slots=True)
+class Effect(Generic[P]):
+    """What one change does. `changed` is empty where everything was so already; then nothing is written.
+
+    `also` are other profiles that it changes with this one; `replayed` says that it happened before, by the same key.
+    """
+
+    before: P | None
+    after: P
+    changed: tuple[str, ...]
+    events: list[Event] = field(default_factory=list)
+    also: Sequence["Effect[P]"] = ()
+    replayed: bool = False
+
+    def parts(self) -> "list[Effect[P]]":
+        """Return itself and what it does to others."""
+        return [self, *self.also]
+
+    def announced(self) -> "Effect[P]":
+        """Return itself with the changed fields on the first event, so that a change is announced once."""
+        if self.events:
+            self.events[0].changed = self.changed
+        return self
+
+
+class Change(Generic[P]):
+    """A kind of change."""
+
+    __slots__ = ()
+
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return the identifiers that it wants, each with where it stands in the input."""
+        return ()
+
+    def plan(self, held: P | None, scene: Scene) -> Effect[P]:
+        """Return the effect on the profile that is meant, None for a new one; or refuse."""
+        raise NotImplementedError
+
+
+class Impossible(Change[P]):
+    """A change that was refused before anybody looked whom it means: where it happened before, it has its answer."""
+
+    __slots__ = ("_refusals",)
+
+    def __init__(self, refusals: Refusals) -> None:
+        self._refusals = refusals
+
+    def plan(self, held: P | None, scene: Scene) -> Effect[P]:  # noqa: ARG002 - whoever it is
+        """Refuse."""
+        raise self._refusals
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[P]):
+    """One change that somebody asks for; `origin` is stamped on what is written.
+
+    `sought` says whom it may mean: the first that is owned counts; where it is empty, a new profile is made. `others`
+    are those that the plan looks up besides. `once` makes it happen once, however often it is asked for.
+    """
+
+    account: str
+    origin: str
+    change: Change[P]
+    sought: Sequence[Locator] = ()
+    others: Sequence[Locator] = ()
+    once: Once | None = None
+
+
+Outcome = Effect[P] | Refused | Refusals | Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[P]):
+    """What the path must know of one kind of profiles.
+
+    `missing` is the code of a refusal where there is none; `document` returns None for a profile that leaves no trace;
+    `claims` gives those it holds, none where it is gone; `taken` maps a kind of claim to the code of a refusal and what
+    the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline.
+    """
+
+    collection: str
+    noun: str
+    missing: str
+    read: Callable[[Document, Catalog], P]
+    document: Callable[[P], Document | None]
+    claims: Callable[[P], dict[str, Path]]
+    taken: Mapping[str, tuple[str, str]]
+    last_word: str

@@ -1,0 +1,102 @@
+"""What becomes of one ask, by what the chunk knows: an effect, or a refusal. All pure but for the desk."""
+
+from collections.abc import Sequence
+
+from app.catalog.model import Tag
+from app.changes import requests
+from app.changes.desk import Desk
+from app.changes.model import Ask, Effect, Outcome, P, Path, Scene
+from app.core import clock, ids
+from app.core.errors import Refusals, Refused
+from app.core.text import caseless
+from app.mongo.engine import Document
+
+
+def named_keys(ask: Ask[P]) -> list[str]:
+    """Return the keys of all claims that must be known before an ask is planned."""
+    named = [one for one, _ in ask.change.named()]
+    return [one.claim(ask.account) for one in dict.fromkeys((*ask.sought, *ask.others, *named)) if one.kind != "id"]
+
+
+def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
+    """Return the outcome of an ask; what it does is on the desk from then on."""
+    try:
+        if ask.once and (before := _replayed(ask, desk)):
+            return before
+        new: dict[tuple[str, str], Tag] = {}
+        meant = next(filter(None, (desk.find(ask.account, one) for one in ask.sought)), None)
+        effect = ask.change.plan(meant, _scene(ask, desk, new))
+        if effect.changed:
+            held = [desk.kind.claims(one.after) for one in effect.parts()]
+            _refuse_taken(ask, effect, held, desk)
+            desk.take_in(effect, held)
+            desk.tags.update(new)
+    except (Refused, Refusals) as refused:
+        return refused
+    if ask.once:
+        desk.done[ask.once.id] = ask.once.input, effect
+    return effect
+
+
+def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene:
+    now = clock.now()
+    catalog = desk.catalogs[ask.account]
+
+    def tag_id(name: str) -> str:
+        key = ask.account, caseless(name)
+        known = catalog.tag(name) or desk.tags.get(key) or new.get(key)
+        if known is None:
+            known = new[key] = Tag(ids.new("tag", now), name, now)
+        return known.id
+
+    def tag_name(tag: str) -> str:
+        known = catalog.tags.get(tag)
+        made = (*desk.tags.values(), *new.values())
+        return known.name if known else next((one.name for one in made if one.id == tag), tag)
+
+    return Scene(ask.account, ask.origin, now, catalog, tag_id, tag_name, lambda one: desk.find(ask.account, one))
+
+
+def _replayed(ask: Ask[P], desk: Desk[P]) -> Effect[P] | None:
+    assert ask.once is not None  # noqa: S101 - asked by the caller
+    if done := desk.done.get(ask.once.id):
+        if done[0] != ask.once.input:
+            raise requests.mismatch()
+        return _again(done[1].before is None, done[1].changed, done[1].after)
+    kept = desk.requests.get(ask.once.id)
+    if kept is None:
+        return None
+    if kept["input"] != ask.once.input:
+        raise requests.mismatch()
+    return _recalled(ask, kept, desk)
+
+
+def _recalled(ask: Ask[P], kept: Document, desk: Desk[P]) -> Effect[P]:
+    if "profile" not in kept:
+        raise Refused(desk.kind.missing, f"The {desk.kind.noun} of this call was deleted since.")
+    return _again(kept["made"], tuple(kept["changed"]), desk.kind.read(kept["profile"], desk.catalogs[ask.account]))
+
+
+def _again(made: bool, changed: tuple[str, ...], after: P) -> Effect[P]:  # noqa: FBT001 - two states of one fact
+    return Effect(None if made else after, after, changed, replayed=True)
+
+
+def _refuse_taken(ask: Ask[P], effect: Effect[P], held: Sequence[dict[str, Path]], desk: Desk[P]) -> None:
+    own = {one.after.id for one in effect.parts()}
+    taken = {
+        key: path
+        for claims in held
+        for key, path in claims.items()
+        if (claim := desk.claims.get(key)) is not None and claim.owner not in own
+    }
+    if not taken:
+        return
+    paths = {locator.claim(ask.account): path for locator, path in ask.change.named()}
+    refused = []
+    for key, path in taken.items():
+        claim = desk.claims[key]
+        kind = key.split("|")[1]
+        code, words = desk.kind.taken.get(kind, ("DUPLICATE_PUSH", kind))
+        message = f"This {words} belongs to another {desk.kind.noun}."
+        refused.append(Refused(code, message, paths.get(key, path), owner=claim.owner if claim else None))
+    raise Refusals(refused)

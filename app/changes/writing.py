@@ -1,0 +1,105 @@
+"""The writes of a chunk: each profile once, as it ends up, with its claims, its events and the records of its keys."""
+
+from collections.abc import Sequence
+
+from app.catalog import sweeps
+from app.catalog.record import TAGS, tag_document
+from app.catalog.service import tag_claim
+from app.changes import requests
+from app.changes.desk import Desk
+from app.changes.model import Effect, P
+from app.claims.model import COLLECTION as CLAIMS
+from app.claims.model import Claim
+from app.claims.service import writes
+from app.mongo.engine import Delete, Insert, Replace, Update, Write
+from app.timeline.model import Event
+from app.timeline.record import COLLECTION as EVENTS
+from app.timeline.record import document as event_document
+
+Group = tuple[str, list[Write]]
+
+
+def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+    """Return what to write of each collection, in the order of writing; none where nothing changes."""
+    first: dict[str, P | None] = {}
+    last: dict[str, P] = {}
+    events: list[Event] = []
+    for effect in effects:
+        for one in effect.parts():
+            if one.changed:
+                first.setdefault(one.after.id, one.before)
+                last[one.after.id] = one.after
+        events += effect.events
+    groups: list[Group] = [
+        (CLAIMS, _claims(desk, first, last)),
+        (TAGS, [Insert(tag_document(account, tag)) for (account, _), tag in desk.tags.items()]),
+        (desk.kind.collection, _profiles(desk, first, last)),
+        (EVENTS, _events(desk, events)),
+        (requests.COLLECTION, _requests(desk)),
+        (sweeps.COLLECTION, [_swept(one) for one in desk.gone()]),
+    ]
+    return [group for group in groups if group[1]]
+
+
+def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
+    found: list[Write] = []
+    for profile_id, after in last.items():
+        document = desk.kind.document(after)
+        same = {"_id": profile_id, "version": desk.originals.get(profile_id)}
+        if first[profile_id] is None:
+            found += [Insert(document)] if document else []
+        else:
+            found.append(Replace(same, document) if document else Delete(same, must=True))
+    return found
+
+
+def _claims(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
+    gone: list[Write] = []
+    taken: list[Claim] = []
+    for profile_id, after in last.items():
+        old = desk.earliest.get(profile_id, {}) if first[profile_id] else {}
+        now = desk.held[profile_id]
+        gone += writes([], {key: profile_id for key in old if key not in now})
+        taken += [
+            Claim(key, after.account, profile_id, after.subjects[0], after.updated_at) for key in now if key not in old
+        ]
+    for (account, _), tag in desk.tags.items():
+        taken.append(Claim(tag_claim(account, tag.name), account, tag.id, tag.id, tag.created_at))
+    # What is let go comes first, so that another profile of the chunk may take it.
+    return [*gone, *writes(taken, {})]
+
+
+def _swept(one: P) -> Write:
+    # An event that was under way when its person was deleted may arrive behind this unit.
+    return sweeps.later(one.account, sweeps.EVENTS, one.subjects, seconds=sweeps.LATECOMERS_SECONDS)
+
+
+def _events(desk: Desk[P], events: list[Event]) -> list[Write]:
+    gone = desk.gone()
+    told = {subject for one in gone for subject in one.subjects}
+    swept: list[Write] = [Delete({"subject": {"$in": one.subjects}, "account": one.account}, many=True) for one in gone]
+    kept = [one for one in events if one.subject not in told or one.type == desk.kind.last_word]
+    return [*swept, *(Insert(event_document(one)) for one in kept)]
+
+
+def _requests(desk: Desk[P]) -> list[Write]:
+    gone = desk.gone()
+    forgotten: list[Write] = [Update(*requests.forgotten(one.account, [one.id]), many=True) for one in gone]
+    over: list[Write] = [Delete({"_id": kept["_id"], "until": kept["until"]}) for kept in desk.lapsed.values()]
+    made = [_record(desk, mark, *done) for mark, done in desk.done.items()]
+    return [*over, *made, *forgotten]
+
+
+def _record(desk: Desk[P], mark: str, given: str, effect: Effect[P]) -> Write:
+    after = effect.after
+    document = desk.kind.document(after)
+    record = requests.written(
+        requests.Once(mark, given),
+        account=after.account,
+        now=desk.now,
+        owners=[after.id],
+        profile=document,
+        made=effect.before is None,
+        changed=effect.changed,
+    )
+    return Insert(record)

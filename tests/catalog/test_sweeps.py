@@ -1,0 +1,60 @@
+"""Sweeps: what a deletion leaves behind is cleared bit by bit, and nothing is forgotten."""
+
+import asyncio
+
+import pytest
+
+from app.catalog import sweeps
+from app.catalog.sweeps import Sweeps, later
+from app.mongo.engine import Engine, Insert
+from tests.api import ATTRIBUTE, Api
+
+
+async def test_a_deleted_attribute_is_invisible_at_once_and_swept_later(api: Api, engine: Engine) -> None:
+    """Plain values, list items and what filters ride on."""
+    await api(ATTRIBUTE, input={"name": "size", "type": "STRING"})
+    await api(ATTRIBUTE, input={"name": "list", "type": "LIST", "itemFields": [{"name": "x", "type": "STRING"}]})
+    await api.made(externalId="a", customAttributes={"size": "qvx", "list": [{"x": "qvy"}]})
+    for name in ("size", "list"):
+        assert await api.codes("mutation($n: String!) { deleteAttribute(name: $n) { errors { code } } }", n=name) == []
+    assert (await api('{ person(by: {externalId: "a"}) { customAttributes } }'))["customAttributes"] == {}
+    await api.service.services.catalog.sweeps.sweep()
+    (kept,) = await engine.find("persons", {})
+    assert "qv" not in str(kept)
+    assert set(kept) & {"a", "l"} == set() or (kept.get("a", {}), kept.get("l", {})) == ({}, {})
+    assert all("att_" not in word for word in kept["words"])
+    assert await engine.find(sweeps.COLLECTION, {}) == []
+
+
+async def test_a_deleted_tag_leaves_persons_and_companies(api: Api, engine: Engine) -> None:
+    """Also the company's."""
+    await api.made(externalId="a", tags=["vip", "b"])
+    await api('mutation { createCompany(input: {name: "Acme", tags: ["VIP"]}) { company { id } } }')
+    assert await api.codes('mutation { deleteTag(name: "Vip") { errors { code } } }') == []
+    await api.service.services.catalog.sweeps.sweep()
+    assert [len(one["tags"]) for one in await engine.find("persons", {})] == [1]
+    assert [one.get("tags", []) for one in await engine.find("companies", {})] == [[]]
+
+
+async def test_more_than_one_bite_is_swept_in_several(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And sweeps beyond one look as well."""
+    monkeypatch.setattr(sweeps, "SWEEP_DOCUMENTS", 3)
+    monkeypatch.setattr(sweeps, "SWEEPS_AT_ONCE", 2)
+    persons = [Insert({"_id": f"p{n}", "account": "acc_1", "tags": [f"t{n % 5}"]}) for n in range(20)]
+    await engine.write("persons", [*persons, Insert({"_id": "other", "account": "acc_2", "tags": ["t1"]})])
+    await engine.write(sweeps.COLLECTION, [later("acc_1", sweeps.TAG, [f"t{n}"]) for n in range(5)])
+    assert await Sweeps(engine).sweep() == 5
+    assert sorted(len(one["tags"]) for one in await engine.find("persons", {})) == [0] * 20 + [1]
+
+
+async def test_who_runs_is_woken(engine: Engine) -> None:
+    """Without waiting for the next look."""
+    sweeper = Sweeps(engine)
+    running = asyncio.create_task(sweeper.run())
+    await engine.write(sweeps.COLLECTION, [later("acc_1", sweeps.TAG, ["t"])])
+    sweeper.wake()
+    async with asyncio.timeout(10):
+        while await engine.find(sweeps.COLLECTION, {}):
+            sweeper.wake()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

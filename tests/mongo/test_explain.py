@@ -1,0 +1,356 @@
+"""What the service asks, as a real MongoDB answered it: by its profiler, so no query is copied here.
+
+Another account holds ten times as many profiles with the same words and values. Nothing is scanned, nobody else's
+documents are looked at, and a page sorts no more than what a filter finds.
+"""
+
+import re
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.catalog import lists
+from app.catalog.lists import By
+from app.catalog.model import AttributeDefinition, Catalog
+from app.catalog.narrow import BY_ID, BY_VALUE
+from app.claims.model import Locator
+from app.companies import store as company_store
+from app.companies.model import Company
+from app.companies.service import Companies
+from app.core import clock, ids
+from app.core.pages import Slice
+from app.mongo.engine import Sort
+from app.mongo.indexes import INDEXES
+from app.mongo.server import Server
+from app.persons import store
+from app.persons.model import EmailContact, Membership, Person, PhoneContact
+from app.timeline import store as events
+from app.timeline.model import Event
+from app.timeline.service import EVERYTHING
+from tests.make import House, house
+from tests.mongo.real import RealMongo
+
+OURS, THEIRS = "acc_ours", "acc_theirs"
+PERSONS = {OURS: 300, THEIRS: 3000}
+NARROW = 30
+LIMIT = 10
+PAGE = LIMIT + 1
+# Every second person carries the common tag, so a page of them takes about twice its keys, and never three times.
+HALF = 3 * PAGE
+KEYS = re.compile(r"\{ \$_path: 1, a\.|\{ [^}]* \}")
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One operation that the server carried out."""
+
+    collection: str
+    plan: str
+    keys: int
+    documents: int
+    sorts: bool
+
+    @property
+    def indexes(self) -> set[str]:
+        """The indexes that were walked, by their keys."""
+        return set(KEYS.findall(self.plan)) if "COLLSCAN" not in self.plan else {"none"}
+
+
+class Profiled:
+    """The services on a server that notes every operation."""
+
+    def __init__(self, server: Server) -> None:
+        self.home: House = house(server)
+        self.companies = Companies(server, self.home.claims, self.home.catalog, self.home.persons)
+        self.company = ""
+        self.emblem = ""
+        self._db = server._driver.client[server._name]
+
+    async def reads(self, *work: Awaitable[Any]) -> list[Read]:
+        """Return what the server did for some work, one after the other."""
+        await self._db.command("profile", 0)
+        await self._db.system.profile.drop()
+        await self._db.command("profile", 2)
+        for one in work:
+            await one
+        await self._db.command("profile", 0)
+        found = await self._db.system.profile.find({"planSummary": {"$exists": True}}).to_list(None)
+        return [
+            Read(
+                one["ns"].partition(".")[2],
+                one["planSummary"],
+                one["keysExamined"],
+                one["docsExamined"],
+                one.get("hasSortStage", False),
+            )
+            for one in found
+            if "system.profile" not in one["ns"]
+        ]
+
+    async def page(
+        self, wanted: dict[str, Any] | None, search: str | None, by: str, *, pages: int = 1
+    ) -> tuple[list[Read], Read]:
+        """Return what was read for the last of some pages of persons: all of it, and the page itself."""
+        persons, part = self.home.persons, Slice(LIMIT)
+        order = await persons.order(OURS, By(by, attribute="age" if by == lists.CUSTOM_ATTRIBUTE else None))
+        query = await persons.query(OURS, wanted, search)
+        for _ in range(pages - 1):
+            last = (await persons.page(OURS, query, part, order)).items[-1]
+            part = Slice(LIMIT, order.position(last))
+        found = await self.reads(persons.page(OURS, query, part, order))
+        return found, found[-1]
+
+
+def keys_of(index: Sort) -> str:
+    """Return how the profiler names an index; that of attributes by the path of one, which is shortened here."""
+    return "{ $_path: 1, a." if index == BY_VALUE else f"{{ {', '.join(f'{name}: {way}' for name, way in index)} }}"
+
+
+@pytest.fixture(scope="module")
+async def profiled(mongo: RealMongo) -> AsyncIterator[Profiled]:
+    """Give the services on a real MongoDB with both accounts."""
+    if mongo.missing:
+        pytest.skip(mongo.missing)
+    server = await Server.connect(await mongo.url(), "test_explain")
+    await server.drop()
+    await server.ensure(INDEXES)
+    one = Profiled(server)
+    for account in PERSONS:
+        await filled(one, server, account)
+    yield one
+    await server.drop()
+    await server.close()
+
+
+async def filled(one: Profiled, server: Server, account: str) -> None:
+    """Fill an account; of ours the company and the tag of companies are noted."""
+    catalog, now = one.home.catalog, clock.now()
+    tags = [(await catalog.create_tag(account, name)).id for name in ("common", "rare", "emblem")]
+    kinds = {"age": "INTEGER", "plan": "STRING"}
+    for name, type_ in kinds.items():
+        await catalog.define_attribute(account, AttributeDefinition(ids.new("att"), "PERSON", name, type_, now))
+    known = await catalog.fresh(account)
+    attributes = [known.attributes_by_name["PERSON", name].id for name in kinds]
+    made = [
+        Company(ids.new("com"), account, known, f"Acme {i}", [f"s{account}{i}"], now, now, "API", "API")
+        for i in range(50)
+    ]
+    made[0].tag_ids = [tags[2]]
+    await server.insert("companies", [kept for kept in map(company_store.document, made) if kept])
+    people = [person(account, known, at, (tags, attributes, made[0].id)) for at in range(PERSONS[account])]
+    await server.insert("persons", [store.document(each) for each in people])
+    await one.home.timeline.record([event(each, at) for at, each in enumerate(people)])
+    if account == OURS:
+        one.company = made[0].id
+
+
+def person(account: str, catalog: Catalog, at: int, given: tuple[list[str], list[str], str]) -> Person:
+    """Make one: every second is common, the first three rare, the fourth to the eighth are of the company."""
+    (common, rare, _), (age, level), company = given
+    then = clock.now() - timedelta(days=400) + timedelta(minutes=at)
+    one = Person(ids.new("per"), account, "CUSTOMER", catalog, then, then, "API", "API", [f"{account}-{at}"])
+    one.external_id, one.first_name, one.last_name = f"crm-{at}", "Ann", f"Name{at % 7}"
+    one.emails, one.phones = [EmailContact(f"ann.{at}@example.com")], [PhoneContact(f"4366000{at:05d}")]
+    one.tag_ids = [tag for tag, has in ((common, at % 2), (rare, at < 3)) if has]
+    one.memberships = [Membership(company)] if 3 <= at < 8 else []
+    one.values = {age: at, level: "Gold" if at else "Platinum"}
+    return one
+
+
+def event(of: Person, at: int) -> Event:
+    """Make an event of a person."""
+    return Event(
+        f"{of.subjects[0]}:{at}", of.account, of.subjects[0], "personCreated", of.created_at, of.created_at, "API"
+    )
+
+
+def attribute(name: str, **how: Any) -> dict[str, Any]:
+    """Write a filter on an attribute."""
+    return {"customAttribute": {"name": name, **how}}
+
+
+COMMON, RARE = {"tags": {"has": "common"}}, {"tags": {"has": "rare"}}
+COMPANY = {"companyId": "the company"}
+# filter, search, order: the index that the page rides, the most keys that it may look at, whether it is sorted.
+Case = tuple[dict[str, Any] | None, str | None, str, Sort, int, bool]
+CASES: list[Case] = [
+    (None, None, "CREATED_AT", store.BY_CREATION, PAGE, False),
+    (None, None, "UPDATED_AT", store.BY_UPDATE, PAGE, False),
+    (None, None, "FIRST_NAME", store.BY_FIRST_NAME, PAGE, False),
+    (None, None, "LAST_NAME", store.BY_LAST_NAME, PAGE, False),
+    (COMMON, None, "CREATED_AT", store.BY_TAG, PAGE, False),
+    (COMMON, None, "UPDATED_AT", store.BY_UPDATE, HALF, False),
+    (COMMON, None, "LAST_NAME", store.BY_LAST_NAME, HALF, False),
+    (RARE, None, "CREATED_AT", store.BY_TAG, 3, False),
+    (RARE, None, "FIRST_NAME", store.BY_TAG, 3, True),
+    ({"tags": {"hasAny": ["rare", "nobody"]}}, None, "UPDATED_AT", store.BY_TAG, 3, True),
+    ({"tags": {"hasAll": ["common", "rare"]}}, None, "CREATED_AT", store.BY_TAG, 3, False),
+    ({"tags": {"hasAll": ["common", "rare"]}}, None, "LAST_NAME", store.BY_TAG, 3, True),
+    (COMPANY, None, "LAST_NAME", store.BY_COMPANY, 5, True),
+    ({**COMMON, **COMPANY}, None, "CREATED_AT", store.BY_COMPANY, 5, True),
+    (None, "ann.12@", "CREATED_AT", store.BY_WORD, 20, True),
+    (None, "436600000012", "UPDATED_AT", store.BY_WORD, 2, True),
+    (None, "ann", "CREATED_AT", store.BY_CREATION, PAGE, False),
+    (None, "ann 436600000012", "CREATED_AT", store.BY_WORD, 2, True),
+    ({"email": {"eq": " Ann.7@example.com"}}, None, "CREATED_AT", store.BY_WORD, 1, True),
+    ({"phone": {"eq": "+43 66000 00007"}}, None, "LAST_NAME", store.BY_WORD, 1, True),
+    ({"externalId": {"in": ["crm-7", "crm-8"]}}, None, "CREATED_AT", store.BY_WORD, 3, True),
+    ({"ids": ["per_1", "per_2"]}, None, "LAST_NAME", BY_ID, 2, True),
+    (attribute("age", number={"eq": 7}), None, "CREATED_AT", BY_VALUE, 1, True),
+    (attribute("age", number={"gte": 7, "lt": 9}), None, "LAST_NAME", BY_VALUE, 3, True),
+    (attribute("age", number={"gte": 7}), None, "CREATED_AT", store.BY_CREATION, PAGE, False),
+    (attribute("plan", string={"eq": "PLATINUM"}), None, "UPDATED_AT", store.BY_WORD, 1, True),
+    (attribute("plan", string={"eq": "gold"}), None, "UPDATED_AT", store.BY_UPDATE, PAGE, False),
+    (attribute("plan", string={"contains": "at"}), None, "CREATED_AT", store.BY_CREATION, PERSONS[OURS], False),
+    ({"city": {"eq": "Wien"}}, None, "FIRST_NAME", store.BY_FIRST_NAME, PERSONS[OURS], False),
+    (None, None, "CUSTOM_ATTRIBUTE", store.BY_CREATION, PERSONS[OURS], True),
+    (COMMON, None, "CUSTOM_ATTRIBUTE", store.BY_TAG, PERSONS[OURS] // 2, True),
+    (RARE, None, "CUSTOM_ATTRIBUTE", store.BY_TAG, 3, True),
+]
+
+
+@pytest.fixture(autouse=True)
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a filter that finds thirty persons be a wide one: a test has no thousands."""
+    assert lists.NARROW_MATCHES > NARROW
+    monkeypatch.setattr(lists, "NARROW_MATCHES", NARROW)
+
+
+@pytest.mark.parametrize("case", CASES)
+async def test_a_page_rides_the_index_that_has_least_to_read(profiled: Profiled, case: Case) -> None:
+    """What finds little its own, anything else that of the order; what was asked before it looks at few keys alone."""
+    wanted, search, by, index, keys, sorts = case
+    wanted = {**wanted, "companyId": profiled.company} if wanted and "companyId" in wanted else wanted
+    *probes, page = (await profiled.page(wanted, search, by))[0]
+    assert page.indexes == {keys_of(index)}
+    assert (page.keys <= keys + 1, page.documents <= keys, page.sorts) == (True, True, sorts), page
+    for probe in probes:
+        # The server may look at a key of each word that begins alike.
+        assert (probe.documents, probe.keys <= 3 * NARROW) == (0, True), probe
+        assert probe.indexes != {"none"}
+
+
+@pytest.mark.parametrize("by", ["CREATED_AT", "UPDATED_AT", "FIRST_NAME", "LAST_NAME"])
+@pytest.mark.parametrize(("wanted", "keys"), [(None, PAGE + 1), (COMMON, HALF)])
+async def test_a_late_page_costs_what_the_first_costs(
+    profiled: Profiled, by: str, wanted: dict[str, Any] | None, keys: int
+) -> None:
+    """By keyset: nothing is passed over, not even those who tie with the last one."""
+    _, first = await profiled.page(wanted, None, by)
+    _, late = await profiled.page(wanted, None, by, pages=12)
+    assert late.indexes == first.indexes
+    for one in (first, late):
+        assert (one.sorts, one.keys <= keys, one.documents <= keys) == (False, True, True)
+
+
+async def test_several_indexes_are_joined_for_an_or(profiled: Profiled) -> None:
+    """Where each side finds little: both are looked up, and what they find is sorted."""
+    emblem = {"tags": {"has": "emblem"}}
+    for wanted in ({"or": [RARE, {"companyId": profiled.company}]}, {**emblem}):
+        _, page = await profiled.page(wanted, None, "LAST_NAME")
+        assert page.indexes == {keys_of(store.BY_TAG), keys_of(store.BY_COMPANY)}
+        assert (page.keys <= 10, page.documents <= 8, page.sorts) == (True, True, True)
+
+
+async def test_an_or_with_a_wide_side_is_walked_in_the_order(profiled: Profiled) -> None:
+    """Joining would sort half of the account."""
+    _, page = await profiled.page({"or": [RARE, COMMON]}, None, "LAST_NAME")
+    assert (page.indexes, page.sorts) == ({keys_of(store.BY_LAST_NAME)}, False)
+    assert page.keys <= HALF
+
+
+async def test_counts_look_at_keys_of_what_they_count(profiled: Profiled) -> None:
+    """Of everybody and of a tag without a single document."""
+    persons = profiled.home.persons
+    tag = (await profiled.home.catalog.of(OURS)).tags_by_name["common"].id
+    for query, index, keys in (
+        ({}, store.BY_CREATION, PERSONS[OURS]),
+        ({"tags": tag}, store.BY_TAG, PERSONS[OURS] // 2),
+        ({"companies.id": profiled.company}, store.BY_COMPANY, 5),
+    ):
+        (read,) = await profiled.reads(persons.count(OURS, query))
+        assert (read.indexes, read.documents, read.sorts) == ({keys_of(index)}, 0, False)
+        assert read.keys <= keys + 1
+    both = await persons.query(OURS, {"tags": {"hasAll": ["common", "rare"]}})
+    *_, read = await profiled.reads(persons.count(OURS, both))
+    assert (read.indexes, read.keys) == ({keys_of(store.BY_TAG)}, 3)
+
+
+async def test_members_timelines_and_activity_ride_their_indexes(profiled: Profiled) -> None:
+    """Forward, backward and behind a position, nothing is sorted and nobody else is looked at."""
+    persons, timeline = profiled.home.persons, profiled.home.timeline
+    at = (clock.millis(clock.now() - timedelta(days=399)), "zzz")
+    for part in (Slice(2), Slice(2, backward=True), Slice(2, at), Slice(2, at, backward=True)):
+        by_id = Slice(part.limit, part.position and ("per_1",), part.backward)
+        found = await profiled.reads(
+            persons.members(OURS, profiled.company, by_id),
+            timeline.of_subjects(OURS, [f"{OURS}-1"], EVERYTHING, part),
+            timeline.of_subjects(OURS, [f"{OURS}-1", f"{OURS}-2"], EVERYTHING, part),
+            timeline.of_account(OURS, EVERYTHING, part),
+        )
+        indexes = [store.BY_COMPANY, events.BY_SUBJECT, events.BY_SUBJECT, events.BY_ARRIVAL]
+        assert [one.indexes for one in found] == [{keys_of(index)} for index in indexes]
+        assert [one for one in found if one.sorts or one.keys > 6 or one.documents > 4] == []
+
+
+async def test_reads_by_key_are_by_id(profiled: Profiled) -> None:
+    """Persons, companies, claims and events."""
+    home = profiled.home
+    found = await profiled.reads(
+        home.persons.get(OURS, "per_1"),
+        home.persons.find_all(OURS, [Locator("email", "a@b.c"), Locator("phone", "4366000")]),
+        profiled.companies.get_all(OURS, [profiled.company]),
+        home.timeline.get(OURS, [f"{OURS}-1:1"]),
+    )
+    assert {one.collection for one in found} == {"persons", "claims", "companies", "events"}
+    assert [one for one in found if one.plan != "IDHACK" and one.indexes != {keys_of(BY_ID)}] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "by", "index", "keys"),
+    [
+        (None, "CREATED_AT", company_store.BY_CREATION, PAGE),
+        (None, "UPDATED_AT", company_store.BY_UPDATE, PAGE),
+        (None, "NAME", company_store.BY_NAME, PAGE),
+        ({"tags": {"has": "emblem"}}, "CREATED_AT", company_store.BY_TAG, 1),
+        ({"tags": {"has": "emblem"}}, "NAME", company_store.BY_TAG, 1),
+    ],
+)
+async def test_companies_are_listed_by_their_indexes(
+    profiled: Profiled, wanted: dict[str, Any] | None, by: str, index: Sort, keys: int
+) -> None:
+    """As persons are."""
+    companies = profiled.companies
+    order = await companies.order(OURS, By(by))
+    query = await companies.query(OURS, wanted)
+    *_, page = await profiled.reads(companies.page(OURS, Slice(LIMIT), query, order))
+    assert page.indexes == {keys_of(index)}
+    assert page.keys <= keys + 1
+
+
+async def test_catalogs_and_carriers_of_tags_are_read_by_account(profiled: Profiled) -> None:
+    """A definition of another account is not looked at."""
+    found = await profiled.reads(
+        profiled.home.catalog.fresh(OURS), profiled.home.persons.query(OURS, {"tags": {"has": "emblem"}})
+    )
+    assert {one.collection for one in found} == {"tags", "attributes", "eventTypes", "companies"}
+    assert [one for one in found if not one.plan.startswith("IXSCAN { account: 1") or one.documents > 3] == []
+
+
+async def test_a_deleted_tag_and_attribute_are_swept_by_their_indexes(profiled: Profiled) -> None:
+    """Of the one account alone."""
+    catalog = profiled.home.catalog
+    await catalog.create_tag(OURS, "passing")
+    await catalog.define_attribute(OURS, AttributeDefinition(ids.new("att"), "PERSON", "passing", "DATE", clock.now()))
+    await catalog.delete_tag(OURS, "passing")
+    await catalog.delete_attribute(OURS, "PERSON", "passing")
+    found = await profiled.reads(catalog.sweeps.sweep())
+    swept = [one for one in found if one.collection in {"persons", "companies"}]
+    assert [(one.indexes, one.documents) for one in swept] == [
+        ({keys_of(store.BY_TAG)}, 0),
+        ({keys_of(company_store.BY_TAG)}, 0),
+        ({keys_of(BY_VALUE)}, 0),
+    ]

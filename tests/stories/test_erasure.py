@@ -1,0 +1,147 @@
+"""Erasure: of a deleted person nothing is left that was theirs, in any collection, and nothing comes back."""
+
+from datetime import timedelta
+from typing import Any
+
+from app.catalog import sweeps
+from app.changes import erasure
+from app.core import clock
+from app.mongo.engine import Engine, Insert
+from app.mongo.indexes import INDEXES
+from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, Api
+
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
+CREATE = """mutation($input: CreatePersonInput!, $key: String) {
+  createPerson(input: $input, idempotencyKey: $key) { person { id } errors { code } }
+}"""
+MARK = "qvx"
+COLLECTIONS = (*INDEXES, "sweeps", "erased", "requests")
+ANN: dict[str, Any] = {
+    "externalId": f"{MARK}-1",
+    "firstName": f"{MARK}ann",
+    "lastName": f"{MARK}smith",
+    "address": f"{MARK} street 1",
+    "city": f"{MARK}ville",
+    "birthDate": "1987-06-05",
+    "emails": [{"address": f"{MARK}@example.com"}],
+    "phones": [{"number": "998877665544"}],
+    "customAttributes": {"note": f"{MARK} note", "list": [{"text": f"{MARK} item"}]},
+}
+TRACES = (MARK, "998877665544", "1987-06-05")
+
+
+async def prepared(api: Api) -> str:
+    """Make somebody with values everywhere; return the id."""
+    await api(ATTRIBUTE, input={"name": "note", "type": "STRING"})
+    await api(ATTRIBUTE, input={"name": "list", "type": "LIST", "itemFields": [{"name": "text", "type": "STRING"}]})
+    await api(DEFINE, input={"id": "seen", "title": "Seen", "fields": [{"name": "what", "type": "STRING"}]})
+    made = await api(CREATE, input=ANN, key="k")
+    assert made["errors"] == []
+    person = {"id": made["person"]["id"]}
+    await api(COMPANY, input={"name": "Acme"})
+    await api(LINK, company={"name": "Acme"}, persons=[person], role="buyer")
+    await api.track(event({"email": ANN["emails"][0]["address"]}), event(person, eventId="e2"))
+    return str(person["id"])
+
+
+def event(person: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """Write an event down."""
+    return {"person": person, "type": "seen", "eventId": "e1", "properties": {"what": f"{MARK} thing"}, **more}
+
+
+async def traces(engine: Engine) -> list[tuple[str, Any]]:
+    """Return where any value of the person is still to be found."""
+    kept = [(name, one) for name in COLLECTIONS for one in await engine.find(name, {})]
+    return [(name, one["_id"]) for name, one in kept if any(trace in str(one) for trace in TRACES)]
+
+
+async def test_no_value_is_left_in_any_collection(api: Api, engine: Engine) -> None:
+    """Profile, claims, events, records of idempotency keys; what stays is that there was somebody."""
+    person_id = await prepared(api)
+    assert {name for name, _ in await traces(engine)} == {"persons", "events", "requests"}
+    assert (await api(DELETE, by={"id": person_id}))["deletedIds"] == [person_id]
+    assert await traces(engine) == []
+    (tombstone,) = await engine.find("persons", {"_id": person_id})
+    assert set(tombstone) <= {
+        *("_id", "account", "type", "state", "createdAt", "updatedAt", "createdFrom", "modifiedFrom"),
+        *("version", "subjects", "first", "last"),
+    }
+    assert (tombstone["state"], tombstone["first"], tombstone["last"]) == ("deleted", "", "")
+    assert await engine.find("claims", {"owner": person_id}) == []
+
+
+async def test_the_key_of_an_erased_person_makes_nobody(api: Api) -> None:
+    """A late repetition of the call that made the person doesn't make them again."""
+    person_id = await prepared(api)
+    await api(DELETE, by={"id": person_id})
+    payload = await api(CREATE, input=ANN, key="k")
+    assert ([one["code"] for one in payload["errors"]], payload["person"]) == (["PERSON_NOT_FOUND"], None)
+
+
+async def test_events_that_are_sent_again_are_refused(api: Api) -> None:
+    """By id, and by each identifier even where they would make a person; others of the same identifier are taken."""
+    person_id = await prepared(api)
+    await api(DELETE, by={"id": person_id})
+    named = [{"email": f"{MARK.upper()}@example.com"}, {"phone": "+99 887 766 5544"}, {"externalId": f"{MARK}-1"}]
+    sent = [event(one, eventId=event_id, createPerson=True) for one in named for event_id in ("e1", "e2")]
+    found = await api.track(event({"id": person_id}), *sent)
+    assert {(one["status"], one["errors"][0]["code"]) for one in found} == {("REJECTED", "PERSON_NOT_FOUND")}
+    assert (await api("{ persons { totalCount } }"))["totalCount"] == 0
+    (new,) = await api.track(event(named[0], eventId="e3", createPerson=True))
+    assert new["status"] == "ACCEPTED"
+    assert {one["type"] for one in await api.events(named[0])} == {"seen", "personCreated"}
+    (again,) = await api.track(event(named[0], eventId="e1"))
+    assert again["status"] == "REJECTED"
+
+
+async def test_an_atomic_call_with_an_erased_event_writes_nothing(api: Api) -> None:
+    """Nor does it make a person."""
+    person_id = await prepared(api)
+    await api(DELETE, by={"id": person_id})
+    by = {"email": f"{MARK}@example.com"}
+    found = await api.track(event(by, eventId="new", createPerson=True), event(by, createPerson=True), atomic=True)
+    assert [one["status"] for one in found] == ["REJECTED"] * 2
+    assert (await api("{ persons { totalCount } }"))["totalCount"] == 0
+
+
+async def test_the_same_event_id_of_somebody_else_is_taken(api: Api) -> None:
+    """An id counts once per person."""
+    person_id = await prepared(api)
+    await api(DELETE, by={"id": person_id})
+    (found,) = await api.track(event({"email": "bob@example.com"}, createPerson=True))
+    assert found["status"] == "ACCEPTED"
+
+
+async def test_somebody_can_be_erased_twice(api: Api) -> None:
+    """The same identifier, the same event ids, another person in between."""
+    for _ in range(2):
+        made = await api(CREATE, input={"emails": ANN["emails"]})
+        await api(DEFINE, input={"id": "seen", "title": "Seen", "fields": [{"name": "what", "type": "STRING"}]})
+        await api.track(event({"id": made["person"]["id"]}))
+        assert (await api(DELETE, by={"id": made["person"]["id"]}))["errors"] == []
+
+
+async def test_an_event_that_arrives_behind_the_deletion_is_swept(api: Api, engine: Engine) -> None:
+    """Whoever had found the person before may write behind it; a minute later that is gone as well."""
+    person_id = await prepared(api)
+    (kept,) = await engine.find("events", {"type": "seen", "_id": {"$regex": ":e1$"}})
+    await api(DELETE, by={"id": person_id})
+    await engine.insert("events", [kept])
+    (noted,) = [one for one in await engine.find(sweeps.COLLECTION, {}) if one["kind"] == sweeps.EVENTS]
+    assert timedelta(0) < noted["due"] - clock.now() <= timedelta(seconds=sweeps.LATECOMERS_SECONDS)
+    sweeper = api.service.services.catalog.sweeps
+    await sweeper.sweep()
+    assert await traces(engine) != []
+    await engine.write(sweeps.COLLECTION, [Insert({**noted, "_id": "swp_now", "due": clock.now()})])
+    assert await sweeper.sweep() == 1
+    assert await traces(engine) == []
+    assert [one["type"] for one in await engine.find("events", {"person": person_id})] == ["personDeleted"]
+
+
+async def test_marks_of_erased_events_lapse(api: Api, engine: Engine) -> None:
+    """They are kept as long as an event may be sent late, and a day."""
+    person_id = await prepared(api)
+    await api(DELETE, by={"id": person_id})
+    kept = await engine.find(erasure.COLLECTION, {})
+    assert len(kept) == 6
+    assert {round((one["until"] - clock.now()) / timedelta(days=1)) for one in kept} == {31}
