@@ -64,7 +64,8 @@ async def track(variables: dict[str, Any]) -> dict[str, Any]:
     return {"trackEvents": {"results": [{"status": "ACCEPTED"}]}}
 
 
-OPERATIONS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
+Operations = dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
+OPERATIONS: Operations = {
     "Person": person,
     "Persons": persons,
     "Create": create,
@@ -73,6 +74,11 @@ OPERATIONS: dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]] = {
 
 
 async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """Serve one request."""
+    await serve(OPERATIONS, scope, receive, send)
+
+
+async def serve(operations: Operations, scope: dict[str, Any], receive: Any, send: Any) -> None:
     """Serve one request; any path but POST answers empty, which is enough to be found ready."""
     if scope["type"] != "http":
         return
@@ -83,7 +89,7 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
         more = message.get("more_body", False)
     if body:
         request = orjson.loads(body)
-        data = {"data": await OPERATIONS[request["operationName"]](request.get("variables") or {})}
+        data = {"data": await operations[request["operationName"]](request.get("variables") or {})}
         body = orjson.dumps(data, option=orjson.OPT_UTC_Z)
     length = (b"content-length", str(len(body)).encode())
     await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, length]})

@@ -59,6 +59,11 @@ class Child:
         """Return the bytes of memory in use."""
         return sum(process.memory_info().rss for process in self.family())
 
+    def peak(self) -> int:
+        """Return the most bytes of memory that were ever in use, as the kernel kept count of it."""
+        lines = [Path(f"/proc/{process.pid}/status").read_text() for process in self.family()]
+        return sum(int(text.split("VmHWM:")[1].split()[0]) for text in lines) * 1024
+
     def stop(self) -> None:
         """End the process, by force where asking does not help."""
         if self.process.poll() is None:
@@ -105,13 +110,14 @@ def mongod_binary() -> str:
     return os.environ.get("PROFILES_MONGOD") or shutil.which("mongod") or str(packaged)
 
 
-def start_mongod(home: Path) -> Child:
+def start_mongod(home: Path, *, cache_gigabytes: int = 1) -> Child:
     """Start a private replica set of one and wait until it takes writes."""
     port = free_port()
     data = home / "data"
     data.mkdir()
     command = [mongod_binary(), "--dbpath", str(data), "--port", str(port), "--replSet", "bench"]
-    command += ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "1", "--quiet"]
+    command += ["--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
+    command += ["--wiredTigerCacheSizeGB", str(cache_gigabytes)]
     child = launch("mongod", command, port, STORE_CORE, home, {})
     try:
         with MongoClient(
@@ -144,14 +150,15 @@ def server_command(name: str, port: int) -> list[str]:
     return [sys.executable, "-m", "uvicorn", f"benchmarks.{name}:app", "--port", str(port), *quiet]
 
 
-def start_server(name: str, mongod: Child, home: Path) -> Child:
+def start_server(name: str, mongod: Child, home: Path, database: str | None = None) -> Child:
     """Start one of the servers on its own database and wait until it is ready."""
     port = free_port()
     prefix = "PROFILES" if name == "ours" else "BENCH"
-    env = {f"{prefix}_MONGO_URL": mongo_url(mongod), f"{prefix}_MONGO_DATABASE": f"bench_{name}"}
+    database = database or f"bench_{name}"
+    env = {f"{prefix}_MONGO_URL": mongo_url(mongod), f"{prefix}_MONGO_DATABASE": database}
     if name == "ours":
         env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": "0", "PROFILES_LOG": "json"}
-    child = launch(name, server_command(name, port), port, SERVER_CORE, home, env)
+    child = launch(database, server_command(name, port), port, SERVER_CORE, home, env)
     until = time.monotonic() + START_SECONDS
     while not ready(name, port):
         if child.process.poll() is not None or time.monotonic() > until:

@@ -1,14 +1,14 @@
 """Rounds to figures: medians per cell, a Markdown table, and the ratios of CPU per request round by round."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any
 
-HEADER = (
-    "| operation | callers | server | requests/s | p50 ms | p99 ms | CPU µs/request | server core % "
-    "| load core % | mongod µs/request | RSS MB | failed |"
-)
+HEADER = ("operation", "callers", "server", "requests/s", "p50 ms", "p99 ms", "CPU µs/request")
+HEADER += ("server core %", "load core %", "mongod µs/request", "RSS MB", "failed")
+BATCH_HEADER = ("operation", "callers", "server", "rows/s", "p50 ms of a call", "CPU µs/row", "mongod µs/row")
+BATCH_HEADER += ("server core %", "load core %", "RSS MB", "failed")
 RATIO_CALLERS = 32
 
 
@@ -33,12 +33,13 @@ class Round:
 
 @dataclass(slots=True)
 class Cell:
-    """All rounds of one server at one operation and concurrency."""
+    """All rounds of one server at one operation and concurrency; `rows` are those that one request carries."""
 
     operation: str
     callers: int
     server: str
-    rounds: list[Round]
+    rounds: list[Round] = field(default_factory=list)
+    rows: int = 1
 
     def middle(self, name: str) -> float:
         """Return the median of a figure over the rounds."""
@@ -54,24 +55,40 @@ def percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * share))] if ordered else 0.0
 
 
+def grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
 def table(cells: Iterable[Cell]) -> str:
     """Return the Markdown table of all cells."""
-    lines = [HEADER, "|" + " --- |" * HEADER.count(" | ") + " --- |"]
-    for cell in cells:
-        m = cell.middle
-        lines.append(
-            f"| {cell.operation} | {cell.callers} | {cell.server} | {m('rate'):,.0f} | {m('p50'):.2f} | {m('p99'):.2f} "
-            f"| {m('cpu'):,.0f} | {m('busy'):.0f} | {m('load'):.0f} "
-            f"| {m('store'):,.0f} | {m('rss'):.0f} | {cell.failed()} |"
-        )
-    return "\n".join(lines)
+    return grid(HEADER, map(_row, cells))
+
+
+def _row(cell: Cell) -> list[object]:
+    m = cell.middle
+    times = (f"{m('rate'):,.0f}", f"{m('p50'):.2f}", f"{m('p99'):.2f}", f"{m('cpu'):,.0f}")
+    shares = (f"{m('busy'):.0f}", f"{m('load'):.0f}", f"{m('store'):,.0f}", f"{m('rss'):.0f}")
+    return [cell.operation, cell.callers, cell.server, *times, *shares, cell.failed()]
+
+
+def batch_table(cells: Iterable[Cell]) -> str:
+    """Return the Markdown table of cells whose requests carry many rows: rates and CPU are of one row."""
+    return grid(BATCH_HEADER, map(_batch_row, cells))
+
+
+def _batch_row(cell: Cell) -> list[object]:
+    m, rows = cell.middle, cell.rows
+    times = (f"{m('rate') * rows:,.0f}", f"{m('p50'):,.0f}", f"{m('cpu') / rows:,.1f}", f"{m('store') / rows:,.1f}")
+    shares = (f"{m('busy'):.0f}", f"{m('load'):.0f}", f"{m('rss'):.0f}")
+    return [cell.operation, cell.callers, cell.server, *times, *shares, cell.failed()]
 
 
 def ratio(cells: Sequence[Cell], operation: str, other: str) -> float | None:
     """Return the median over the rounds of CPU(other) / CPU(ours) at 32 callers, or None where one is missing."""
-    at = {c.server: c.rounds for c in cells if c.operation == operation and c.callers == RATIO_CALLERS}
-    pairs = [(a.cpu, b.cpu) for a, b in zip(at.get(other, []), at.get("ours", []), strict=False) if b.cpu]
-    return median(a / b for a, b in pairs) if pairs else None
+    at = {c.server: c for c in cells if c.operation == operation and c.callers == RATIO_CALLERS}
+    return over([at[other], at["ours"]], "cpu") if {other, "ours"} <= at.keys() else None
 
 
 def ratios(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
@@ -82,13 +99,39 @@ def ratios(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
 
 def ratio_table(cells: Sequence[Cell]) -> str:
     """Return the Markdown table of ratios."""
-    lines = [f"| CPU per request, {RATIO_CALLERS} callers | plain / ours | limit / ours |", "| --- | --- | --- |"]
-    for name, found in ratios(cells).items():
-        shown = [f"{value:.2f}" if value else "-" for value in found.values()]
-        lines.append(f"| {name} | {' | '.join(shown)} |")
-    return "\n".join(lines)
+    header = (f"CPU per request, {RATIO_CALLERS} callers", "plain / ours", "limit / ours")
+    shown = ([name, *(f"{one:.2f}" if one else "-" for one in of.values())] for name, of in ratios(cells).items())
+    return grid(header, shown)
 
 
-def as_json(cells: Sequence[Cell], settings: dict[str, Any]) -> dict[str, Any]:
+def as_json(cells: Sequence[Cell], settings: dict[str, Any], **more: Any) -> dict[str, Any]:
     """Return everything for a file, rounds included."""
-    return {"settings": settings, "cells": [asdict(cell) for cell in cells], "ratios": ratios(cells)}
+    return {"settings": settings, "cells": [asdict(cell) for cell in cells], **more}
+
+
+def over(cells: Sequence[Cell], name: str) -> float:
+    """Return the median over the rounds of a figure of the first of two cells by that of the second; 0 of none."""
+    first, second = (cell.rounds for cell in cells)
+    pairs = [(getattr(a, name), getattr(b, name)) for a, b in zip(first, second, strict=True)]
+    return median([a / b for a, b in pairs if b] or [0.0])
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """A figure and what it should be: at most, or with `floor` at least, `bound`."""
+
+    what: str
+    value: float
+    bound: float
+    floor: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether it is."""
+        return self.value >= self.bound if self.floor else self.value <= self.bound
+
+    def line(self) -> str:
+        """Return it as a sentence."""
+        sign, shown = ("≥" if self.floor else "≤"), (",.0f" if self.bound >= 10 else ".2f")
+        verdict = "met" if self.met else "not met"
+        return f"{self.what}: {self.value:{shown}} (aim {sign} {self.bound:,g}): {verdict}"

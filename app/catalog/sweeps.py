@@ -6,13 +6,15 @@ What is to be swept is invisible already. A sweep that is done twice, or by two 
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from app.catalog.narrow import BY_VALUE
 from app.catalog.values import token_prefix
 from app.core import clock, ids
 from app.core.errors import Fault
-from app.mongo.engine import Delete, Document, Engine, Insert, Update, Write
+from app.mongo.engine import Delete, Document, Engine, Insert, Sort, Update, Write
 
 COLLECTION = "sweeps"
 SWEEP_DOCUMENTS = 1000
@@ -20,6 +22,11 @@ SWEEPS_AT_ONCE = 100
 LOOK_SECONDS = 30.0
 # Longer than any call may take: what was under way when a person was deleted has arrived by then.
 LATECOMERS_SECONDS = 60
+
+# The indexes of collections that other rooms keep; see `mongo/indexes.py`.
+BY_SUBJECT: Sort = (("subject", 1), ("at", 1), ("_id", 1))
+PERSONS_BY_TAG: Sort = (("account", 1), ("tags", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
+COMPANIES_BY_TAG: Sort = (("account", 1), ("tags", 1), ("createdAt", 1), ("_id", 1))
 
 TAG, PERSON_ATTRIBUTE, COMPANY_ATTRIBUTE, EVENTS = "tag", "personAttribute", "companyAttribute", "events"
 
@@ -31,18 +38,34 @@ def later(account: str, kind: str, what: Sequence[str], *, seconds: int = 0) -> 
     return Insert({"_id": ids.new("swp", now), "account": account, "kind": kind, "what": list(what), "due": due})
 
 
-def _parts(kept: Document) -> list[tuple[str, Mapping[str, Any], Mapping[str, Any] | None]]:
-    """Return the collections of a sweep, each with what it finds and what becomes of that; None: it goes."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A collection to sweep: what is found there, and what becomes of it; None: it goes.
+
+    `index` leads to it; without one the whole collection is passed once, in the order of ids.
+    """
+
+    collection: str
+    found: Mapping[str, Any]
+    change: Mapping[str, Any] | None
+    index: Sort | None = None
+
+
+def _parts(kept: Document) -> list[Part]:
     what = kept["what"]
     if kept["kind"] == EVENTS:
-        return [("events", {"subject": {"$in": what}, "type": {"$nin": ["personDeleted", "companyDeleted"]}}, None)]
+        found = {"subject": {"$in": what}, "type": {"$nin": ["personDeleted", "companyDeleted"]}}
+        return [Part("events", found, None, BY_SUBJECT)]
     if kept["kind"] == TAG:
-        found = {"tags": what[0]}
-        return [(one, found, {"$pull": found}) for one in ("persons", "companies")]
+        tagged = {"tags": what[0]}
+        indexes = {"persons": PERSONS_BY_TAG, "companies": COMPANIES_BY_TAG}
+        return [Part(one, tagged, {"$pull": tagged}, index) for one, index in indexes.items()]
     definition, field = what
     collection = "persons" if kept["kind"] == PERSON_ATTRIBUTE else "companies"
     words = {"words": {"$regex": f"^{token_prefix(definition)}"}}
-    return [(collection, {field: {"$exists": True}}, {"$unset": {field: ""}, "$pull": words})]
+    # Lists stand in no index.
+    index = None if field.startswith("l.") else BY_VALUE
+    return [Part(collection, {field: {"$exists": True}}, {"$unset": {field: ""}, "$pull": words}, index)]
 
 
 class Sweeps:
@@ -74,17 +97,27 @@ class Sweeps:
             found = await self._engine.find(COLLECTION, due, sort=(("_id", 1),), limit=SWEEPS_AT_ONCE)
             for kept in found:
                 for part in _parts(kept):
-                    await self._clear(kept["account"], *part)
+                    await self._clear(kept["account"], part)
                 await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
             done += len(found)
             if len(found) < SWEEPS_AT_ONCE:
                 return done
 
-    async def _clear(
-        self, account: str, collection: str, found: Mapping[str, Any], change: Mapping[str, Any] | None
-    ) -> None:
-        where = {"account": account, **found}
-        while held := await self._engine.find(collection, where, projection={"_id": 1}, limit=SWEEP_DOCUMENTS):
+    async def _clear(self, account: str, part: Part) -> None:
+        """Clear a part bit by bit: what is cleared is found no more, or, without an index, lies behind."""
+        where: dict[str, Any] = {"account": account, **part.found}
+        sort: Sort | None = None if part.index else (("_id", 1),)
+        while held := await self._engine.find(
+            part.collection,
+            where,
+            projection={"_id": 1},
+            sort=sort,
+            limit=SWEEP_DOCUMENTS,
+            hint=part.index or sort,
+        ):
             these = {"_id": {"$in": [one["_id"] for one in held]}}
+            change = part.change
             write: Write = Delete(these, many=True) if change is None else Update(these, dict(change), many=True)
-            await self._engine.write(collection, [write])
+            await self._engine.write(part.collection, [write])
+            if sort:
+                where["_id"] = {"$gt": held[-1]["_id"]}

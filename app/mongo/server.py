@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, Self, TypeVar
 
-from pymongo import DeleteMany, DeleteOne, InsertOne, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import DeleteMany, DeleteOne, IndexModel, InsertOne, ReplaceOne, UpdateMany, UpdateOne
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -236,13 +236,14 @@ class Server:
         return follow(self._follower, self._name, collections, after)
 
     async def ensure(self, indexes: Mapping[str, Sequence[Sort]]) -> None:
-        """Create what is missing."""
+        """Create what is missing, however long that takes."""
+        # By the client without a deadline: a build that is given up begins anew at the next start, and never ends.
+        database = self._follower.client[self._name]
         for collection, wanted in indexes.items():
             there = await self.indexes(collection)
-            for keys in [one for one in wanted if list(one) not in there]:
-                lapse = {"expireAfterSeconds": 0} if list(keys) == list(LAPSE) else {}
+            if lacking := [_index(keys) for keys in wanted if list(keys) not in there]:
                 with _translated():
-                    await self._collection(collection).create_index(list(keys), **lapse)
+                    await database[collection].create_indexes(lacking)
 
     async def indexes(self, collection: str) -> list[Sort]:
         """Return the keys of what is there."""
@@ -323,6 +324,11 @@ async def _commit(session: Any, until: float) -> None:
                 raise
         else:
             return
+
+
+def _index(keys: Sort) -> IndexModel:
+    lapse = {"expireAfterSeconds": 0} if list(keys) == list(LAPSE) else {}
+    return IndexModel(list(keys), **lapse)
 
 
 def _counted(one: Write) -> tuple[bool, bool]:

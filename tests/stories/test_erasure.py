@@ -14,7 +14,8 @@ DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds err
 CREATE = """mutation($input: CreatePersonInput!, $key: String) {
   createPerson(input: $input, idempotencyKey: $key) { person { id } errors { code } }
 }"""
-MARK = "qvx"
+# Of letters that no id has.
+MARK = "oilu"
 COLLECTIONS = (*INDEXES, "sweeps", "erased", "requests")
 ANN: dict[str, Any] = {
     "externalId": f"{MARK}-1",
