@@ -71,6 +71,8 @@ class Catalog:
     events: dict[str, EventDefinition] = field(default_factory=dict)
     tags_by_name: dict[str, Tag] = field(default_factory=dict)
     attributes_by_name: dict[tuple[str, str], AttributeDefinition] = field(default_factory=dict)
+    # Of the last deletion that it knows of.
+    mark: str = ""
     # Ids still kept on documents whose definition is gone: seen once, never asked for again.
     gone: set[str] = field(default_factory=set)
 

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 from app.catalog import definitions, store
 from app.catalog.model import PERSON, AttributeDefinition, Catalog, EventDefinition, Tag
-from app.catalog.record import TAGS, tag_document
+from app.catalog.record import TAGS, mark_key, tag_document
 from app.catalog.standard import STANDARD
 from app.catalog.sweeps import COLLECTION as SWEEPS
-from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, later
+from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, twice
 from app.catalog.values import field_of
 from app.claims.model import Claim, key
 from app.claims.service import Claims, writes
@@ -34,6 +34,12 @@ def attribute_claim(account: str, target: str, name: str) -> str:
 def tag_claim(account: str, name: str) -> str:
     """Return the key that makes a tag's name the only one."""
     return key(account, TAG_CLAIM, caseless(name))
+
+
+def _marked(account: str) -> Replace:
+    """Return the write that tells every process, at its next change, that a definition is gone."""
+    mark = Claim(mark_key(account), account, ids.new("def"), "", clock.now())
+    return Replace({"_id": mark.key}, mark.document(), upsert=True)
 
 
 class CatalogService:
@@ -124,9 +130,9 @@ class CatalogService:
             raise Refused("TAG_NOT_FOUND", f"There is no tag {name}.", ("name",))
 
         async def work(unit: Unit) -> None:
-            await unit.write("claims", writes([], {tag_claim(account, tag.name): tag.id}))
+            await unit.write("claims", [*writes([], {tag_claim(account, tag.name): tag.id}), _marked(account)])
             await unit.write(TAGS, [Delete({"_id": tag.id})])
-            await unit.write(SWEEPS, [later(account, TAG, [tag.id])])
+            await unit.write(SWEEPS, twice(account, TAG, [tag.id]))
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)
@@ -168,9 +174,10 @@ class CatalogService:
         kind = PERSON_ATTRIBUTE if target == PERSON else COMPANY_ATTRIBUTE
 
         async def work(unit: Unit) -> None:
-            await unit.write("claims", writes([], {attribute_claim(account, target, found.name): found.id}))
+            claim = attribute_claim(account, target, found.name)
+            await unit.write("claims", [*writes([], {claim: found.id}), _marked(account)])
             await unit.write(store.ATTRIBUTES, [Delete({"_id": found.id})])
-            await unit.write(SWEEPS, [later(account, kind, [found.id, field_of(found)])])
+            await unit.write(SWEEPS, twice(account, kind, [found.id, field_of(found)]))
 
         await self._engine.unit(work)
         (await self.of(account)).drop(found.id)

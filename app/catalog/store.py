@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, Catalog, EventDefinition, EventField, ItemField, Tag
-from app.catalog.record import TAGS
+from app.catalog.record import TAGS, mark_key
+from app.claims.model import COLLECTION as CLAIMS
 from app.mongo.bound import Bound
 from app.mongo.engine import Document, Engine
 
@@ -73,6 +74,9 @@ def _field(item: dict[str, Any]) -> EventField:
 
 async def load(engine: Engine, account: str, into: Catalog) -> None:
     """Read all definitions of an account (index `account,_id` of each collection)."""
+    # The mark comes first: what is deleted meanwhile makes it old, never the other way about.
+    for mark in await Bound(engine, CLAIMS, account).find({"_id": mark_key(account)}):
+        into.mark = mark["owner"]
     for collection in COLLECTIONS:
         for document in await Bound(engine, collection, account).find({}):
             into.add(read(collection, document))

@@ -20,7 +20,7 @@ COLLECTION = "sweeps"
 SWEEP_DOCUMENTS = 1000
 SWEEPS_AT_ONCE = 100
 LOOK_SECONDS = 30.0
-# Longer than any call may take: what was under way when a person was deleted has arrived by then.
+# Longer than any call may take: what was under way when something was deleted has arrived by then.
 LATECOMERS_SECONDS = 60
 
 # The indexes of collections that other rooms keep; see `mongo/indexes.py`.
@@ -36,6 +36,11 @@ def later(account: str, kind: str, what: Sequence[str], *, seconds: int = 0) -> 
     now = clock.now()
     due = now + timedelta(seconds=seconds)
     return Insert({"_id": ids.new("swp", now), "account": account, "kind": kind, "what": list(what), "due": due})
+
+
+def twice(account: str, kind: str, what: Sequence[str]) -> list[Insert]:
+    """Return the writes that note a sweep for now, and another for what was under way."""
+    return [later(account, kind, what), later(account, kind, what, seconds=LATECOMERS_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True)

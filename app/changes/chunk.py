@@ -3,24 +3,28 @@
 A later change of a chunk sees what the earlier ones did; one that is refused leaves no trace.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from typing import Generic
 
+from app.catalog.record import mark_key
 from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.desk import Desk
-from app.changes.model import Ask, Effect, Kind, Outcome, P
+from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
 from app.changes.requests import COLLECTION as REQUESTS
 from app.changes.writing import writes_of
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import read as read_claim
-from app.core import clock
-from app.core.errors import Fault, unavailable
+from app.core import chance, clock
+from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
+BACKOFF_SECONDS = 0.005
+BACKOFF_SECONDS_MAX = 0.5
 MERGES_MAX = 50
 
 
@@ -41,15 +45,15 @@ class Chunk(Generic[P]):
 
     async def whole(self, asks: Sequence[Ask[P]]) -> list[Outcome[P]]:
         """Carry out all asks as one unit, or none: where one is refused, nothing is written. Raises UNAVAILABLE."""
-        for _ in range(COMMIT_TRIES):
+        for tried in range(COMMIT_TRIES):
             desk = await self._read(asks)
             outcomes = [planned(ask, desk) for ask in asks]
             if not all(isinstance(one, Effect) for one in outcomes):
-                return outcomes
+                return _unmade(outcomes)
             try:
                 return await self._settled(desk, outcomes)
             except (Clash, Stale, Conflict):
-                await self._renew(desk)
+                await self._renew(desk, tried)
         raise unavailable()
 
     async def _commit(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
@@ -61,7 +65,7 @@ class Chunk(Generic[P]):
             # Somebody else was faster: read again, in halves, so that one contended change doesn't hold up the rest.
             if tries <= 1:
                 return [unavailable()] * len(asks)
-            await self._renew(desk)
+            await self._renew(desk, COMMIT_TRIES - tries)
             if len(asks) == 1:
                 return await self._commit(asks, tries - 1)
             half = len(asks) // 2
@@ -91,32 +95,70 @@ class Chunk(Generic[P]):
                 held.add(tag)
         return outcomes
 
-    async def _renew(self, desk: Desk[P]) -> None:
+    async def _renew(self, desk: Desk[P], tried: int) -> None:
+        """Get ready for another try: with fresh definitions, and after a while by chance, so that all get on."""
+        if tried:
+            await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**tried)))
         for account in desk.catalogs:
             await self._catalog.fresh(account)
 
     async def _read(self, asks: Sequence[Ask[P]]) -> Desk[P]:
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
         desk: Desk[P] = Desk(self._kind, clock.now(), catalogs)
-        keys = dict.fromkeys(key for ask in asks for key in named_keys(ask))
-        if keys:
-            desk.claims = dict.fromkeys(keys)
-            for kept in await self._engine.find(CLAIMS, {"_id": {"$in": list(keys)}}):
-                desk.claims[kept["_id"]] = read_claim(kept)
-        if marks := list({ask.once.id for ask in asks if ask.once}):
-            desk.note_requests(await self._engine.find(REQUESTS, {"_id": {"$in": marks}}))
-        wanted = {key for ask in asks for one in (*ask.sought, *ask.others) if (key := desk.owner(ask.account, one))}
+        meant = [(ask.account, one) for ask in asks for one in (*ask.sought, *ask.others)]
+        ids = {one.value for _, one in meant if one.kind == "id"}
+        claims, requests, there, profiles = await asyncio.gather(
+            self._found(CLAIMS, {key for ask in asks for key in named_keys(ask)}),
+            self._found(REQUESTS, {ask.once.id for ask in asks if ask.once}),
+            self._guards([ask.guard for ask in asks if ask.guard]),
+            self._found(self._kind.collection, ids),
+        )
+        desk.claims = {kept["_id"]: read_claim(kept) for kept in claims}
+        desk.note_requests(requests)
+        desk.there = there
+        await self._update_catalogs(desk)
+        await self._load(desk, profiles)
+        wanted = {owner for account, one in meant if (owner := desk.owner(account, one))} - ids
         for _ in range(MERGES_MAX):
+            wanted |= {one.into for one in desk.profiles.values() if one.into and one.into not in desk.profiles}
             if not wanted:
                 break
-            await self._load(desk, await self._engine.find(self._kind.collection, {"_id": {"$in": list(wanted)}}))
-            wanted = {one.into for one in desk.profiles.values() if one.into and one.into not in desk.profiles}
+            await self._load(desk, await self._found(self._kind.collection, wanted))
+            wanted = set()
         return desk
 
+    async def _found(self, collection: str, keys: Collection[str]) -> list[Document]:
+        return await self._engine.find(collection, {"_id": {"$in": list(keys)}}) if keys else []
+
+    async def _guards(self, guards: Sequence[Guard]) -> set[str]:
+        found = []
+        for collection in {one.collection for one in guards}:
+            found += await self._found(collection, {one.id for one in guards if one.collection == collection})
+        return {kept["_id"] for kept in found}
+
+    async def _update_catalogs(self, desk: Desk[P]) -> None:
+        """Read catalogs again from which something was deleted since: the news of it may be late."""
+        for account, catalog in list(desk.catalogs.items()):
+            mark = desk.claims.get(mark_key(account))
+            if mark is not None and mark.owner != catalog.mark:
+                desk.catalogs[account] = await self._catalog.fresh(account)
+
     async def _load(self, desk: Desk[P], documents: Sequence[Document]) -> None:
-        for account, catalog in desk.catalogs.items():
+        for account, catalog in list(desk.catalogs.items()):
             mine = [kept for kept in documents if kept["account"] == account]
             if not catalog.fits(mine):
                 desk.catalogs[account] = await self._catalog.fitting(account, mine)
             for kept in mine:
                 desk.take_kept(kept)
+
+
+def _unmade(outcomes: Sequence[Outcome[P]]) -> list[Outcome[P]]:
+    """Return outcomes of which nothing happened: no refusal names an owner that would have been made."""
+    made = {one.after.id for one in outcomes if isinstance(one, Effect) and one.before is None}
+    return [_ownerless(one, made) if isinstance(one, Refusals) else one for one in outcomes]
+
+
+def _ownerless(refusals: Refusals, made: Collection[str]) -> Refusals:
+    return Refusals(
+        [Refused(one.code, one.message, one.path) if one.owner in made else one for one in refusals.refusals]
+    )

@@ -35,12 +35,17 @@ async def _certain(engine: Engine, kind: Kind[Any], profile_id: str, *, repair: 
     return await engine.unit(work)
 
 
+def _read(name: str, document: Document) -> Any:
+    # A sweep leaves values and words that it emptied: as good as nothing. An order needs even an empty text.
+    return document.get(name) or None if name in ("words", "a", "l") else document.get(name)
+
+
 def _changes(kind: Kind[Any], kept: Document) -> Document:
     """Return the update that makes a document what the service would write, empty where it is so already."""
     if kept.get("state", ACTIVE) != ACTIVE:
         return {}
     fresh = kind.document(kind.read(kept, Catalog(kept["account"]))) or kept
-    wrong = [name for name in DERIVED if fresh.get(name) != kept.get(name)]
+    wrong = [name for name in DERIVED if _read(name, fresh) != _read(name, kept)]
     put = {name: fresh[name] for name in wrong if name in fresh}
     gone = {name: "" for name in wrong if name not in fresh}
     return {**({"$set": put} if put else {}), **({"$unset": gone} if gone else {})}

@@ -31,6 +31,8 @@ class Desk(Generic[P]):
     # What a key brought before: the record as kept, or the effect of an earlier ask of this chunk.
     requests: dict[str, Document] = field(default_factory=dict)
     done: dict[str, tuple[str, Effect[P]]] = field(default_factory=dict)
+    # Of the guards of the asks, those that are there.
+    there: set[str] = field(default_factory=set)
     # Records that count no more, to be taken away before a new one is written.
     lapsed: dict[str, Document] = field(default_factory=dict)
 

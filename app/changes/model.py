@@ -1,6 +1,6 @@
 """What a change is: who asks for it, whom it means, and what it makes of a profile. All pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
@@ -76,6 +76,7 @@ class Effect(Generic[P]):
     events: list[Event] = field(default_factory=list)
     also: Sequence["Effect[P]"] = ()
     replayed: bool = False
+    guard: "Guard | None" = None
 
     def parts(self) -> "list[Effect[P]]":
         """Return itself and what it does to others."""
@@ -88,6 +89,23 @@ class Effect(Generic[P]):
         return self
 
 
+class Outdated(Refused):
+    """A change stands on definitions that are gone: it is to be checked again."""
+
+    def __init__(self) -> None:
+        words = "An attribute was deleted meanwhile."
+        super().__init__("UNKNOWN_ATTRIBUTE", words, ("customAttributes",))
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A document of another room that a change stands on: it is there when the change is committed, or `refusal`."""
+
+    collection: str
+    id: str
+    refusal: Refused
+
+
 class Change(Generic[P]):
     """A kind of change."""
 
@@ -96,6 +114,10 @@ class Change(Generic[P]):
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return the identifiers that it wants, each with where it stands in the input."""
         return ()
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes by whose definitions it was checked; None where it stands on no definition at all."""
+        return None
 
     def plan(self, held: P | None, scene: Scene) -> Effect[P]:
         """Return the effect on the profile that is meant, None for a new one; or refuse."""
@@ -120,7 +142,8 @@ class Ask(Generic[P]):
     """One change that somebody asks for; `origin` is stamped on what is written.
 
     `sought` says whom it may mean: the first that is owned counts; where it is empty, a new profile is made. `others`
-    are those that the plan looks up besides. `once` makes it happen once, however often it is asked for.
+    are those that the plan looks up besides. `once` makes it happen once, however often it is asked for; `guard` makes
+    it happen only while something else is there.
     """
 
     account: str
@@ -129,6 +152,7 @@ class Ask(Generic[P]):
     sought: Sequence[Locator] = ()
     others: Sequence[Locator] = ()
     once: Once | None = None
+    guard: Guard | None = None
 
 
 Outcome = Effect[P] | Refused | Refusals | Fault

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from app.catalog.model import Tag
+from app.catalog.record import mark_key
 from app.changes import requests
 from app.changes.desk import Desk
-from app.changes.model import Ask, Effect, Outcome, P, Path, Scene
+from app.changes.model import Ask, Effect, Outcome, Outdated, P, Path, Scene
 from app.core import clock, ids
 from app.core.errors import Refusals, Refused
 from app.core.text import caseless
@@ -15,7 +16,8 @@ from app.mongo.engine import Document
 def named_keys(ask: Ask[P]) -> list[str]:
     """Return the keys of all claims that must be known before an ask is planned."""
     named = [one for one, _ in ask.change.named()]
-    return [one.claim(ask.account) for one in dict.fromkeys((*ask.sought, *ask.others, *named)) if one.kind != "id"]
+    keys = [one.claim(ask.account) for one in dict.fromkeys((*ask.sought, *ask.others, *named)) if one.kind != "id"]
+    return keys if ask.change.definitions() is None else [*keys, mark_key(ask.account)]
 
 
 def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
@@ -23,12 +25,14 @@ def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
     try:
         if ask.once and (before := _replayed(ask, desk)):
             return before
+        _refuse_ungrounded(ask, desk)
         new: dict[tuple[str, str], Tag] = {}
         meant = next(filter(None, (desk.find(ask.account, one) for one in ask.sought)), None)
         effect = ask.change.plan(meant, _scene(ask, desk, new))
         if effect.changed:
             held = [desk.kind.claims(one.after) for one in effect.parts()]
             _refuse_taken(ask, effect, held, desk)
+            effect.guard = ask.guard
             desk.take_in(effect, held)
             desk.tags.update(new)
     except (Refused, Refusals) as refused:
@@ -36,6 +40,15 @@ def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
     if ask.once:
         desk.done[ask.once.id] = ask.once.input, effect
     return effect
+
+
+def _refuse_ungrounded(ask: Ask[P], desk: Desk[P]) -> None:
+    """Refuse what stands on something that is gone."""
+    known = desk.catalogs[ask.account].attributes
+    if any(one not in known for one in ask.change.definitions() or ()):
+        raise Outdated
+    if ask.guard and ask.guard.id not in desk.there:
+        raise ask.guard.refusal
 
 
 def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene:

@@ -36,6 +36,7 @@ def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
         (desk.kind.collection, _profiles(desk, first, last)),
         (EVENTS, _events(desk, events)),
         (requests.COLLECTION, _requests(desk)),
+        *_guarded(desk, effects),
         (sweeps.COLLECTION, [_swept(one) for one in desk.gone()]),
     ]
     return [group for group in groups if group[1]]
@@ -67,6 +68,16 @@ def _claims(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> li
         taken.append(Claim(tag_claim(account, tag.name), account, tag.id, tag.id, tag.created_at))
     # What is let go comes first, so that another profile of the chunk may take it.
     return [*gone, *writes(taken, {})]
+
+
+def _guarded(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+    """Return the writes that hold on to guards: who takes one away meets them, or they find it gone."""
+    guards = {one.guard.id: one.guard for one in effects if one.guard}
+    touched: dict[str, list[Write]] = {}
+    for guard in guards.values():
+        held = Update({"_id": guard.id}, {"$set": {"touched": desk.now}}, must=True)
+        touched.setdefault(guard.collection, []).append(held)
+    return list(touched.items())
 
 
 def _swept(one: P) -> Write:

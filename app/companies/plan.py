@@ -1,6 +1,6 @@
 """What a change makes of a company: the company after it, and the events that tell it. All pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from app.catalog.checks import Listing
@@ -61,6 +61,10 @@ class Create(CompanyChange):
         """Return what the wish names."""
         return self.wish.places()
 
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
+
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:  # noqa: ARG002 - there is none yet
         """Return the new company and its first event."""
         if "name" not in self.wish.scalars:
@@ -92,6 +96,10 @@ class Update(CompanyChange):
         """Return what the wish names."""
         return self.wish.places()
 
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
+
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:
         """Return the changed company."""
         before = checked(held, self.expected)
@@ -111,6 +119,10 @@ class Upsert(CompanyChange):
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return what the wish names."""
         return self.wish.places()
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
 
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:
         """Return the effect; refuses a row whose external id is another than that of who has its name or domain."""

@@ -1,27 +1,26 @@
 """What can be done with companies: find, page, create, change, delete. Each change and its event are one unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
 from app.catalog.model import COMPANY
 from app.catalog.service import CatalogService
-from app.changes.chunk import CHUNK_CHANGES, Chunk
-from app.changes.model import Ask, Change, Effect, Impossible, Outcome
+from app.changes.model import Ask
 from app.changes.requests import Once
 from app.changes.rows import Row, bounded, rows
-from app.changes.wishes import wishes
+from app.changes.service import Changes, settled, wanted
 from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies import filters, lists, store
 from app.companies.model import Company, sought
-from app.companies.plan import Create, Merge, Remove, Update, Upsert
+from app.companies.plan import CompanyChange, Create, Merge, Remove, Update, Upsert
 from app.companies.wish import Given, Wish, check
 from app.core.actor import Actor
 from app.core.errors import Refusals
 from app.core.pages import Page, Slice
-from app.mongo.chunk import Chunks
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 
@@ -46,8 +45,7 @@ class Companies:
         self._members = members
         self._reads = Reads(engine, store.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
-        self._chunk = Chunk(engine, catalog, store.KIND)
-        self._chunks: Chunks[Ask[Company], Outcome[Company]] = Chunks(self._chunk.run, limit=CHUNK_CHANGES)
+        self._changes = Changes(engine, catalog, store.KIND)
 
     async def get(self, account: str, company_id: str) -> Company | None:
         """Return the company of an id, None for an unknown or foreign one."""
@@ -120,20 +118,13 @@ class Companies:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Company:
         """Make a company; refuses a taken name, domain or external id, and a missing name."""
-        (wish,) = await self._wishes(actor.account, (given,))
-        if isinstance(wish, Refusals) and once is None:
-            raise wish
-        change: Change[Company] = Create(wish) if isinstance(wish, Wish) else Impossible(wish)
-        return (await self._one(Ask(actor.account, actor.origin, change, once=once))).after
+        return await self._wished(actor, given, Create, once=once)
 
     async def update(
         self, actor: Actor, by: Sequence[Locator], given: Given, *, expected: int | None = None
     ) -> Company:
         """Change a company: absent keeps, null clears."""
-        (wish,) = await self._wishes(actor.account, (given,))
-        if isinstance(wish, Refusals):
-            raise wish
-        return (await self._one(Ask(actor.account, actor.origin, Update(wish, expected), by))).after
+        return await self._wished(actor, given, partial(Update, expected=expected), by)
 
     async def upsert(self, actor: Actor, given: Sequence[Given], *, atomic: bool = False) -> list[Row[Company]]:
         """Return what became of each row, aligned; with `atomic` all of them happen, or none.
@@ -142,19 +133,17 @@ class Companies:
         NOT_MODIFIED when the same rows come again.
         """
         bounded(len(given), "companies")
-        asks = [
-            Ask(actor.account, actor.origin, Upsert(wish), wish.named())
-            if isinstance(wish, Wish)
-            else Ask(actor.account, actor.origin, Impossible[Company](wish))
-            for wish in await self._wishes(actor.account, given)
-        ]
-        done = await self._chunk.whole(asks) if atomic else await self._chunks.put_all(asks)
-        return rows(done, whole=atomic)
+
+        def ask(_: int, wish: Wish | Refusals) -> Ask[Company]:
+            sought_by = () if isinstance(wish, Refusals) else wish.named()
+            return Ask(actor.account, actor.origin, wanted(wish, Upsert), sought_by)
+
+        return rows(await self._changes.wished(actor.account, given, check, ask, whole=atomic), whole=atomic)
 
     async def delete(self, actor: Actor, company: Company) -> None:
         """Take the members off, then remove the company and its timeline in one unit; safe to repeat."""
         await self._members.leave_all(actor, company)
-        await self._one(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
+        await self._changes.one(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
         # Whoever joined meanwhile.
         await self._members.leave_all(actor, company)
 
@@ -166,17 +155,23 @@ class Companies:
         named = [locator for one in gone for locator in sought("id", one.id)]
         change = Merge([one.id for one in gone])
         ask = Ask(actor.account, actor.origin, change, (Locator("id", into.id),), named)
-        merged = (await self._one(ask)).after
+        merged = (await self._changes.one(ask)).after
         for one in gone:
             # Whoever joined meanwhile.
             await self._members.move_all(actor, one, into)
         return merged
 
-    async def _one(self, ask: Ask[Company]) -> Effect[Company]:
-        outcome = await self._chunks.put(ask)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+    async def _wished(
+        self,
+        actor: Actor,
+        given: Given,
+        make: Callable[[Wish], CompanyChange],
+        by: Sequence[Locator] = (),
+        *,
+        once: Once | None = None,
+    ) -> Company:
+        def ask(_: int, wish: Wish | Refusals) -> Ask[Company]:
+            return Ask(actor.account, actor.origin, wanted(wish, make), by, once=once)
 
-    async def _wishes(self, account: str, given: Sequence[Given]) -> list[Wish | Refusals]:
-        return await wishes(self._catalog, account, given, check)
+        (outcome,) = await self._changes.wished(actor.account, (given,), check, ask)
+        return settled(outcome).after

@@ -1,7 +1,7 @@
 """What a caller wants of a company, checked: every rule that needs no other profile. All pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,10 @@ class Wish:
             at = ("domains", part) if self.nested else ("domains",)
             found += [(Locator("company.domain", one), (*at, str(index))) for index, one in enumerate(given)]
         return found
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the ids of the attributes that it sets; None where it has neither attributes nor tags."""
+        return self.attributes if self.attributes or self.tags is not None else None
 
     def named(self) -> list[Locator]:
         """Return all identifiers that it names."""

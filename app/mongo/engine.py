@@ -33,12 +33,16 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """Apply an update document to the first match, or to all with `many`; finding none is no error."""
+    """Apply an update document to the first match, or to all with `many`.
+
+    Finding none is no error, but a `Stale` where one `must` be there.
+    """
 
     filter: Filter
     change: Document
     many: bool = False
     upsert: bool = False
+    must: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,7 @@ class Server:
     async def _bulk(self, collection: str, writes: Sequence[Write], session: Any) -> int:
         if not writes:
             return 0
-        must = sum(isinstance(one, Replace) and not one.upsert for one in writes)
+        must = sum(_must_match(one) for one in writes)
         gone = sum(isinstance(one, Delete) and one.must for one in writes)
         requests = [_request(one) for one in writes]
         try:
@@ -331,8 +331,12 @@ def _index(keys: Sort) -> IndexModel:
     return IndexModel(list(keys), **lapse)
 
 
-def _counted(one: Write) -> tuple[bool, bool]:
-    return isinstance(one, Update), isinstance(one, Delete) and one.must
+def _must_match(one: Write) -> bool:
+    return (isinstance(one, Replace) and not one.upsert) or (isinstance(one, Update) and one.must)
+
+
+def _counted(one: Write) -> tuple[type[Write], bool]:
+    return (Update if isinstance(one, Update) else Insert), isinstance(one, Delete | Update) and one.must
 
 
 def _request(one: Write) -> Any:

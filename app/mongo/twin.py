@@ -237,6 +237,8 @@ class TwinUnit:
             made = collection.update_one(dict(one.filter), one.change, upsert=True).upserted_id
             self._note(name, "insert", made, None, collection.find_one({"_id": made}))
             return 1
+        if one.must and not found:
+            raise Stale
         changed = 0
         for old in found:
             collection.update_one({"_id": old["_id"]}, one.change)

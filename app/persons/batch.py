@@ -6,19 +6,18 @@ from typing import Any
 
 from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, tag_name
 from app.changes.chunk import CHUNK_CHANGES
-from app.changes.model import Ask, Impossible
+from app.changes.model import Ask
 from app.changes.requests import Once, Requests
 from app.changes.rows import ROWS_MAX, UPDATED, Row, bounded, rows
 from app.claims.model import Locator
 from app.core.actor import Actor
-from app.core.errors import Refusals, Refused
+from app.core.errors import Refused
 from app.core.pages import Slice
 from app.mongo.engine import Engine
 from app.persons import lists
 from app.persons.model import Person
 from app.persons.plan import Update
 from app.persons.service import Persons
-from app.persons.upsert import Upsert
 from app.persons.wish import Given, Wish
 
 
@@ -54,11 +53,8 @@ class Batches:
         bounded(len(given), "persons")
         if once is not None:
             await self._requests.begin(actor.account, once)
-        asks = [
-            _ask(actor, wish, overwrite, once and once.row(index))
-            for index, wish in enumerate(await self._persons.wishes(actor.account, given))
-        ]
-        return rows(await self._persons.apply(asks, whole=atomic), whole=atomic)
+        done = await self._persons.upsert(actor, given, overwrite=overwrite, whole=atomic, once=once)
+        return rows(done, whole=atomic)
 
     async def tag(self, actor: Actor, ids: Sequence[str], change: Listing[str]) -> Tagged:
         """Add and remove tags of persons by id, at most ROWS_MAX, each for itself; who is unknown is refused alone."""
@@ -98,9 +94,3 @@ def _tags(change: Listing[str]) -> Wish:
     added = [checks.run(tag_name, name, at=("add", str(at))) for at, name in enumerate(change.add)]
     checks.settle()
     return Wish(tags=Listing(None, added, change.remove))
-
-
-def _ask(actor: Actor, wish: Wish | Refusals, overwrite: bool, once: Once | None) -> Ask[Person]:  # noqa: FBT001 - a row
-    if isinstance(wish, Refusals):
-        return Ask(actor.account, actor.origin, Impossible(wish), once=once)
-    return Ask(actor.account, actor.origin, Upsert(wish, overwrite), wish.named(), once=once)

@@ -1,6 +1,6 @@
 """Changes of the items of a LIST attribute: append, patch by id, take off. All pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ class Items(PersonChange):
 
     definition: AttributeDefinition
     rule: ItemsRule
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the list's own."""
+        return (self.definition.id,)
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person with the new list."""

@@ -1,6 +1,6 @@
 """What a change makes of a person: the person after it, claims taken and freed, the events that tell it. All pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -68,6 +68,10 @@ class Create(PersonChange):
         """Return what the wish names."""
         return self.wish.places()
 
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
+
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - there is none yet
         """Return the new person and its first event."""
         made = Person(
@@ -100,6 +104,10 @@ class Update(PersonChange):
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return what the wish names."""
         return self.wish.places()
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the changed person with one event for each thing that happened."""
@@ -261,13 +269,9 @@ class Link(PersonChange):
         new = Membership(self.company_id, role, primary)
         if new == held:
             return Effect(before, before, ())
-        others = [
-            replace(one, primary=False) if primary else one
-            for one in before.memberships
-            if one.company_id != self.company_id
-        ]
+        kept = [replace(one, primary=False) if primary and one is not held else one for one in before.memberships]
         after = successor(before, scene)
-        after.memberships = [*others, new]
+        after.memberships = [*kept, new] if held is None else [new if one is held else one for one in kept]
         effect = Effect(before, after, ("companies",))
         said = {"companyId": self.company_id, **({"role": role} if role else {})}
         effect.events.append(event(after, scene, "companyLinked", said))

@@ -8,10 +8,9 @@ from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
 from app.catalog.model import PERSON, AttributeDefinition
 from app.catalog.service import CatalogService
-from app.changes.chunk import CHUNK_CHANGES, Chunk
-from app.changes.model import ACTIVE, MERGED, Ask, Change, Effect, Impossible, Outcome
+from app.changes.model import ACTIVE, MERGED, Ask, Effect, Guard, Outcome, Outdated
 from app.changes.requests import Once
-from app.changes.wishes import wishes
+from app.changes.service import Changes, settled, wanted
 from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
@@ -20,16 +19,15 @@ from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
 from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
-from app.mongo.chunk import Chunks
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 from app.persons import filters, items, lists, store
-from app.persons.finder import Finder
+from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Person
 from app.persons.plan import Create, Link, Move, PersonChange, Remove, Unlink, Update
+from app.persons.upsert import Upsert
 from app.persons.wish import Given, Wish, check
 
-CHUNKS_IN_FLIGHT = 2
 MERGES_MAX = 50
 MEMBERS_AT_ONCE = 500
 
@@ -44,10 +42,7 @@ class Persons:
         self._reads = Reads(engine, store.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog)
-        self._chunk = Chunk(engine, catalog, store.KIND)
-        self._chunks: Chunks[Ask[Person], Outcome[Person]] = Chunks(
-            self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
-        )
+        self._changes = Changes(engine, catalog, store.KIND)
 
     # ------------------------------------------------------------ reading
 
@@ -132,7 +127,7 @@ class Persons:
     async def _inherited(self, account: str, tag_ids: Sequence[str]) -> shared.Inherited:
         carriers: dict[str, list[str]] = {}
         if tag_ids:
-            companies = Bound(self._engine, "companies", account)
+            companies = Bound(self._engine, COMPANIES, account)
             where, fields = {"tags": {"$in": list(tag_ids)}}, {"_id": 1, "tags": 1}
             for kept in await companies.find(where, projection=fields, hint=COMPANIES_BY_TAG):
                 for tag_id in kept["tags"]:
@@ -158,8 +153,7 @@ class Persons:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Person:
         """Make a person in one unit with its claims and its event; raises Refused or Refusals."""
-        change = await self._change(actor.account, given, Create, once)
-        return (await self._one(actor, change, once=once)).after
+        return (await self._wished(actor, given, Create, once=once)).after
 
     async def update(
         self,
@@ -173,8 +167,7 @@ class Persons:
     ) -> Person:
         """Change a person, or with `overwrite` empty what is absent; raises Refused or Refusals."""
         make = partial(Update, expected=expected, overwrite=overwrite)
-        change = await self._change(actor.account, given, make, once)
-        return (await self._one(actor, change, locator, once=once)).after
+        return (await self._wished(actor, given, make, (locator,), once=once)).after
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
@@ -182,8 +175,13 @@ class Persons:
 
     async def change_items(self, actor: Actor, locator: Locator, name: str, rule: items.ItemsRule) -> Person:
         """Change the items of a LIST attribute by a rule of `items`."""
-        definition = await self._list(actor.account, name)
-        return (await self._one(actor, items.Items(definition, rule), locator)).after
+        try:
+            definition = await self._list(actor.account, name)
+            return (await self._one(actor, items.Items(definition, rule), locator)).after
+        except Outdated:
+            # It was deleted meanwhile; there may be another one of that name.
+            definition = await self._list(actor.account, name)
+            return (await self._one(actor, items.Items(definition, rule), locator)).after
 
     async def link(self, actor: Actor, locators: Sequence[Locator], change: Link | Unlink) -> None:
         """Join or leave a company, all of them; an unknown person refuses the call before anything is written."""
@@ -192,7 +190,8 @@ class Persons:
         if missing:
             raise Refusals([Refused("PERSON_NOT_FOUND", "There is no such person.", ("persons", at)) for at in missing])
         ids = dict.fromkeys(person.id for person in found if person)
-        asks = [Ask(actor.account, actor.origin, change, (Locator("id", one),)) for one in ids]
+        guard = _there(change.company_id) if isinstance(change, Link) else None
+        asks = [Ask(actor.account, actor.origin, change, (Locator("id", one),), guard=guard) for one in ids]
         for outcome in await self.apply(asks):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -203,50 +202,62 @@ class Persons:
 
     async def move_all(self, actor: Actor, company: Company, into: Company) -> None:
         """Make every member of a company that goes away one of another; safe to repeat."""
-        await self._each_member(actor, company.id, Move(company.id, Link(into.id, into.subject)))
+        await self._each_member(actor, company.id, Move(company.id, Link(into.id, into.subject)), _there(into.id))
 
-    async def _each_member(self, actor: Actor, company_id: str, change: PersonChange) -> None:
+    async def _each_member(
+        self, actor: Actor, company_id: str, change: PersonChange, guard: Guard | None = None
+    ) -> None:
         """Carry out a change that ends a membership, until there are no more."""
         while True:
             page = await self.members(actor.account, company_id, Slice(MEMBERS_AT_ONCE))
             if not page.items:
                 return
-            asks = [Ask(actor.account, actor.origin, change, (Locator("id", one.id),)) for one in page.items]
+            locators = [Locator("id", one.id) for one in page.items]
+            asks = [Ask(actor.account, actor.origin, change, (one,), guard=guard) for one in locators]
             for outcome in await self.apply(asks):
                 # Who was deleted meanwhile is no member either.
                 if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
                     raise outcome
 
-    async def apply(self, asks: Sequence[Ask[Person]], *, whole: bool = False) -> Sequence[Outcome[Person] | Exception]:
-        """Carry out changes of any number of persons; each has its own outcome, aligned.
+    async def upsert(
+        self,
+        actor: Actor,
+        rows: Sequence[Given],
+        *,
+        overwrite: bool = False,
+        whole: bool = False,
+        once: Once | None = None,
+    ) -> Sequence[Outcome[Person] | Exception]:
+        """Make the person of each row, or change who has its identifiers; outcomes as those of `apply`."""
 
-        With `whole` they are one unit: where one is refused, nothing is written, whatever the other outcomes say.
-        """
-        return await self._chunk.whole(asks) if whole else await self._chunks.put_all(list(asks))
+        def ask(index: int, wish: Wish | Refusals) -> Ask[Person]:
+            change = wanted(wish, partial(Upsert, overwrite=overwrite))
+            sought = () if isinstance(wish, Refusals) else wish.named()
+            return Ask(actor.account, actor.origin, change, sought, once=once and once.row(index))
 
-    async def _one(
-        self, actor: Actor, change: Change[Person], locator: Locator | None = None, *, once: Once | None = None
+        return await self._changes.wished(actor.account, rows, check, ask, whole=whole)
+
+    async def apply(self, asks: Sequence[Ask[Person]]) -> Sequence[Outcome[Person] | Exception]:
+        """Carry out changes of any number of persons; each has its own outcome, aligned."""
+        return await self._changes.all(asks)
+
+    async def _wished(
+        self,
+        actor: Actor,
+        given: Given,
+        make: Callable[[Wish], PersonChange],
+        sought: Sequence[Locator] = (),
+        *,
+        once: Once | None = None,
     ) -> Effect[Person]:
-        sought = (locator,) if locator else ()
-        outcome = await self._chunks.put(Ask(actor.account, actor.origin, change, sought, once=once))
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        def ask(_: int, wish: Wish | Refusals) -> Ask[Person]:
+            return Ask(actor.account, actor.origin, wanted(wish, make), sought, once=once)
 
-    async def _change(
-        self, account: str, given: Given, make: Callable[[Wish], PersonChange], once: Once | None
-    ) -> Change[Person]:
-        """Return the change that is wanted; one that can't be is refused, unless it may have happened already."""
-        (wish,) = await self.wishes(account, (given,))
-        if isinstance(wish, Wish):
-            return make(wish)
-        if once is None:
-            raise wish
-        return Impossible(wish)
+        (outcome,) = await self._changes.wished(actor.account, (given,), check, ask)
+        return settled(outcome)
 
-    async def wishes(self, account: str, rows: Sequence[Given]) -> list[Wish | Refusals]:
-        """Return the checked wish of each row, or what is wrong with it."""
-        return await wishes(self._catalog, account, rows, check)
+    async def _one(self, actor: Actor, change: PersonChange, locator: Locator) -> Effect[Person]:
+        return await self._changes.one(Ask(actor.account, actor.origin, change, (locator,)))
 
     async def _list(self, account: str, name: str) -> AttributeDefinition:
         definition = (await self._catalog.of(account)).attribute(PERSON, name)
@@ -256,3 +267,8 @@ class Persons:
         if definition.type != "LIST":
             raise Refused("WRONG_ATTRIBUTE_TYPE", f"{definition.name} is no list.", ("attribute",))
         return definition
+
+
+def _there(company_id: str) -> Guard:
+    """Return what keeps a membership from outliving its company."""
+    return Guard(COMPANIES, company_id, Refused("COMPANY_NOT_FOUND", "There is no such company.", ("company",)))

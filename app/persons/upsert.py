@@ -1,6 +1,6 @@
 """Upserts: a row makes its person, or changes who has its identifiers. All pure."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,10 @@ class Upsert(PersonChange):
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return what the wish names."""
         return self.wish.places()
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the effect; refuses a row whose external id is another than that of who has its contact."""

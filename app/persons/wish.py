@@ -1,7 +1,7 @@
 """What a caller wants of a person, checked: every rule that needs no other profile. All pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +54,10 @@ class Wish:
         external_id = self.scalars.get("external_id")
         found = [(Locator("externalId", external_id), ("externalId",))] if external_id else []
         return found + [(Locator(kind, one.value), one.path) for kind, one in self.contacts()]
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the ids of the attributes that it sets; None where it has neither attributes nor tags."""
+        return self.attributes if self.attributes or self.tags is not None else None
 
     def named(self) -> list[Locator]:
         """Return all identifiers that it names."""

@@ -13,7 +13,7 @@ from app.core import clock, ids
 from app.core.errors import Refusals, Refused
 from app.core.pages import Slice
 from app.core.text import FORBIDDEN_IN_NAMES
-from app.mongo.engine import Engine
+from app.mongo.engine import Engine, Insert
 from app.persons import items
 from app.persons.lists import NEWEST, ORDERS
 from app.persons.plan import Link, Unlink
@@ -289,6 +289,7 @@ async def test_members_join_and_leave_a_company(home: House) -> None:
     """Both timelines tell it; a repeated link changes nothing; an unknown person refuses all."""
     ann, bob = await home.person("ann@example.com"), await home.person("bob@example.com")
     company, subject = ids.new("com"), ids.new("sub")
+    await home.engine.write("companies", [Insert({"_id": company, "account": "acc_1"})])
     both = [email("ann@example.com"), Locator("id", bob.id)]
     for _ in range(2):
         await home.persons.link(ACTOR, both, Link(company, subject, "buyer"))

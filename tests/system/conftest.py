@@ -1,12 +1,14 @@
 """Processes for the tests, none of which outlives its test."""
 
+import asyncio
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.mongo.real import RealMongo
+from tests.system.pair import Pair, opened
 from tests.system.process import Served
 
 Start = Callable[..., Served]
@@ -26,3 +28,21 @@ def start(tmp_path: Path, mongo: RealMongo) -> Iterator[Start]:
     yield begin
     for one in started:
         one.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
+    """Give two processes on one database; in the end the command finds nothing wrong either."""
+    home = tmp_path_factory.mktemp("races")
+    async with opened(mongo, home) as one:
+        yield one
+        assert await asyncio.to_thread(one.check, home) == "Nothing is wrong.\n"
+
+
+@pytest.fixture
+async def pair(both: Pair) -> AsyncIterator[Pair]:
+    """Give them with an empty account; whatever a test did, the audit finds nothing afterwards."""
+    await both.cleared()
+    await both.account()
+    yield both
+    assert await both.findings() == []

@@ -342,15 +342,6 @@ def attempt(state: State, verb: Callable[..., Any], *args: Any, **options: Any) 
     return result
 
 
-def wrong_alone(state: State, row: dict[str, Any]) -> list[Error]:
-    """Return what is wrong with a row in itself."""
-    try:
-        checked(state, row)
-    except Wrong as wrong:
-        return list(wrong.errors)
-    return []
-
-
 def upsert_all(
     state: State, rows: Sequence[dict[str, Any]], made: Sequence[str | None], *, full: bool, atomic: bool
 ) -> list[tuple[str, dict[str, Any] | None, list[Error]]]:
@@ -365,9 +356,6 @@ def upsert_all(
         except Wrong as wrong:
             results.append(("FAILED", None, list(wrong.errors)))
     if atomic and any(errors for _, _, errors in results):
-        # Where a row is wrong in itself, none is held against what there is.
-        alone = [wrong_alone(state, row) for row in rows]
-        found = alone if any(alone) else [errors for _, _, errors in results]
-        return [("FAILED", None, errors or rest) for errors in found]
+        return [("FAILED", None, errors or rest) for _, _, errors in results]
     state.__dict__.update(tried.__dict__)
     return results

@@ -39,8 +39,6 @@ def link(
         if main:
             for one in person.companies.values():
                 one.primary = False
-        # A link that changes counts as the newest.
-        person.companies.pop(meant.id, None)
         person.companies[meant.id] = new
         person.version += 1
     return meant

@@ -150,13 +150,13 @@ class Machine(RuleBasedStateMachine):
         made = [(one["person"] or {}).get("id") for one in payload["results"]]
         wanted = self._expected(payload, model.upsert_all, rows, made, full=full, atomic=atomic) or []
         results = payload["results"]
-        found = [(one["status"], programs.seen(one["person"]), self._owned(programs.errors(one))) for one in results]
+        refused = [sorted(programs.errors(one), key=repr) for one in results]
+        found = [(one["status"], programs.seen(one["person"]), why) for one, why in zip(results, refused, strict=True)]
         assert found == [(status, person, self._owned(errors)) for status, person, errors in wanted]
 
     def _owned(self, errors: Sequence[Error]) -> list[Error]:
-        """Return errors with one word for owners that an atomic call would have made."""
-        there = {None, *self.state.persons}
-        named = [(code, path, owner if owner in there else model.NOBODY_YET) for code, path, owner in errors]
+        """Return errors without the owners that an atomic call would have made: they never were."""
+        named = [(code, path, owner if owner in self.state.persons else None) for code, path, owner in errors]
         return sorted(named, key=repr)
 
     def tag(self, at: int, whom: list[dict[str, Any]], change: dict[str, list[str]]) -> None:

@@ -1,15 +1,12 @@
 """A hundred at once on one thing, spread over two processes: one wins, nothing is lost, and the audit finds nothing."""
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.api import COMPANY, CREATE, DEFINE, ERRORS, FIND, TIMELINE, TRACK, UPDATE
-from tests.mongo.real import RealMongo
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair
 
 MANY = 100
 LINK = f"""mutation($by: CompanyLocator!, $persons: [PersonLocator!]!, $main: Boolean! = false) {{
@@ -24,24 +21,6 @@ MEMBERS = "query($by: CompanyLocator!) { company(by: $by) { id persons(first: 20
 MATCH = "query($by: [PersonLocator!]!) { matchPersons(by: $by) }"
 TAGS = "{ tags { nodes { name persons } } }"
 COUNT = "{ persons { totalCount } }"
-
-
-@pytest.fixture(scope="module")
-async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """Give two processes on one database; in the end the command finds nothing wrong either."""
-    home = tmp_path_factory.mktemp("races")
-    async with opened(mongo, home) as one:
-        yield one
-        assert await asyncio.to_thread(one.check, home) == "Nothing is wrong.\n"
-
-
-@pytest.fixture
-async def pair(both: Pair) -> AsyncIterator[Pair]:
-    """Give them with an empty account; whatever a test did, the audit finds nothing afterwards."""
-    await both.cleared()
-    await both.account()
-    yield both
-    assert await both.findings() == []
 
 
 def refusals(payloads: list[Any]) -> list[tuple[str, str, str | None]]:

@@ -1,0 +1,123 @@
+"""Changes of one kind of profiles, by whoever asks: single ones share chunks, lists travel by themselves."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from app.catalog.checks import has_unknown
+from app.catalog.model import Catalog
+from app.catalog.service import CatalogService
+from app.changes.chunk import CHUNK_CHANGES, Chunk
+from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P
+from app.core.errors import Refusals
+from app.mongo.chunk import Chunks
+from app.mongo.engine import Engine
+
+CHUNKS_IN_FLIGHT = 2
+# From so many on, a list gains nothing by waiting for others to share a chunk with.
+LIST_CHANGES = 50
+
+G = TypeVar("G")
+W = TypeVar("W")
+
+
+class Changes(Generic[P]):
+    """The one way to change profiles of a kind."""
+
+    def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
+        self._catalog = catalog
+        self._chunk = Chunk(engine, catalog, kind)
+        self._shared: Chunks[Ask[P], Outcome[P]] = Chunks(
+            self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
+        )
+        self._flights = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
+
+    async def one(self, ask: Ask[P]) -> Effect[P]:
+        """Carry out one change; raises what it was refused with."""
+        return settled(await self._shared.put(ask))
+
+    async def all(self, asks: Sequence[Ask[P]], *, whole: bool = False) -> Sequence[Outcome[P] | Exception]:
+        """Carry out any number of changes; each has its own outcome, aligned.
+
+        With `whole` they are one unit: where one is refused, nothing is written, whatever the other outcomes say. Of
+        changes that name the same identifier a later one sees what the earlier ones did.
+        """
+        if whole:
+            async with self._flights:
+                return await self._chunk.whole(asks)
+        apart = _apart(asks)
+        if apart and len(asks) < LIST_CHANGES:
+            return await self._shared.put_all(list(asks))
+        parts = [asks[start : start + CHUNK_CHANGES] for start in range(0, len(asks), CHUNK_CHANGES)]
+        done = await asyncio.gather(*map(self._part, parts)) if apart else [await self._part(part) for part in parts]
+        return [outcome for part in done for outcome in part]
+
+    async def wished(
+        self,
+        account: str,
+        given: Sequence[G],
+        check: Callable[[G, Catalog], W],
+        ask: Callable[[int, W | Refusals], Ask[P]],
+        *,
+        whole: bool = False,
+    ) -> Sequence[Outcome[P] | Exception]:
+        """Check what was given, and carry out what is asked by it; `ask` gets the place and the wish of each.
+
+        What turns out to be checked by definitions that were deleted meanwhile is checked and carried out again.
+        """
+        done = [*await self._wished(account, list(enumerate(given)), check, ask, whole=whole)]
+        late = [index for index, one in enumerate(done) if isinstance(one, Outdated)]
+        if late and whole:
+            return await self._wished(account, list(enumerate(given)), check, ask, whole=True)
+        if late:
+            again = await self._wished(account, [(index, given[index]) for index in late], check, ask)
+            for index, outcome in zip(late, again, strict=True):
+                done[index] = outcome
+        return done
+
+    async def _wished(
+        self,
+        account: str,
+        given: Sequence[tuple[int, G]],
+        check: Callable[[G, Catalog], W],
+        ask: Callable[[int, W | Refusals], Ask[P]],
+        *,
+        whole: bool = False,
+    ) -> Sequence[Outcome[P] | Exception]:
+        catalog = await self._catalog.of(account)
+        wishes = [_checked(one, catalog, check) for _, one in given]
+        if any(isinstance(one, Refusals) and has_unknown(one) for one in wishes):
+            # An attribute may have been defined by another process a moment ago.
+            catalog = await self._catalog.fresh(account)
+            wishes = [_checked(one, catalog, check) for _, one in given]
+        asks = [ask(index, wish) for (index, _), wish in zip(given, wishes, strict=True)]
+        return await self.all(asks, whole=whole)
+
+    async def _part(self, asks: Sequence[Ask[P]]) -> list[Outcome[P]]:
+        async with self._flights:
+            return await self._chunk.run(asks)
+
+
+def settled(outcome: Outcome[P] | Exception) -> Effect[P]:
+    """Return the effect of an outcome, or raise what it was refused with."""
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def wanted(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
+    """Return the change of a wish; one that can't be is answered only where it happened before."""
+    return Impossible(wish) if isinstance(wish, Refusals) else make(wish)
+
+
+def _apart(asks: Sequence[Ask[P]]) -> bool:
+    """Tell whether no two of the asks name the same identifier."""
+    seen = [one for ask in asks for one in {*ask.sought, *(locator for locator, _ in ask.change.named())}]
+    return len(set(seen)) == len(seen)
+
+
+def _checked(given: G, catalog: Catalog, check: Callable[[G, Catalog], W]) -> W | Refusals:
+    try:
+        return check(given, catalog)
+    except Refusals as refusals:
+        return refusals
