@@ -22,7 +22,7 @@ INTERNAL = {
     "app.access.closing.WAIT_SECONDS_MAX",
     "app.catalog.lists.PROBES_MAX",
     "app.catalog.service.CATALOGS_MAX",
-    "app.changes.chunk.MERGES_MAX",
+    "app.changes.chunk.BACKOFF_SECONDS_MAX",
     "app.changes.desk.MERGES_MAX",
     "app.demo.WAIT_SECONDS_MAX",
     "app.graph.coercion.INT_MAX",
@@ -31,7 +31,6 @@ INTERNAL = {
     "app.live.feed.BACKOFF_SECONDS_MAX",
     "app.mongo.chunk.WAITING_MAX",
     "app.mongo.watch.BACKOFF_SECONDS_MAX",
-    "app.persons.service.MERGES_MAX",
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
 }

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import orjson
+
 from app.catalog.model import AttributeDefinition, EventField
 from app.core import chance, clock, text
 from app.core.errors import Refused
@@ -17,6 +19,9 @@ LIST_ITEMS_MAX = 128
 LIST_TOTAL_MAX = 4096
 ITEM_ID = "__id"
 TOKEN_BYTES = 8
+# A document of MongoDB has at most 16 MB.
+VALUES_BYTES_MAX = 4_000_000
+VALUES_UNMEASURED = 100
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 WORDS = {
     "STRING": "a string",
@@ -167,6 +172,15 @@ def fields(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the values as documents hold them: scalars, and lists."""
     lists = {name: value for name, value in values.items() if isinstance(value, list)}
     return ({name: value for name, value in values.items() if name not in lists} if lists else dict(values)), lists
+
+
+def bounded(values: Mapping[str, Any]) -> None:
+    """Refuse what would make a profile too large to be kept, with TOO_LONG; a few plain values never do."""
+    if len(values) < VALUES_UNMEASURED and not any(isinstance(one, list) for one in values.values()):
+        return
+    if len(orjson.dumps(values, default=str)) > VALUES_BYTES_MAX:
+        words = f"The custom attributes of a profile have at most {VALUES_BYTES_MAX:,} bytes together."
+        raise Refused("TOO_LONG", words, ("customAttributes",))
 
 
 def token(attribute_id: str, value: str) -> str:

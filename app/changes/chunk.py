@@ -10,7 +10,7 @@ from typing import Generic
 from app.catalog.record import mark_key
 from app.catalog.service import CatalogService
 from app.changes import erasure
-from app.changes.desk import Desk
+from app.changes.desk import MERGES_MAX, Desk
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
 from app.changes.requests import COLLECTION as REQUESTS
@@ -25,7 +25,6 @@ CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
 BACKOFF_SECONDS = 0.005
 BACKOFF_SECONDS_MAX = 0.5
-MERGES_MAX = 50
 
 
 class Chunk(Generic[P]):

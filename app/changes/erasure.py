@@ -8,7 +8,8 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
-from app.claims.model import Locator
+from app.claims.model import COLLECTION as CLAIMS
+from app.claims.model import Claim, Locator, key
 from app.core import clock, ids
 from app.mongo.engine import Replace, Unit, Write
 from app.timeline.record import COLLECTION as EVENTS
@@ -19,6 +20,11 @@ DIGEST_BYTES = 16
 KEPT_DAYS = 31
 # Kinds of identifiers for which an event may make a person anew.
 KINDS = ("email", "phone", "externalId")
+
+
+def key_of(account: str) -> str:
+    """Return the key, among the claims, that is there while an account may have marks: most have none."""
+    return key(account, "erased", "")
 
 
 def mark(account: str, locator: Locator, event_id: str) -> str:
@@ -47,3 +53,13 @@ async def note(unit: Unit, account: str, subjects: Sequence[str], claims: Iterab
     writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept]
     if writes:
         await unit.write(COLLECTION, writes)
+        await _tell(unit, account)
+
+
+async def _tell(unit: Unit, account: str) -> None:
+    """Say that the account has marks; at most once a day, so that deletions don't wait for each other."""
+    now = clock.now()
+    (held,) = await unit.find(CLAIMS, {"_id": key_of(account)}) or (None,)
+    if held is None or held["at"] < now - timedelta(days=1):
+        told = Claim(key_of(account), account, "", "", now)
+        await unit.write(CLAIMS, [Replace({"_id": told.key}, told.document(), upsert=True)])

@@ -34,16 +34,32 @@ def compound(*parts: str) -> str:
     return "\0".join(parts)
 
 
-@dataclass(frozen=True, slots=True)
 class Locator:
     """One way to say which profile is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
 
-    kind: str
-    value: str
+    __slots__ = ("_claim", "kind", "value")
+
+    def __init__(self, kind: str, value: str) -> None:
+        self.kind = kind
+        self.value = value
+        # The account that was asked for last, and the key there: a change asks several times.
+        self._claim: tuple[str, str] | None = None
 
     def claim(self, account: str) -> str:
         """Return the key of the claim that it stands for."""
-        return key(account, self.kind, self.value)
+        known = self._claim
+        if known is None or known[0] != account:
+            known = self._claim = account, key(account, self.kind, self.value)
+        return known[1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Locator) and self.value == other.value and self.kind == other.kind
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return f"Locator({self.kind!r}, {self.value!r})"
 
 
 def read(document: dict[str, Any]) -> Claim:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from app.catalog.checks import Listing
-from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX
+from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX, bounded
 from app.changes.model import DELETED, MERGED, Change, Effect, Path, Scene
 from app.changes.tags import tags_after
 from app.claims.model import Locator
@@ -226,6 +226,8 @@ def write(company: Company, wish: Wish, scene: Scene) -> list[str]:
     tags = tags_after(company.tag_ids, wish.tags, scene)
     kept = {**company.values, **wish.attributes}
     values = {name: value for name, value in kept.items() if value is not None}
+    if wish.attributes:
+        bounded(values)
     for name, old, now in (
         ("domains", company.domains, domains),
         ("tags", company.tag_ids, tags),

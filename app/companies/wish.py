@@ -37,8 +37,15 @@ class Wish:
     tags: Listing[str] | None
     attributes: dict[str, Any]
     nested: bool = False
+    _places: list[tuple[Locator, tuple[str, ...]]] | None = field(default=None, init=False, compare=False)
 
     def places(self) -> list[tuple[Locator, tuple[str, ...]]]:
+        """Return what it names, see `_named`; worked out once, for a wish that is checked changes no more."""
+        if self._places is None:
+            self._places = self._named()
+        return self._places
+
+    def _named(self) -> list[tuple[Locator, tuple[str, ...]]]:
         """Return all identifiers that it names, each with where it stands: external id, name, domains."""
         external_id, name = self.scalars.get("external_id"), self.scalars.get("name")
         found: list[tuple[Locator, tuple[str, ...]]] = []

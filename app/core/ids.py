@@ -1,5 +1,6 @@
 """Ids: a prefix that says the type, then 48 bits of time and 80 of chance in base 32: they sort by birth."""
 
+import os
 import secrets
 import string
 from datetime import datetime
@@ -9,9 +10,29 @@ from app.core import clock
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 LENGTH = 26
-STEP_BITS = 48
+STEP_BYTES = 6
+POOL_BYTES = 4096
 _ALLOWED = frozenset(ALPHABET)
 _PREFIX = frozenset(string.ascii_lowercase)
+
+
+class _Pool:
+    """Random bytes of the system, drawn many at once: a call for each id would cost more than all the rest of it."""
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._at = 0
+
+    def take(self, count: int) -> bytes:
+        """Return bytes that nobody got before."""
+        if self._at + count > len(self._bytes):
+            self._bytes, self._at = secrets.token_bytes(POOL_BYTES), 0
+        self._at += count
+        return self._bytes[self._at - count : self._at]
+
+    def forget(self) -> None:
+        """Draw anew: a process that was forked off must not give what its parent gives."""
+        self._at = len(self._bytes)
 
 
 class _Last:
@@ -24,14 +45,17 @@ class _Last:
         self._number = 0
 
     def following(self, millis: int) -> int:
-        number = millis << 80 | secrets.randbits(79)
         if self._number >> 80 >= millis:
-            number = self._number + 1 + secrets.randbits(STEP_BITS)
-        self._number = number
-        return number
+            self._number += 1 + int.from_bytes(_CHANCE.take(STEP_BYTES))
+        else:
+            # The topmost bit is left free for steps.
+            self._number = millis << 80 | int.from_bytes(_CHANCE.take(10)) >> 1
+        return self._number
 
 
+_CHANCE = _Pool()
 _LAST = _Last()
+os.register_at_fork(after_in_child=_CHANCE.forget)
 
 
 def new(prefix: str, at: datetime | None = None) -> str:

@@ -156,6 +156,8 @@ class ApiKeyPayload:
 
 def shown(refusals: Sequence[Refused], actor: Actor) -> list[SimpleNamespace]:
     """Return refusals as a caller may see them: who owns an identifier only with a right to persons."""
+    if not refusals:
+        return []
     allowed = actor.may(Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE)
     return [
         SimpleNamespace(code=one.code, message=one.message, path=one.path, existing_id=one.owner if allowed else None)

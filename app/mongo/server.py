@@ -165,9 +165,13 @@ class Server:
             return 0
         must = sum(_must_match(one) for one in writes)
         gone = sum(isinstance(one, Delete) and one.must for one in writes)
-        requests = [_request(one) for one in writes]
         try:
             with _translated():
+                if all(isinstance(one, Insert) for one in writes):
+                    documents = [one.document for one in writes if isinstance(one, Insert)]
+                    await self._collection(collection).insert_many(documents, session=session)
+                    return len(documents)
+                requests = [_request(one) for one in writes]
                 done = await self._collection(collection).bulk_write(requests, ordered=True, session=session)
         except BulkWriteError as error:
             failed = error.details.get("writeErrors") or [{}]

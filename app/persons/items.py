@@ -37,6 +37,7 @@ class Items(PersonChange):
         after = successor(before, scene)
         rest = {key: value for key, value in before.values.items() if key != self.definition.id}
         after.values = {**rest, self.definition.id: new} if new else rest
+        values.bounded(after.values)
         effect = Effect(before, after, ("customAttributes",))
         fields = [{"name": "customAttributes"}]
         effect.events.append(event(after, scene, "personUpdated", {"changedFields": fields}))

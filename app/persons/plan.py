@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from app.catalog import values
 from app.catalog.checks import Listing
 from app.changes.model import DELETED, Change, Effect, Path, Scene
 from app.changes.tags import tags_after
@@ -165,6 +166,8 @@ def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
     ):
         if old != new:
             changed.append(name)
+    if wish.attributes:
+        values.bounded(attributes)
     person.emails, person.phones, person.tag_ids, person.values = emails, phones, tags, attributes
     return changed
 

@@ -8,6 +8,7 @@ from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
 from app.catalog.model import PERSON, AttributeDefinition
 from app.catalog.service import CatalogService
+from app.changes.desk import MERGES_MAX
 from app.changes.model import ACTIVE, MERGED, Ask, Effect, Guard, Outcome, Outdated
 from app.changes.requests import Once
 from app.changes.service import Changes, settled, wanted
@@ -28,7 +29,6 @@ from app.persons.plan import Create, Link, Move, PersonChange, Remove, Unlink, U
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, Wish, check
 
-MERGES_MAX = 50
 MEMBERS_AT_ONCE = 500
 
 

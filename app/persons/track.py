@@ -14,6 +14,7 @@ from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.model import Ask
+from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Locator
 from app.core import clock, ids
 from app.core.actor import Actor
@@ -74,6 +75,7 @@ class Tracking:
         self._persons = persons
         self._timeline = timeline
         self._erased = Reads(engine, erasure.COLLECTION)
+        self._claims = Reads(engine, CLAIMS)
 
     async def track(self, actor: Actor, items: Sequence[Tracked], *, atomic: bool = False) -> list[Outcome]:
         """Record events, aligned with their outcomes; refuses more than EVENTS_MAX with TOO_MANY."""
@@ -116,12 +118,11 @@ class Tracking:
         named = list(dict.fromkeys(item.tracked.locator for item in good))
         if not named:
             return {}
-        marks = {index: one for index, one in ((item.index, _mark(actor.account, item)) for item in good) if one}
-        found, erased = await gather(self._persons.find_all(actor.account, named), self._known(list(marks.values())))
-        for index, one in marks.items():
-            if one in erased:
-                words = "This event belonged to a person who was deleted."
-                outcomes[index] = Outcome(REJECTED, None, (Refused("PERSON_NOT_FOUND", words, ("person",)),))
+        found, erased = await gather(
+            self._persons.find_all(actor.account, named), self._claims.get(erasure.key_of(actor.account))
+        )
+        if erased:
+            await self._refuse_erased(actor.account, good, outcomes)
         people = {locator: person for locator, person in zip(named, found, strict=True) if person}
         making = False
         for item in good:
@@ -134,9 +135,13 @@ class Tracking:
                 outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
         return None if making and not (atomic and outcomes) else people
 
-    async def _known(self, marks: Sequence[str]) -> set[str]:
-        """Return which of the marks of erased events there are."""
-        return {one["_id"] for one in await self._erased.get_all(marks) if one} if marks else set()
+    async def _refuse_erased(self, account: str, good: Sequence[_Item], outcomes: dict[int, Outcome]) -> None:
+        """Reject what belonged to somebody who was deleted."""
+        marks = {item.index: mark for item in good if (mark := _mark(account, item))}
+        there = {one["_id"] for one in await self._erased.get_all(list(marks.values())) if one} if marks else set()
+        for index in (index for index, mark in marks.items() if mark in there):
+            words = "This event belonged to a person who was deleted."
+            outcomes[index] = Outcome(REJECTED, None, (Refused("PERSON_NOT_FOUND", words, ("person",)),))
 
     async def _made(
         self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome]

@@ -40,6 +40,7 @@ class Wish:
     phones: Listing[Contact] | None = None
     tags: Listing[str] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    _places: list[tuple[Locator, tuple[str, ...]]] | None = field(default=None, init=False, compare=False)
 
     def contacts(self) -> list[tuple[str, Contact]]:
         """Return the emails, then the phones that it names, each with the kind of its claim."""
@@ -50,6 +51,12 @@ class Wish:
         return found
 
     def places(self) -> list[tuple[Locator, tuple[str, ...]]]:
+        """Return what it names, see `_named`; worked out once, for a wish that is checked changes no more."""
+        if self._places is None:
+            self._places = self._named()
+        return self._places
+
+    def _named(self) -> list[tuple[Locator, tuple[str, ...]]]:
         """Return all identifiers that it names, each with where it stands: the external id, then the contacts."""
         external_id = self.scalars.get("external_id")
         found = [(Locator("externalId", external_id), ("externalId",))] if external_id else []
@@ -167,6 +174,8 @@ def _contacts(
     lone(checks, given, name)
 
     def all_of(part: str, items: list[tuple[str, bool | None]]) -> list[Contact]:
+        if not items:
+            return []
         at = (name, part) if nested else (name,)
         if len(items) > CONTACTS_MAX:
             checks.refused.append(Refused("TOO_MANY", f"A person has at most {CONTACTS_MAX} {name}.", at))

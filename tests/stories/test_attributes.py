@@ -154,3 +154,17 @@ async def test_tags_are_made_on_the_fly_and_deleted_everywhere(api: Api) -> None
     assert (await api(FIND, by={"id": person["id"]}))["tags"] == []
     assert (await api('{ persons(filter: {tags: {has: "VIP"}}) { totalCount } }'))["totalCount"] == 0
     assert await api.codes('mutation { deleteTag(name: "Vip") { errors { code } } }') == ["TAG_NOT_FOUND"]
+
+
+async def test_a_profile_has_a_size(api: Api) -> None:
+    """Item by item it grows to four megabytes of attributes, and no further; what is there stays."""
+    await api(ATTRIBUTE, input={"name": "log", "type": "LIST", "itemFields": [{"name": "text", "type": "STRING"}]})
+    await api.made(externalId="a")
+    append = """mutation($items: [JSON!]!) {
+      appendListItems(by: {externalId: "a"}, attribute: "log", items: $items) { errors { code path } }
+    }"""
+    items = [{"text": "x" * 4096}] * 128
+    answers = [await api(append, items=items) for _ in range(8)]
+    assert [one["errors"] for one in answers[:7]] == [[]] * 7
+    assert answers[7]["errors"] == [{"code": "TOO_LONG", "path": ["customAttributes"]}]
+    assert (await api('{ person(by: {externalId: "a"}) { version } }'))["version"] == 8
