@@ -5,6 +5,7 @@ Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
 
 import asyncio
 import difflib
+import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
@@ -41,6 +42,8 @@ app.add_typer(keys_app, name="keys")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEMO_KEY = "demo"
+CANCELS = 5
+CANCEL_SECONDS = 2.0
 
 
 def main() -> None:
@@ -135,14 +138,33 @@ def demo(
 ) -> None:
     """Fill an account with believable data through the public API, then keep some activity going."""
     text = key or (Settings.load().admin_key or _no_key()).get_secret_value()
-    try:
-        _run(_demonstrate(url, text, rate))
-    except KeyboardInterrupt:
+    if not _run(_until_interrupted(_demonstrate(url, text, rate))):
         _say("Stopped.")
 
 
 def _no_key() -> Any:
     raise typer.BadParameter("Give a key by --key or PROFILES_ADMIN_KEY.")
+
+
+async def _until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Tell whether `work` came to its end; ctrl-C ends it before.
+
+    It is cancelled again where a call that was just finishing has swallowed that.
+    """
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    task, waiting = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for _ in range(CANCELS):
+        if task.done():
+            break
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    if task.done() and not task.cancelled():
+        task.result()
+        return not stop.is_set()
+    return False
 
 
 async def _demonstrate(url: str, key: str, rate: float) -> None:

@@ -154,10 +154,13 @@ class Chunk(Generic[P]):
 def _unmade(outcomes: Sequence[Outcome[P]]) -> list[Outcome[P]]:
     """Return outcomes of which nothing happened: no refusal names an owner that would have been made."""
     made = {one.after.id for one in outcomes if isinstance(one, Effect) and one.before is None}
-    return [_ownerless(one, made) if isinstance(one, Refusals) else one for one in outcomes]
 
+    def bare(one: Refused) -> Refused:
+        return Refused(one.code, one.message, one.path) if one.owner in made else one
 
-def _ownerless(refusals: Refusals, made: Collection[str]) -> Refusals:
-    return Refusals(
-        [Refused(one.code, one.message, one.path) if one.owner in made else one for one in refusals.refusals]
-    )
+    def unmade(one: Outcome[P]) -> Outcome[P]:
+        if isinstance(one, Refusals):
+            return Refusals([bare(each) for each in one.refusals])
+        return bare(one) if isinstance(one, Refused) else one
+
+    return [unmade(one) for one in outcomes]
