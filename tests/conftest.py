@@ -17,7 +17,7 @@ USED: dict[str, int] = {}
 # Databases with all indexes that are empty again.
 IDLE: list[str] = []
 # Collections of the service that have no index but that of ids.
-PLAIN = ("accounts", "settings", "sweeps")
+PLAIN = ("accounts", "claims", "settings", "sweeps")
 
 
 @pytest.fixture(scope="session")

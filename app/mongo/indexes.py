@@ -15,7 +15,6 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("words", 1), ("_id", 1)),  # search; identifiers and text attributes that equal something
         (("a.$**", 1),),  # filter by attribute: the id of a definition is one account's own
     ),
-    "claims": ((("account", 1), ("owner", 1)),),  # repair
     "events": (
         (("subject", 1), ("at", 1), ("_id", 1)),  # timelines
         (("account", 1), ("received", 1), ("_id", 1)),  # activity of an account

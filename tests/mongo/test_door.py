@@ -75,7 +75,7 @@ async def test_a_missing_index_stops_the_start(tmp_path: Path, monkeypatch: pyte
     """Each is named, and the store that was opened is closed again."""
     twin = Forgetful()
     monkeypatch.setattr(door, "Twin", lambda: twin)
-    with pytest.raises(StartError, match=r"claims has no index on account, owner\.") as caught:
+    with pytest.raises(StartError, match=r"events has no index on subject, at, _id\.") as caught:
         await opened(tmp_path, embedded="memory")
     assert str(caught.value).count("has no index on") == sum(map(len, INDEXES.values()))
     assert twin.closed

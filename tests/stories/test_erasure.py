@@ -16,7 +16,7 @@ CREATE = """mutation($input: CreatePersonInput!, $key: String) {
 }"""
 # Of letters that no id has.
 MARK = "oilu"
-COLLECTIONS = (*INDEXES, "sweeps", "erased", "requests")
+COLLECTIONS = (*INDEXES, "claims", "sweeps")
 ANN: dict[str, Any] = {
     "externalId": f"{MARK}-1",
     "firstName": f"{MARK}ann",

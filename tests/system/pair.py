@@ -45,7 +45,7 @@ class Pair:
 
     async def cleared(self) -> None:
         """Remove what all accounts hold; the accounts and their keys stay."""
-        for collection in INDEXES.keys() - KEPT:
+        for collection in {*INDEXES, "claims", "sweeps"}.difference(KEPT):
             await self.engine.write(collection, [Delete({}, many=True)])
 
     async def answer(self, at: int, query: str, variables: dict[str, Any]) -> Any:
