@@ -19,6 +19,8 @@ import psutil
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from app.mongo.private import EVICTION
+
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE = 0
 STORE_CORE = 1
@@ -117,7 +119,7 @@ def start_mongod(home: Path, *, cache_gigabytes: int = 1) -> Child:
     data.mkdir()
     command = [mongod_binary(), "--dbpath", str(data), "--port", str(port), "--replSet", "bench"]
     command += ["--bind_ip", "127.0.0.1", "--nounixsocket", "--quiet"]
-    command += ["--wiredTigerCacheSizeGB", str(cache_gigabytes)]
+    command += ["--wiredTigerCacheSizeGB", str(cache_gigabytes), "--wiredTigerEngineConfigString", EVICTION]
     child = launch("mongod", command, port, STORE_CORE, home, {})
     try:
         with MongoClient(

@@ -12,7 +12,7 @@ from benchmarks.measure import Target
 from benchmarks.processes import Child, mongo_url, start_mongod, start_server
 from benchmarks.seed import NotSeeded
 
-CACHE_GIGABYTES = 4
+CACHE_GIGABYTES = 8
 FIRST_NEW = 10_000_000
 ATTRIBUTE = "mutation Attribute($input: DefineAttributeInput!){defineAttribute(input:$input){errors{code message}}}"
 DELETE = "mutation Delete($id: ID!){deletePerson(by:{id:$id}){errors{code message}}}"
