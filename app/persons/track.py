@@ -118,9 +118,7 @@ class Tracking:
         named = list(dict.fromkeys(item.tracked.locator for item in good))
         if not named:
             return {}
-        found, erased = await gather(
-            self._persons.find_all(actor.account, named), self._claims.get(erasure.key_of(actor.account))
-        )
+        found, erased = await gather(self._persons.find_all(actor.account, named), self._may_be_erased(actor, good))
         if erased:
             await self._refuse_erased(actor.account, good, outcomes)
         people = {locator: person for locator, person in zip(named, found, strict=True) if person}
@@ -134,6 +132,12 @@ class Tracking:
             else:
                 outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
         return None if making and not (atomic and outcomes) else people
+
+    async def _may_be_erased(self, actor: Actor, good: Sequence[_Item]) -> bool:
+        """Tell whether any of the events could be one of somebody who was deleted; mostly that takes no look."""
+        if not any(item.tracked.sent.event_id and item.tracked.locator.kind in erasure.KINDS for item in good):
+            return False
+        return await self._claims.get(erasure.key_of(actor.account)) is not None
 
     async def _refuse_erased(self, account: str, good: Sequence[_Item], outcomes: dict[int, Outcome]) -> None:
         """Reject what belonged to somebody who was deleted."""
