@@ -22,6 +22,11 @@ class Listing(Generic[T]):
     remove: list[str] = field(default_factory=list)
 
 
+def joining(given: Listing[T] | None) -> Listing[T] | None:
+    """Return the wish by which what would replace the list joins it instead."""
+    return None if given is None else Listing(None, list(given.replace or ()))
+
+
 class Checks:
     """Collects refusals, so that a caller sees all of them at once."""
 

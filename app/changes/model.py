@@ -1,7 +1,7 @@
 """What a change is: who asks for it, whom it means, and what it makes of a profile. All pure."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -122,6 +122,43 @@ class Change(Generic[P]):
     def plan(self, held: P | None, scene: Scene) -> Effect[P]:
         """Return the effect on the profile that is meant, None for a new one; or refuse."""
         raise NotImplementedError
+
+
+class Wishes(Protocol):
+    """What the checked wishes of persons and companies have in common."""
+
+    def places(self) -> Sequence[tuple[Locator, Path]]:
+        """Return the identifiers that it names, each with where it stands in the input."""
+        ...
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the ids of the attributes that it sets; None where it has neither attributes nor tags."""
+        ...
+
+    def named(self) -> Sequence[Locator]:
+        """Return the identifiers alone."""
+        ...
+
+
+class Wished(Change[P]):
+    """A change by a wish."""
+
+    __slots__ = ()
+    wish: Wishes
+
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return what the wish names."""
+        return self.wish.places()
+
+    def definitions(self) -> Collection[str] | None:
+        """Return the attributes of the wish."""
+        return self.wish.definitions()
+
+
+def successor(profile: P, scene: Scene) -> P:
+    """Return a copy at the next version, stamped with who and when."""
+    stamps = {"version": profile.version + 1, "updated_at": scene.now, "modified_from": scene.origin}
+    return replace(profile, **stamps)  # type: ignore[type-var]  # both kinds are dataclasses
 
 
 class Impossible(Change[P]):

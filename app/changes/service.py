@@ -8,17 +8,19 @@ from app.catalog.checks import has_unknown
 from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
 from app.changes.chunk import CHUNK_CHANGES, Chunk
-from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P
+from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
+from app.changes.requests import Once
+from app.claims.model import Locator
+from app.core.actor import Actor
 from app.core.errors import Refusals
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Engine
 
 CHUNKS_IN_FLIGHT = 2
-# From so many on, a list gains nothing by waiting for others to share a chunk with.
-LIST_CHANGES = 50
 
 G = TypeVar("G")
 W = TypeVar("W")
+N = TypeVar("N", bound=Wishes)
 
 
 class Changes(Generic[P]):
@@ -27,14 +29,14 @@ class Changes(Generic[P]):
     def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
         self._catalog = catalog
         self._chunk = Chunk(engine, catalog, kind)
-        self._shared: Chunks[Ask[P], Outcome[P]] = Chunks(
+        self._chunks: Chunks[Ask[P], Outcome[P]] = Chunks(
             self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
         )
-        self._flights = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
+        self._wholes = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 
     async def one(self, ask: Ask[P]) -> Effect[P]:
         """Carry out one change; raises what it was refused with."""
-        return settled(await self._shared.put(ask))
+        return settled(await self._chunks.put(ask))
 
     async def all(self, asks: Sequence[Ask[P]], *, whole: bool = False) -> Sequence[Outcome[P] | Exception]:
         """Carry out any number of changes; each has its own outcome, aligned.
@@ -43,16 +45,50 @@ class Changes(Generic[P]):
         changes that name the same identifier a later one sees what the earlier ones did.
         """
         if whole:
-            async with self._flights:
+            async with self._wholes:
                 return await self._chunk.whole(asks)
-        apart = _apart(asks)
-        if apart and len(asks) < LIST_CHANGES:
-            return await self._shared.put_all(list(asks))
-        parts = [asks[start : start + CHUNK_CHANGES] for start in range(0, len(asks), CHUNK_CHANGES)]
-        done = await asyncio.gather(*map(self._part, parts)) if apart else [await self._part(part) for part in parts]
-        return [outcome for part in done for outcome in part]
+        if _apart(asks):
+            return await self._chunks.put_all(list(asks))
+        parts = [list(asks[start : start + CHUNK_CHANGES]) for start in range(0, len(asks), CHUNK_CHANGES)]
+        return [outcome for part in parts for outcome in await self._chunks.alone(part)]
 
-    async def wished(
+    async def wish(
+        self,
+        actor: Actor,
+        given: G,
+        check: Callable[[G, Catalog], W],
+        make: Callable[[W], Change[P]],
+        sought: Sequence[Locator] = (),
+        *,
+        once: Once | None = None,
+    ) -> Effect[P]:
+        """Check what was given, and carry out the change that is made of it; raises what it was refused with."""
+
+        def ask(_: int, wish: W | Refusals) -> Ask[P]:
+            return Ask(actor.account, actor.origin, _change(wish, make), sought, once=once)
+
+        (outcome,) = await self._wished(actor.account, (given,), check, ask)
+        return settled(outcome)
+
+    async def rows(
+        self,
+        actor: Actor,
+        given: Sequence[G],
+        check: Callable[[G, Catalog], N],
+        make: Callable[[N], Change[P]],
+        *,
+        whole: bool = False,
+        once: Once | None = None,
+    ) -> Sequence[Outcome[P] | Exception]:
+        """Check rows, and carry out the change of each on whoever has what it names; outcomes as those of `all`."""
+
+        def ask(index: int, wish: N | Refusals) -> Ask[P]:
+            sought = () if isinstance(wish, Refusals) else wish.named()
+            return Ask(actor.account, actor.origin, _change(wish, make), sought, once=once and once.row(index))
+
+        return await self._wished(actor.account, given, check, ask, whole=whole)
+
+    async def _wished(
         self,
         account: str,
         given: Sequence[G],
@@ -65,17 +101,17 @@ class Changes(Generic[P]):
 
         What turns out to be checked by definitions that were deleted meanwhile is checked and carried out again.
         """
-        done = [*await self._wished(account, list(enumerate(given)), check, ask, whole=whole)]
+        done = [*await self._carried(account, list(enumerate(given)), check, ask, whole=whole)]
         late = [index for index, one in enumerate(done) if isinstance(one, Outdated)]
         if late and whole:
-            return await self._wished(account, list(enumerate(given)), check, ask, whole=True)
+            return await self._carried(account, list(enumerate(given)), check, ask, whole=True)
         if late:
-            again = await self._wished(account, [(index, given[index]) for index in late], check, ask)
+            again = await self._carried(account, [(index, given[index]) for index in late], check, ask)
             for index, outcome in zip(late, again, strict=True):
                 done[index] = outcome
         return done
 
-    async def _wished(
+    async def _carried(
         self,
         account: str,
         given: Sequence[tuple[int, G]],
@@ -93,10 +129,6 @@ class Changes(Generic[P]):
         asks = [ask(index, wish) for (index, _), wish in zip(given, wishes, strict=True)]
         return await self.all(asks, whole=whole)
 
-    async def _part(self, asks: Sequence[Ask[P]]) -> list[Outcome[P]]:
-        async with self._flights:
-            return await self._chunk.run(asks)
-
 
 def settled(outcome: Outcome[P] | Exception) -> Effect[P]:
     """Return the effect of an outcome, or raise what it was refused with."""
@@ -105,7 +137,7 @@ def settled(outcome: Outcome[P] | Exception) -> Effect[P]:
     return outcome
 
 
-def wanted(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
+def _change(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
     """Return the change of a wish; one that can't be is answered only where it happened before."""
     return Impossible(wish) if isinstance(wish, Refusals) else make(wish)
 

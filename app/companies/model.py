@@ -64,13 +64,17 @@ class Company:
         return present(definition, value) if definition and value is not None else None
 
 
+def domain_key(value: str) -> str:
+    """Return a domain as it is compared: trimmed, in lower case, without a dot at its end."""
+    return value.strip().casefold().rstrip(".")
+
+
 def sought(kind: str, value: str) -> tuple[Locator, ...]:
     """Return what to look for where a company is meant by `kind`: id, externalId, name or domain."""
     if kind == "id":
         return Locator("id", value), Locator("company.id", value)
-    trimmed = value.strip()
-    normal = {"name": caseless(trimmed), "domain": trimmed.casefold().rstrip(".")}.get(kind, trimmed)
-    return (Locator(f"company.{kind}", normal),)
+    normal = {"name": caseless, "domain": domain_key}.get(kind, str.strip)
+    return (Locator(f"company.{kind}", normal(value)),)
 
 
 def claims_of(company: Company) -> dict[str, tuple[str, ...]]:

@@ -1,11 +1,11 @@
 """What a change makes of a company: the company after it, and the events that tell it. All pure."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from app.catalog.checks import Listing
+from app.catalog.checks import Listing, joining
 from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX, bounded
-from app.changes.model import DELETED, MERGED, Change, Effect, Path, Scene
+from app.changes.model import DELETED, MERGED, Change, Effect, Scene, Wished, successor
 from app.changes.tags import tags_after
 from app.claims.model import Locator
 from app.companies.model import Company
@@ -25,12 +25,6 @@ TAKEN = {
 FIXED = "external_id"
 
 
-class CompanyChange(Change[Company]):
-    """A change of a company."""
-
-    __slots__ = ()
-
-
 def event(company: Company, scene: Scene, type_: str, **properties: str | list[dict[str, str]]) -> Event:
     """Return one of our own events on the company's own line of activity."""
     return scene.event(company.subject, type_, properties, company_id=company.id)
@@ -46,24 +40,11 @@ def checked(company: Company | None, expected: int | None) -> Company:
     return company
 
 
-def successor(company: Company, scene: Scene) -> Company:
-    """Return a copy at the next version, stamped with who and when."""
-    return replace(company, version=company.version + 1, updated_at=scene.now, modified_from=scene.origin)
-
-
 @dataclass(frozen=True, slots=True)
-class Create(CompanyChange):
+class Create(Wished[Company]):
     """Make a company; refused with REQUIRED where it has no name."""
 
     wish: Wish
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:  # noqa: ARG002 - there is none yet
         """Return the new company and its first event."""
@@ -86,19 +67,11 @@ class Create(CompanyChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Update(CompanyChange):
+class Update(Wished[Company]):
     """Change what the wish names: absent keeps, None clears."""
 
     wish: Wish
     expected: int | None = None
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:
         """Return the changed company."""
@@ -111,18 +84,10 @@ class Update(CompanyChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert(CompanyChange):
+class Upsert(Wished[Company]):
     """Make the company of a row, or change who has its external id, name or domain; domains and tags are added."""
 
     wish: Wish
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:
         """Return the effect; refuses a row whose external id is another than that of who has its name or domain."""
@@ -137,7 +102,7 @@ class Upsert(CompanyChange):
         if caseless(scalars.get("name") or held.name) == caseless(held.name):
             # Rows of different sources write a name in different cases; the first one stays.
             scalars.pop("name", None)
-        wish = replace(self.wish, scalars=scalars, domains=_added(self.wish.domains), tags=_added(self.wish.tags))
+        wish = replace(self.wish, scalars=scalars, domains=joining(self.wish.domains), tags=joining(self.wish.tags))
         return Update(wish).plan(held, scene)
 
     def _refuse_another(self, held: Company) -> None:
@@ -149,12 +114,8 @@ class Upsert(CompanyChange):
                 raise Refused(code, message, path, owner=held.id)
 
 
-def _added(given: Listing[str] | None) -> Listing[str] | None:
-    return None if given is None else Listing(None, list(given.replace or ()))
-
-
 @dataclass(frozen=True, slots=True)
-class Remove(CompanyChange):
+class Remove(Change[Company]):
     """Delete a company; its members were taken off before."""
 
     def plan(self, held: Company | None, scene: Scene) -> Effect[Company]:
@@ -165,7 +126,7 @@ class Remove(CompanyChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Merge(CompanyChange):
+class Merge(Change[Company]):
     """Take other companies into this one: what it lacks is filled, lists are united, its own values stay.
 
     Their ids keep finding it, and their lines of activity are on its timeline. Their members were moved before.

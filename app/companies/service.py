@@ -1,6 +1,6 @@
 """What can be done with companies: find, page, create, change, delete. Each change and its event are one unit."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -11,15 +11,14 @@ from app.catalog.service import CatalogService
 from app.changes.model import Ask
 from app.changes.requests import Once
 from app.changes.rows import Row, bounded, rows
-from app.changes.service import Changes, settled, wanted
+from app.changes.service import Changes
 from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies import filters, lists, store
 from app.companies.model import Company, sought
-from app.companies.plan import CompanyChange, Create, Merge, Remove, Update, Upsert
-from app.companies.wish import Given, Wish, check
+from app.companies.plan import Create, Merge, Remove, Update, Upsert
+from app.companies.wish import Given, check
 from app.core.actor import Actor
-from app.core.errors import Refusals
 from app.core.pages import Page, Slice
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
@@ -118,13 +117,13 @@ class Companies:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Company:
         """Make a company; refuses a taken name, domain or external id, and a missing name."""
-        return await self._wished(actor, given, Create, once=once)
+        return (await self._changes.wish(actor, given, check, Create, once=once)).after
 
     async def update(
         self, actor: Actor, by: Sequence[Locator], given: Given, *, expected: int | None = None
     ) -> Company:
         """Change a company: absent keeps, null clears."""
-        return await self._wished(actor, given, partial(Update, expected=expected), by)
+        return (await self._changes.wish(actor, given, check, partial(Update, expected=expected), by)).after
 
     async def upsert(self, actor: Actor, given: Sequence[Given], *, atomic: bool = False) -> list[Row[Company]]:
         """Return what became of each row, aligned; with `atomic` all of them happen, or none.
@@ -133,12 +132,7 @@ class Companies:
         NOT_MODIFIED when the same rows come again.
         """
         bounded(len(given), "companies")
-
-        def ask(_: int, wish: Wish | Refusals) -> Ask[Company]:
-            sought_by = () if isinstance(wish, Refusals) else wish.named()
-            return Ask(actor.account, actor.origin, wanted(wish, Upsert), sought_by)
-
-        return rows(await self._changes.wished(actor.account, given, check, ask, whole=atomic), whole=atomic)
+        return rows(await self._changes.rows(actor, given, check, Upsert, whole=atomic), whole=atomic)
 
     async def delete(self, actor: Actor, company: Company) -> None:
         """Take the members off, then remove the company and its timeline in one unit; safe to repeat."""
@@ -160,18 +154,3 @@ class Companies:
             # Whoever joined meanwhile.
             await self._members.move_all(actor, one, into)
         return merged
-
-    async def _wished(
-        self,
-        actor: Actor,
-        given: Given,
-        make: Callable[[Wish], CompanyChange],
-        by: Sequence[Locator] = (),
-        *,
-        once: Once | None = None,
-    ) -> Company:
-        def ask(_: int, wish: Wish | Refusals) -> Ask[Company]:
-            return Ask(actor.account, actor.origin, wanted(wish, make), by, once=once)
-
-        (outcome,) = await self._changes.wished(actor.account, (given,), check, ask)
-        return settled(outcome).after

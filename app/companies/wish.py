@@ -8,6 +8,7 @@ from typing import Any
 from app.catalog.checks import Checks, Listing, attributes, lone, tags
 from app.catalog.model import COMPANY, Catalog
 from app.claims.model import Locator
+from app.companies.model import domain_key
 from app.core import text
 from app.core.errors import Refused
 
@@ -64,11 +65,6 @@ class Wish:
     def named(self) -> list[Locator]:
         """Return all identifiers that it names."""
         return [locator for locator, _ in self.places()]
-
-
-def domain_key(value: str) -> str:
-    """Return a domain as it is compared: trimmed, in lower case, without a dot at its end."""
-    return value.strip().casefold().rstrip(".")
 
 
 def _name(value: str) -> str:

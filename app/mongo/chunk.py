@@ -11,6 +11,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WAITING_MAX = 50_000
+# From so many on, a list gains nothing by waiting for others to share a call with.
+LIST_ITEMS = 50
 
 
 class Chunks(Generic[T, R]):
@@ -30,6 +32,7 @@ class Chunks(Generic[T, R]):
         self._run = run
         self._limit = limit
         self._free = flights
+        self._room = asyncio.Semaphore(flights)
         self._waiting: deque[tuple[T, asyncio.Future[R | Exception]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -41,10 +44,21 @@ class Chunks(Generic[T, R]):
         return outcome
 
     async def put_all(self, items: Sequence[T]) -> list[R | Exception]:
-        """Return the outcomes of a caller's list, aligned; where there is no room for all of it, none of it runs."""
+        """Return the outcomes of a caller's list, aligned; where there is no room for all of it, none of it runs.
+
+        One of LIST_ITEMS or more travels by itself, in calls of at most `limit`.
+        """
+        if len(items) >= LIST_ITEMS:
+            parts = [list(items[start : start + self._limit]) for start in range(0, len(items), self._limit)]
+            return [outcome for part in await asyncio.gather(*map(self.alone, parts)) for outcome in part]
         if len(self._waiting) + len(items) > WAITING_MAX:
             raise unavailable()
         return list(await asyncio.gather(*[self._enter(item) for item in items]))
+
+    async def alone(self, items: list[T]) -> Sequence[R | Exception]:
+        """Return the outcomes of items that are a call by themselves, shared with nobody; at most `limit`."""
+        async with self._room:
+            return await self._outcomes(items)
 
     def _enter(self, item: T) -> "asyncio.Future[R | Exception]":
         if len(self._waiting) >= WAITING_MAX:
@@ -77,10 +91,13 @@ class Chunks(Generic[T, R]):
         return chunk
 
     async def _carry(self, chunk: "list[tuple[T, asyncio.Future[R | Exception]]]") -> None:
-        try:
-            outcomes = await self._run([item for item, _ in chunk])
-        except Exception as error:  # noqa: BLE001 - handed to every caller of the chunk, who raises it
-            outcomes = [error] * len(chunk)
+        outcomes = await self._outcomes([item for item, _ in chunk])
         for (_, future), outcome in zip(chunk, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)
+
+    async def _outcomes(self, items: list[T]) -> Sequence[R | Exception]:
+        try:
+            return await self._run(items)
+        except Exception as error:  # noqa: BLE001 - handed to every caller of the chunk, who raises it
+            return [error] * len(items)

@@ -7,8 +7,6 @@ from app.mongo.engine import Document, Engine
 
 KEYS_PER_QUERY = 500
 QUERIES_IN_FLIGHT = 2
-# From so many on, a list gains nothing by sharing a query with others.
-LIST_KEYS = 50
 
 
 class Reads:
@@ -29,9 +27,6 @@ class Reads:
 
     async def get_all(self, keys: Sequence[str]) -> list[Document | None]:
         """Return the documents of `keys`, aligned; None for each that is not there."""
-        if len(keys) >= LIST_KEYS:
-            parts = [list(keys[start : start + KEYS_PER_QUERY]) for start in range(0, len(keys), KEYS_PER_QUERY)]
-            return [document for part in parts for document in await self._find(part)]
         found = await self._chunks.put_all(keys)
         for one in found:
             if isinstance(one, Exception):

@@ -8,7 +8,7 @@ from app.catalog.checks import TAGS_PER_CALL_MAX, Checks, Listing, tag_name
 from app.changes.chunk import CHUNK_CHANGES
 from app.changes.model import Ask
 from app.changes.requests import Once, Requests
-from app.changes.rows import ROWS_MAX, UPDATED, Row, bounded, rows
+from app.changes.rows import UPDATED, Row, bounded, rows
 from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refused
@@ -58,8 +58,7 @@ class Batches:
 
     async def tag(self, actor: Actor, ids: Sequence[str], change: Listing[str]) -> Tagged:
         """Add and remove tags of persons by id, at most ROWS_MAX, each for itself; who is unknown is refused alone."""
-        if len(ids) > ROWS_MAX:
-            raise Refused("TOO_MANY", f"A call takes at most {ROWS_MAX} ids.", ("ids",))
+        bounded(len(ids), "ids")
         return await self._tagged(actor, ids, _tags(change))
 
     async def tag_found(self, actor: Actor, query: Mapping[str, Any], change: Listing[str]) -> Tagged:

@@ -19,9 +19,9 @@ COMPANIES = "companies"
 class Finder:
     """Answers for one person what `Persons.query` asks of all."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService) -> None:
+    def __init__(self, engine: Engine, catalog: CatalogService, persons: Reads) -> None:
         self._catalog = catalog
-        self._persons = Reads(engine, store.COLLECTION)
+        self._persons = persons
         self._companies = Reads(engine, COMPANIES)
 
     async def find(self, account: str, person_id: str, wanted: Mapping[str, Any] | None) -> Person | None:

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.catalog import values
-from app.catalog.model import AttributeDefinition
-from app.changes.model import Effect, Scene
-from app.core.errors import Refused
+from app.catalog.model import PERSON, AttributeDefinition, Catalog
+from app.changes.model import Change, Effect, Scene, successor
+from app.core.errors import Refusals, Refused
 from app.persons.model import Person
-from app.persons.plan import PersonChange, checked, event, successor
+from app.persons.plan import checked, event
 
 ItemsRule = Callable[[AttributeDefinition, list[dict[str, Any]]], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Items(PersonChange):
+class Items(Change[Person]):
     """Change the items of a LIST attribute by a rule."""
 
     definition: AttributeDefinition
@@ -42,6 +42,16 @@ class Items(PersonChange):
         fields = [{"name": "customAttributes"}]
         effect.events.append(event(after, scene, "personUpdated", {"changedFields": fields}))
         return effect.announced()
+
+
+def list_of(name: str, catalog: Catalog) -> AttributeDefinition:
+    """Return the LIST attribute of a name; refuses with UNKNOWN_ATTRIBUTE or WRONG_ATTRIBUTE_TYPE."""
+    definition = catalog.attribute(PERSON, name)
+    if definition is None:
+        raise Refusals([Refused("UNKNOWN_ATTRIBUTE", f"There is no attribute {name}.", ("attribute",))])
+    if definition.type != "LIST":
+        raise Refusals([Refused("WRONG_ATTRIBUTE_TYPE", f"{definition.name} is no list.", ("attribute",))])
+    return definition
 
 
 def appended(given: Any) -> ItemsRule:

@@ -1,14 +1,13 @@
 """What a change makes of a person: the person after it, claims taken and freed, the events that tell it. All pure."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.catalog import values
 from app.catalog.checks import Listing
-from app.changes.model import DELETED, Change, Effect, Path, Scene
+from app.changes.model import DELETED, Change, Effect, Scene, Wished, successor
 from app.changes.tags import tags_after
-from app.claims.model import Locator
 from app.core import ids
 from app.core.errors import Refused
 from app.persons.model import CUSTOMER, LEAD, EmailContact, Membership, Person, PhoneContact
@@ -23,12 +22,6 @@ TAKEN = {
 }
 
 C = TypeVar("C", EmailContact, PhoneContact)
-
-
-class PersonChange(Change[Person]):
-    """A change of a person."""
-
-    __slots__ = ()
 
 
 def event(person: Person, scene: Scene, type_: str, properties: Mapping[str, Any]) -> Event:
@@ -46,11 +39,6 @@ def checked(person: Person | None, expected: int | None) -> Person:
     return person
 
 
-def successor(person: Person, scene: Scene) -> Person:
-    """Return a copy at the next version, stamped with who and when."""
-    return replace(person, version=person.version + 1, updated_at=scene.now, modified_from=scene.origin)
-
-
 def _identified(person: Person) -> bool:
     return bool(person.external_id or person.emails or person.phones)
 
@@ -59,19 +47,11 @@ NO_IDENTIFIER = "A person needs an email, a phone number or an external id."
 
 
 @dataclass(frozen=True, slots=True)
-class Create(PersonChange):
+class Create(Wished[Person]):
     """Make a person; refused with NO_IDENTIFIER where nothing identifies it."""
 
     wish: Wish
     type: str = CUSTOMER
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - there is none yet
         """Return the new person and its first event."""
@@ -95,20 +75,12 @@ class Create(PersonChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Update(PersonChange):
+class Update(Wished[Person]):
     """Change what the wish names; with `overwrite` empty all that it doesn't name."""
 
     wish: Wish
     expected: int | None = None
     overwrite: bool = False
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the changed person with one event for each thing that happened."""
@@ -230,7 +202,7 @@ def _primaries(person: Person) -> tuple[set[str], set[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Remove(PersonChange):
+class Remove(Change[Person]):
     """Delete a person: what stays is a tombstone without personal data."""
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
@@ -255,7 +227,7 @@ class Remove(PersonChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Link(PersonChange):
+class Link(Change[Person]):
     """Join a company, or change the role there; `subject` is the company's line of activity."""
 
     company_id: str
@@ -266,7 +238,7 @@ class Link(PersonChange):
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the member, with an event on both timelines where it is new."""
         before = checked(person, None)
-        held = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        held = _member(before, self.company_id)
         role = self.role if self.role is not None or held is None else held.role
         primary = self.primary or (held.primary if held else not before.memberships)
         new = Membership(self.company_id, role, primary)
@@ -285,7 +257,7 @@ class Link(PersonChange):
 
 
 @dataclass(frozen=True, slots=True)
-class Unlink(PersonChange):
+class Unlink(Change[Person]):
     """Leave a company; no change where the person was no member."""
 
     company_id: str
@@ -294,7 +266,7 @@ class Unlink(PersonChange):
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person without the membership; the oldest other company becomes primary where that one was."""
         before = checked(person, None)
-        held = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        held = _member(before, self.company_id)
         if held is None:
             return Effect(before, before, ())
         rest = [one for one in before.memberships if one is not held]
@@ -308,12 +280,16 @@ class Unlink(PersonChange):
         return effect.announced()
 
 
+def _member(person: Person, company_id: str) -> Membership | None:
+    return next((one for one in person.memberships if one.company_id == company_id), None)
+
+
 def _of_company(scene: Scene, type_: str, properties: dict[str, Any], link: Link | Unlink) -> Event:
     return scene.event(link.subject, type_, properties, company_id=link.company_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Move(PersonChange):
+class Move(Change[Person]):
     """Leave one company for another that takes it in; who is a member there already keeps role and place."""
 
     company_id: str
@@ -322,10 +298,10 @@ class Move(PersonChange):
     def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person with the other membership; no change where the person was no member."""
         before = checked(held, None)
-        old = next((one for one in before.memberships if one.company_id == self.company_id), None)
+        old = _member(before, self.company_id)
         if old is None:
             return Effect(before, before, ())
-        there = next((one for one in before.memberships if one.company_id == self.into.company_id), None)
+        there = _member(before, self.into.company_id)
         role = there.role if there and there.role is not None else old.role
         new = Membership(self.into.company_id, role, old.primary or bool(there and there.primary))
         after = successor(before, scene)

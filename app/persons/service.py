@@ -1,17 +1,17 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
-from app.catalog.model import PERSON, AttributeDefinition
+from app.catalog.model import PERSON
 from app.catalog.service import CatalogService
 from app.changes.desk import MERGES_MAX
-from app.changes.model import ACTIVE, MERGED, Ask, Effect, Guard, Outcome, Outdated
+from app.changes.model import ACTIVE, MERGED, Ask, Change, Effect, Guard, Outcome
 from app.changes.requests import Once
-from app.changes.service import Changes, settled, wanted
+from app.changes.service import Changes
 from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
@@ -25,9 +25,9 @@ from app.mongo.engine import Document, Engine
 from app.persons import filters, items, lists, store
 from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Person
-from app.persons.plan import Create, Link, Move, PersonChange, Remove, Unlink, Update
+from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.upsert import Upsert
-from app.persons.wish import Given, Wish, check
+from app.persons.wish import Given, check
 
 MEMBERS_AT_ONCE = 500
 
@@ -41,7 +41,7 @@ class Persons:
         self._catalog = catalog
         self._reads = Reads(engine, store.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
-        self._finder = Finder(engine, catalog)
+        self._finder = Finder(engine, catalog, self._reads)
         self._changes = Changes(engine, catalog, store.KIND)
 
     # ------------------------------------------------------------ reading
@@ -153,7 +153,7 @@ class Persons:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Person:
         """Make a person in one unit with its claims and its event; raises Refused or Refusals."""
-        return (await self._wished(actor, given, Create, once=once)).after
+        return (await self._changes.wish(actor, given, check, Create, once=once)).after
 
     async def update(
         self,
@@ -167,7 +167,7 @@ class Persons:
     ) -> Person:
         """Change a person, or with `overwrite` empty what is absent; raises Refused or Refusals."""
         make = partial(Update, expected=expected, overwrite=overwrite)
-        return (await self._wished(actor, given, make, (locator,), once=once)).after
+        return (await self._changes.wish(actor, given, check, make, (locator,), once=once)).after
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
@@ -175,13 +175,8 @@ class Persons:
 
     async def change_items(self, actor: Actor, locator: Locator, name: str, rule: items.ItemsRule) -> Person:
         """Change the items of a LIST attribute by a rule of `items`."""
-        try:
-            definition = await self._list(actor.account, name)
-            return (await self._one(actor, items.Items(definition, rule), locator)).after
-        except Outdated:
-            # It was deleted meanwhile; there may be another one of that name.
-            definition = await self._list(actor.account, name)
-            return (await self._one(actor, items.Items(definition, rule), locator)).after
+        make = partial(items.Items, rule=rule)
+        return (await self._changes.wish(actor, name, items.list_of, make, (locator,))).after
 
     async def link(self, actor: Actor, locators: Sequence[Locator], change: Link | Unlink) -> None:
         """Join or leave a company, all of them; an unknown person refuses the call before anything is written."""
@@ -205,7 +200,7 @@ class Persons:
         await self._each_member(actor, company.id, Move(company.id, Link(into.id, into.subject)), _there(into.id))
 
     async def _each_member(
-        self, actor: Actor, company_id: str, change: PersonChange, guard: Guard | None = None
+        self, actor: Actor, company_id: str, change: Change[Person], guard: Guard | None = None
     ) -> None:
         """Carry out a change that ends a membership, until there are no more."""
         while True:
@@ -229,44 +224,15 @@ class Persons:
         once: Once | None = None,
     ) -> Sequence[Outcome[Person] | Exception]:
         """Make the person of each row, or change who has its identifiers; outcomes as those of `apply`."""
-
-        def ask(index: int, wish: Wish | Refusals) -> Ask[Person]:
-            change = wanted(wish, partial(Upsert, overwrite=overwrite))
-            sought = () if isinstance(wish, Refusals) else wish.named()
-            return Ask(actor.account, actor.origin, change, sought, once=once and once.row(index))
-
-        return await self._changes.wished(actor.account, rows, check, ask, whole=whole)
+        make = partial(Upsert, overwrite=overwrite)
+        return await self._changes.rows(actor, rows, check, make, whole=whole, once=once)
 
     async def apply(self, asks: Sequence[Ask[Person]]) -> Sequence[Outcome[Person] | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned."""
         return await self._changes.all(asks)
 
-    async def _wished(
-        self,
-        actor: Actor,
-        given: Given,
-        make: Callable[[Wish], PersonChange],
-        sought: Sequence[Locator] = (),
-        *,
-        once: Once | None = None,
-    ) -> Effect[Person]:
-        def ask(_: int, wish: Wish | Refusals) -> Ask[Person]:
-            return Ask(actor.account, actor.origin, wanted(wish, make), sought, once=once)
-
-        (outcome,) = await self._changes.wished(actor.account, (given,), check, ask)
-        return settled(outcome)
-
-    async def _one(self, actor: Actor, change: PersonChange, locator: Locator) -> Effect[Person]:
+    async def _one(self, actor: Actor, change: Change[Person], locator: Locator) -> Effect[Person]:
         return await self._changes.one(Ask(actor.account, actor.origin, change, (locator,)))
-
-    async def _list(self, account: str, name: str) -> AttributeDefinition:
-        definition = (await self._catalog.of(account)).attribute(PERSON, name)
-        definition = definition or (await self._catalog.fresh(account)).attribute(PERSON, name)
-        if definition is None:
-            raise Refused("UNKNOWN_ATTRIBUTE", f"There is no attribute {name}.", ("attribute",))
-        if definition.type != "LIST":
-            raise Refused("WRONG_ATTRIBUTE_TYPE", f"{definition.name} is no list.", ("attribute",))
-        return definition
 
 
 def _there(company_id: str) -> Guard:

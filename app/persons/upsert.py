@@ -1,20 +1,17 @@
 """Upserts: a row makes its person, or changes who has its identifiers. All pure."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-from app.catalog.checks import Listing
-from app.changes.model import Effect, Path, Scene
-from app.claims.model import Locator
+from app.catalog.checks import joining
+from app.changes.model import Effect, Scene, Wished
 from app.core.errors import Refused
 from app.persons.model import Person
-from app.persons.plan import TAKEN, Create, PersonChange, Update
+from app.persons.plan import TAKEN, Create, Update
 from app.persons.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
-class Upsert(PersonChange):
+class Upsert(Wished[Person]):
     """Make the person of a row, or change who has its identifiers; with `overwrite` what is absent is emptied.
 
     Without it contacts and tags of the row join those that are there, so that no row takes an identifier off.
@@ -22,14 +19,6 @@ class Upsert(PersonChange):
 
     wish: Wish
     overwrite: bool = False
-
-    def named(self) -> Sequence[tuple[Locator, Path]]:
-        """Return what the wish names."""
-        return self.wish.places()
-
-    def definitions(self) -> Collection[str] | None:
-        """Return the attributes of the wish."""
-        return self.wish.definitions()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the effect; refuses a row whose external id is another than that of who has its contact."""
@@ -51,8 +40,4 @@ class Upsert(PersonChange):
 
 
 def _adding(wish: Wish) -> Wish:
-    return replace(wish, emails=_added(wish.emails), phones=_added(wish.phones), tags=_added(wish.tags))
-
-
-def _added(given: Listing[Any] | None) -> Listing[Any] | None:
-    return None if given is None else Listing(None, list(given.replace or ()))
+    return replace(wish, emails=joining(wish.emails), phones=joining(wish.phones), tags=joining(wish.tags))

@@ -1,6 +1,5 @@
 """Record events once for ever, by chunks that whoever arrives meanwhile shares; and page through them."""
 
-from asyncio import Semaphore, gather
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -15,8 +14,6 @@ from app.timeline.store import Events
 EVERYTHING = TimelineFilter()
 CHUNK_EVENTS = 1000
 CHUNKS_IN_FLIGHT = 2
-# From so many on, a list gains nothing by waiting for others to share a chunk with.
-LIST_EVENTS = 50
 
 
 class Timeline:
@@ -26,18 +23,10 @@ class Timeline:
         self._events = Events(engine)
         self._catalog = catalog
         self._chunks: Chunks[Event, bool] = Chunks(self._insert, limit=CHUNK_EVENTS, flights=CHUNKS_IN_FLIGHT)
-        self._flights = Semaphore(CHUNKS_IN_FLIGHT)
 
     async def record(self, events: Sequence[Event]) -> list[bool | Exception]:
         """Keep events, acknowledged by a majority; True for each that is new, False for one that was there already."""
-        if len(events) < LIST_EVENTS:
-            return await self._chunks.put_all(list(events))
-        parts = [list(events[start : start + CHUNK_EVENTS]) for start in range(0, len(events), CHUNK_EVENTS)]
-        return [one for part in await gather(*map(self._part, parts)) for one in part]
-
-    async def _part(self, events: list[Event]) -> Sequence[bool]:
-        async with self._flights:
-            return await self._insert(events)
+        return await self._chunks.put_all(list(events))
 
     async def _insert(self, events: list[Event]) -> Sequence[bool]:
         old = await self._events.insert(events)
