@@ -109,7 +109,7 @@ class Chunk(Generic[P]):
         claims, requests, there, profiles = await asyncio.gather(
             self._found(CLAIMS, {key for ask in asks for key in named_keys(ask)}),
             self._found(REQUESTS, {ask.once.id for ask in asks if ask.once}),
-            self._guards([ask.guard for ask in asks if ask.guard]),
+            self._guards([guard for ask in asks for guard in ask.guards]),
             self._found(self._kind.collection, ids),
         )
         desk.claims = {kept["_id"]: read_claim(kept) for kept in claims}
@@ -124,16 +124,23 @@ class Chunk(Generic[P]):
                 break
             await self._load(desk, await self._found(self._kind.collection, wanted))
             wanted = set()
+        if any(ask.change.moves for ask in asks):
+            await self._load_claims(desk)
         return desk
+
+    async def _load_claims(self, desk: Desk[P]) -> None:
+        """Read all claims of the profiles that were found: where they go, their lines of activity go with them."""
+        keys = {key for one in desk.profiles.values() for key in desk.claims_of(one)} - desk.claims.keys()
+        desk.claims.update({kept["_id"]: read_claim(kept) for kept in await self._found(CLAIMS, keys)})
 
     async def _found(self, collection: str, keys: Collection[str]) -> list[Document]:
         return await self._engine.find(collection, {"_id": {"$in": list(keys)}}) if keys else []
 
-    async def _guards(self, guards: Sequence[Guard]) -> set[str]:
-        found = []
+    async def _guards(self, guards: Sequence[Guard]) -> dict[str, int]:
+        found: list[Document] = []
         for collection in {one.collection for one in guards}:
             found += await self._found(collection, {one.id for one in guards if one.collection == collection})
-        return {kept["_id"] for kept in found}
+        return {kept["_id"]: kept.get("version", 0) for kept in found}
 
     async def _update_catalogs(self, desk: Desk[P]) -> None:
         """Read catalogs again from which something was deleted since: the news of it may be late."""

@@ -12,6 +12,8 @@ from app.claims.model import Claim, Locator
 from app.mongo.engine import Document
 
 MERGES_MAX = 50
+# The version of what a change of the same chunk has taken: nothing else can stand on it.
+TAKEN = -1
 
 
 @dataclass(slots=True)
@@ -31,8 +33,8 @@ class Desk(Generic[P]):
     # What a key brought before: the record as kept, or the effect of an earlier ask of this chunk.
     requests: dict[str, Document] = field(default_factory=dict)
     done: dict[str, tuple[str, Effect[P]]] = field(default_factory=dict)
-    # Of the guards of the asks, those that are there.
-    there: set[str] = field(default_factory=set)
+    # What the guards of the asks stand on, by version; 0 where none is kept, -1 where a change of this chunk took it.
+    there: dict[str, int] = field(default_factory=dict)
     # Records that count no more, to be taken away before a new one is written.
     lapsed: dict[str, Document] = field(default_factory=dict)
 
@@ -73,19 +75,35 @@ class Desk(Generic[P]):
         return found
 
     def gone(self) -> list[P]:
-        """Return the profiles that the changes planned so far delete."""
+        """Return the profiles that the changes planned so far delete, and that live on in no other."""
+        return [one for one in self.profiles.values() if one.state == DELETED and one.into is None]
+
+    def ended(self) -> list[P]:
+        """Return all that they delete, those who live on in others among them."""
         return [one for one in self.profiles.values() if one.state == DELETED]
 
     def take_in(self, effect: Effect[P], held: Sequence[dict[str, Path]]) -> None:
         """Let a change have happened, `held` being the claims of its parts: they are let go, then taken."""
         parts = effect.parts()
+        released: dict[str, Claim | None] = {}
         for one, now in zip(parts, held, strict=True):
-            if one.before is not None:
-                self.claims.update(dict.fromkeys(key for key in self.claims_of(one.before) if key not in now))
+            let_go = [key for key in self.claims_of(one.before) if key not in now] if one.before else []
+            released |= {key: self.claims.get(key) for key in let_go}
+            self.claims.update(dict.fromkeys(let_go))
         for one, now in zip(parts, held, strict=True):
-            after = one.after
-            for key in now:
-                if (claim := self.claims.get(key)) is None or claim.owner != after.id:
-                    self.claims[key] = Claim(key, after.account, after.id, after.subjects[0], after.updated_at)
-            self.held[after.id] = now
-            self.profiles[after.id] = after
+            self._take(one.after, now, released)
+        for guard in effect.guards:
+            if guard.version is not None:
+                self.there[guard.id] = TAKEN
+
+    def _take(self, after: P, now: dict[str, Path], released: dict[str, Claim | None]) -> None:
+        lines = self.kind.lines(after)
+        for key in now:
+            if (claim := self.claims.get(key)) is None or claim.owner != after.id:
+                old = released.get(key)
+                # An identifier keeps the line that it was born with, wherever that is part of the timeline.
+                kept = old.subject if old and old.subject in after.subjects else after.subjects[0]
+                subject = lines.get(key, kept)
+                self.claims[key] = Claim(key, after.account, after.id, subject, after.updated_at)
+        self.held[after.id] = now
+        self.profiles[after.id] = after

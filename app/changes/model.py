@@ -10,7 +10,7 @@ from app.changes.requests import Once
 from app.claims.model import Locator
 from app.core import ids
 from app.core.errors import Fault, Refusals, Refused
-from app.mongo.engine import Document
+from app.mongo.engine import Document, Write
 from app.timeline.model import Event
 
 # What becomes of a profile: it is there, it is another one now (`into`), it is gone.
@@ -29,6 +29,7 @@ class Profile(Protocol):
     state: str
     into: str | None
     subjects: list[str]
+    merged_ids: list[str]
     updated_at: datetime
 
 
@@ -67,7 +68,8 @@ class Scene:
 class Effect(Generic[P]):
     """What one change does. `changed` is empty where everything was so already; then nothing is written.
 
-    `also` are other profiles that it changes with this one; `replayed` says that it happened before, by the same key.
+    `also` are other profiles that it changes with this one, `besides` writes to collections of other rooms, in the same
+    unit; `replayed` says that it happened before, by the same key.
     """
 
     before: P | None
@@ -75,8 +77,9 @@ class Effect(Generic[P]):
     changed: tuple[str, ...]
     events: list[Event] = field(default_factory=list)
     also: Sequence["Effect[P]"] = ()
+    besides: Sequence[tuple[str, Write]] = ()
     replayed: bool = False
-    guard: "Guard | None" = None
+    guards: "Sequence[Guard]" = ()
 
     def parts(self) -> "list[Effect[P]]":
         """Return itself and what it does to others."""
@@ -99,17 +102,30 @@ class Outdated(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A document of another room that a change stands on: it is there when the change is committed, or `refusal`."""
+    """A document of another room that a change stands on: it is there when the change is committed, or `refusal`.
+
+    With a `version` it is there at that version; 0: it is not there yet. `change` is what becomes of it with the change
+    of the profile: an update, or the document where there was none.
+    """
 
     collection: str
     id: str
     refusal: Refused
+    version: int | None = None
+    change: Document | None = None
+
+    def fits(self, there: Mapping[str, int]) -> bool:
+        """Tell whether it holds among the documents that were found, given by their versions."""
+        if self.version is None:
+            return self.id in there
+        return there.get(self.id, 0) == self.version
 
 
 class Change(Generic[P]):
-    """A kind of change."""
+    """A kind of change; `moves`: identifiers go from one profile to another, each with its line of activity."""
 
     __slots__ = ()
+    moves = False
 
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return the identifiers that it wants, each with where it stands in the input."""
@@ -179,8 +195,8 @@ class Ask(Generic[P]):
     """One change that somebody asks for; `origin` is stamped on what is written.
 
     `sought` says whom it may mean: the first that is owned counts; where it is empty, a new profile is made. `others`
-    are those that the plan looks up besides. `once` makes it happen once, however often it is asked for; `guard` makes
-    it happen only while something else is there.
+    are those that the plan looks up besides. `once` makes it happen once, however often it is asked for; `guards` make
+    it happen only while something else is as it was.
     """
 
     account: str
@@ -189,7 +205,7 @@ class Ask(Generic[P]):
     sought: Sequence[Locator] = ()
     others: Sequence[Locator] = ()
     once: Once | None = None
-    guard: Guard | None = None
+    guards: Sequence[Guard] = ()
 
 
 Outcome = Effect[P] | Refused | Refusals | Fault
@@ -201,7 +217,9 @@ class Kind(Generic[P]):
 
     `missing` is the code of a refusal where there is none; `document` returns None for a profile that leaves no trace;
     `claims` gives those it holds, none where it is gone; `taken` maps a kind of claim to the code of a refusal and what
-    the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline.
+    the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline; `lines`
+    gives the claims that carry events to another line than the profile's first; `left` what other rooms do where a
+    profile is gone for good, or, with `into`, lives on in another one.
     """
 
     collection: str
@@ -212,3 +230,5 @@ class Kind(Generic[P]):
     claims: Callable[[P], dict[str, Path]]
     taken: Mapping[str, tuple[str, str]]
     last_word: str
+    lines: Callable[[P], Mapping[str, str]] = lambda _: {}
+    left: Callable[[P], Sequence[tuple[str, Write]]] = lambda _: ()

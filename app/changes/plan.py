@@ -32,7 +32,7 @@ def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
         if effect.changed:
             held = [desk.kind.claims(one.after) for one in effect.parts()]
             _refuse_taken(ask, effect, held, desk)
-            effect.guard = ask.guard
+            effect.guards = ask.guards
             desk.take_in(effect, held)
             desk.tags.update(new)
     except (Refused, Refusals) as refused:
@@ -47,8 +47,9 @@ def _refuse_ungrounded(ask: Ask[P], desk: Desk[P]) -> None:
     known = desk.catalogs[ask.account].attributes
     if any(one not in known for one in ask.change.definitions() or ()):
         raise Outdated
-    if ask.guard and ask.guard.id not in desk.there:
-        raise ask.guard.refusal
+    for guard in ask.guards:
+        if not guard.fits(desk.there):
+            raise guard.refusal
 
 
 def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene:

@@ -65,9 +65,9 @@ class Changes(Generic[P]):
         """Check what was given, and carry out the change that is made of it; raises what it was refused with."""
 
         def ask(_: int, wish: W | Refusals) -> Ask[P]:
-            return Ask(actor.account, actor.origin, _change(wish, make), sought, once=once)
+            return Ask(actor.account, actor.origin, change_of(wish, make), sought, once=once)
 
-        (outcome,) = await self._wished(actor.account, (given,), check, ask)
+        (outcome,) = await self.asked(actor.account, (given,), check, ask)
         return settled(outcome)
 
     async def rows(
@@ -84,11 +84,11 @@ class Changes(Generic[P]):
 
         def ask(index: int, wish: N | Refusals) -> Ask[P]:
             sought = () if isinstance(wish, Refusals) else wish.named()
-            return Ask(actor.account, actor.origin, _change(wish, make), sought, once=once and once.row(index))
+            return Ask(actor.account, actor.origin, change_of(wish, make), sought, once=once and once.row(index))
 
-        return await self._wished(actor.account, given, check, ask, whole=whole)
+        return await self.asked(actor.account, given, check, ask, whole=whole)
 
-    async def _wished(
+    async def asked(
         self,
         account: str,
         given: Sequence[G],
@@ -137,7 +137,7 @@ def settled(outcome: Outcome[P] | Exception) -> Effect[P]:
     return outcome
 
 
-def _change(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
+def change_of(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
     """Return the change of a wish; one that can't be is answered only where it happened before."""
     return Impossible(wish) if isinstance(wish, Refusals) else make(wish)
 

@@ -7,7 +7,7 @@ from app.catalog.record import TAGS, tag_document
 from app.catalog.service import tag_claim
 from app.changes import requests
 from app.changes.desk import Desk
-from app.changes.model import Effect, P
+from app.changes.model import Effect, Guard, P
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim
 from app.claims.service import writes
@@ -38,8 +38,18 @@ def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
         (requests.COLLECTION, _requests(desk)),
         *_guarded(desk, effects),
         (sweeps.COLLECTION, [_swept(one) for one in desk.gone()]),
+        *_besides(desk, effects),
     ]
     return [group for group in groups if group[1]]
+
+
+def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+    """Return what other rooms write with these changes, each of their collections in one go."""
+    found: dict[str, list[Write]] = {}
+    ended = [write for one in desk.ended() for write in desk.kind.left(one)]
+    for collection, write in (*ended, *(write for one in effects for write in one.besides)):
+        found.setdefault(collection, []).append(write)
+    return list(found.items())
 
 
 def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
@@ -57,13 +67,11 @@ def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> 
 def _claims(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
     gone: list[Write] = []
     taken: list[Claim] = []
-    for profile_id, after in last.items():
+    for profile_id in last:
         old = desk.earliest.get(profile_id, {}) if first[profile_id] else {}
         now = desk.held[profile_id]
         gone += writes([], {key: profile_id for key in old if key not in now})
-        taken += [
-            Claim(key, after.account, profile_id, after.subjects[0], after.updated_at) for key in now if key not in old
-        ]
+        taken += [claim for key in now if key not in old and (claim := desk.claims[key])]
     for (account, _), tag in desk.tags.items():
         taken.append(Claim(tag_claim(account, tag.name), account, tag.id, tag.id, tag.created_at))
     # What is let go comes first, so that another profile of the chunk may take it.
@@ -72,12 +80,18 @@ def _claims(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> li
 
 def _guarded(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     """Return the writes that hold on to guards: who takes one away meets them, or they find it gone."""
-    guards = {one.guard.id: one.guard for one in effects if one.guard}
+    guards = {guard.id: guard for one in effects for guard in one.guards}
     touched: dict[str, list[Write]] = {}
     for guard in guards.values():
-        held = Update({"_id": guard.id}, {"$set": {"touched": desk.now}}, must=True)
-        touched.setdefault(guard.collection, []).append(held)
+        touched.setdefault(guard.collection, []).append(_held(guard, desk))
     return list(touched.items())
+
+
+def _held(guard: Guard, desk: Desk[P]) -> Write:
+    if guard.version == 0:
+        return Insert(guard.change or {"_id": guard.id})
+    same = {"_id": guard.id} if guard.version is None else {"_id": guard.id, "version": guard.version}
+    return Update(same, guard.change or {"$set": {"touched": desk.now}}, must=True)
 
 
 def _swept(one: P) -> Write:
@@ -94,8 +108,10 @@ def _events(desk: Desk[P], events: list[Event]) -> list[Write]:
 
 
 def _requests(desk: Desk[P]) -> list[Write]:
-    gone = desk.gone()
-    forgotten: list[Write] = [Update(*requests.forgotten(one.account, [one.id]), many=True) for one in gone]
+    ended = desk.ended()
+    forgotten: list[Write] = [
+        Update(*requests.forgotten(one.account, [one.id, *one.merged_ids]), many=True) for one in ended
+    ]
     over: list[Write] = [Delete({"_id": kept["_id"], "until": kept["until"]}) for kept in desk.lapsed.values()]
     made = [_record(desk, mark, *done) for mark, done in desk.done.items()]
     return [*over, *made, *forgotten]
@@ -108,7 +124,7 @@ def _record(desk: Desk[P], mark: str, given: str, effect: Effect[P]) -> Write:
         requests.Once(mark, given),
         account=after.account,
         now=desk.now,
-        owners=[after.id],
+        owners=[one.after.id for one in effect.parts()],
         profile=document,
         made=effect.before is None,
         changed=effect.changed,

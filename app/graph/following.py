@@ -6,7 +6,17 @@ from typing import Any
 
 from app.live.topic import Moment, Topic
 
-Present = Callable[[Moment], Awaitable[tuple[Sequence[Any], bool]]]
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a moment is told as: the root values to execute with; whether it is the last; what is followed behind it."""
+
+    updates: Sequence[Any] = ()
+    last: bool = False
+    topic: Topic | None = None
+
+
+Present = Callable[[Moment], Awaitable[Told]]
 
 
 def _bare(token: str) -> str:
@@ -15,7 +25,7 @@ def _bare(token: str) -> str:
 
 @dataclass(slots=True)
 class Following:
-    """`present` turns a moment into the root values to execute with, and says whether it is the last.
+    """`present` turns a moment into what it is told as.
 
     `seal` makes the client's cursor of a position. It is asynchronously iterable only in form, since graphql-core asks
     for that; the hub drives it.

@@ -249,15 +249,15 @@ class Operations:
         known = partial(faults.known, request_id=request_id)
 
         async def render(moment: Moment) -> Frame:
-            updates, last = await following.present(moment)
+            told = await following.present(moment)
             payloads = []
-            for update in updates:
+            for update in told.updates:
                 run = Run(context, ready.variables, known)
                 payload: dict[str, Any] = {"data": await run.event(slot, update)}
                 if run.errors:
                     payload["errors"] = run.errors
                 payloads.append(orjson.dumps(payload).decode())
-            return Frame(tuple(payloads), last)
+            return Frame(tuple(payloads), told.last, told.topic)
 
         group = _group(actor, ready)
         payloads = self._hub.follow(following.topic, group=group, render=render, after=following.after, on_slow=on_slow)

@@ -10,6 +10,7 @@ import strawberry
 from app.catalog.model import Tag
 from app.companies.model import Company
 from app.core.errors import Fault
+from app.core.pages import Page
 from app.graph import reading
 from app.graph.connections import Connection, Place
 from app.graph.context import Context
@@ -89,8 +90,16 @@ async def person_timeline(
     place = Place(info.context, f"timeline:{root.id}", filter)
     part = place.part(first, after, last, before)
     timeline = info.context.services.timeline
-    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
-    return Connection(page, place, event_position)
+    wanted = reading.events(filter)
+    page = await timeline.of_subjects(info.context.account, root.subjects, wanted, part, since=root.since)
+    return Connection(_owned(page, root), place, event_position)
+
+
+def _owned(page: Page[Event], person: Person) -> Page[Event]:
+    """Let all of a timeline belong to its person, whoever it was recorded for."""
+    for event in page.items:
+        event.person_id = person.id
+    return page
 
 
 async def activity_by_day(
@@ -102,7 +111,7 @@ async def activity_by_day(
     wanted = DAYS_DEFAULT if days is None else days
     if not 1 <= wanted <= DAYS_MAX:
         raise Fault("BAD_VARIABLES", f"Ask for 1 to {DAYS_MAX} days, not {wanted}.", status=400)
-    found = await info.context.services.timeline.by_day(root.subjects, wanted)
+    found = await info.context.services.timeline.by_day(root.subjects, wanted, since=root.since)
     return [SimpleNamespace(day=day, events=events) for day, events in found]
 
 
@@ -126,7 +135,7 @@ async def company_timeline(
 def event_person(root: strawberry.Parent[Event], info: Info) -> Person | Awaitable[Person | None] | None:
     """Return the person that an event belongs to."""
     context = info.context
-    return context.services.persons.get(context.account, root.person_id) if root.person_id else None
+    return context.services.persons.heir(context.account, root.person_id) if root.person_id else None
 
 
 def event_company(root: strawberry.Parent[Event], info: Info) -> Company | Awaitable[Company | None] | None:

@@ -1,17 +1,20 @@
 """What can be followed live, and how a recorded event is told to those who follow."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 from types import SimpleNamespace
-from typing import Annotated, Any
+from typing import Annotated
 
 import strawberry
 
-from app.core.errors import Fault
+from app.core.errors import Fault, bad_cursor
 from app.graph import reading, types
 from app.graph.connections import Place
 from app.graph.context import Context
 from app.graph.declare import Info, Input, argument, relation
-from app.graph.following import Following
+from app.graph.following import Following, Told
 from app.graph.inputs import CompanyLocator, PersonLocator
 from app.graph.relations import After
 from app.graph.wanted import PersonFilter
@@ -20,7 +23,7 @@ from app.persons.model import Person
 from app.timeline.model import Event
 
 # Told also to those who asked for other types: their stream ends with it.
-LAST_WORDS = frozenset({"personDeleted", "companyDeleted"})
+LAST_WORDS = frozenset({"personDeleted", "personMerged", "companyDeleted"})
 # Field of a filter → what a change of it is called.
 _CHANGES = {"email": "emails", "phone": "phones", "customAttribute": "customAttributes", "companyId": "companies"}
 # A company's tags come and go with it.
@@ -34,22 +37,36 @@ def _unknown(noun: str) -> Fault:
     return Fault("NOT_FOUND", f"There is no such {noun} to follow.", status=404)
 
 
-async def _subject(context: Context, person: Input | None, company: Input | None) -> tuple[str, frozenset[str] | None]:
-    """Return the id of what is followed and its lines of activity; None: those of the whole account."""
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """What is followed: its id, as it was asked for, those that it had before, and its lines; None: all of them."""
+
+    id: str = ""
+    former: Sequence[str] = ()
+    lines: frozenset[str] | None = None
+    since: frozenset[tuple[str, datetime]] = frozenset()
+
+
+async def _followed(context: Context, person: Input | None, company: Input | None) -> _Followed:
     if person and company:
         raise Fault("BAD_VARIABLES", "Follow a person or a company, not both.", status=400)
     if person:
         locator = reading.known(person)
         found = await context.services.persons.find(context.account, locator) if locator else None
-        if found is None:
+        if locator is None or found is None:
             raise _unknown("person")
-        return found.id, frozenset(found.subjects)
+        return _of_person(found, locator.value if locator.kind == "id" else found.id)
     if company:
         held = await context.services.companies.find(context.account, *reading.company(company))
         if held is None:
             raise _unknown("company")
-        return held.id, frozenset(held.subjects)
-    return "", None
+        return _Followed(held.id, lines=frozenset(held.subjects))
+    return _Followed()
+
+
+def _of_person(person: Person, asked: str) -> _Followed:
+    former = [one for one in (person.id, *person.merged_ids) if one != asked]
+    return _Followed(asked, former, frozenset(person.subjects), frozenset(person.since.items()))
 
 
 async def timeline_events(
@@ -61,41 +78,75 @@ async def timeline_events(
 ) -> Following:
     """Follow a timeline."""
     context = info.context
-    followed, subjects = await _subject(context, person, company)
-    place = Place(context, f"live:{followed}", sorted(types) if types is not None else None)
-    kinds = None if types is None else frozenset(types) | LAST_WORDS
-    topic = Topic(context.account, subjects, kinds)
-    return Following(topic, _token(place, after), _Events(context, place, followed), _sealed(place))
+    followed = await _followed(context, person, company)
+    shown = sorted(set(types)) if types is not None else None
+    places = [Place(context, f"live:{one}", shown) for one in (followed.id, *followed.former)]
+    present = _Events(context, places[0], followed, frozenset(types) if types is not None else None)
+    return Following(present.topic(followed), _token(places, after), present, _sealed(places[0]))
 
 
 class _Events:
     """Tells the events of a topic."""
 
-    def __init__(self, context: Context, place: Place, followed: str) -> None:
-        self._timeline = context.services.timeline
+    def __init__(self, context: Context, place: Place, followed: _Followed, types: frozenset[str] | None) -> None:
+        self._context = context
         self._place = place
-        self._followed = followed
+        self._followed = followed.id
+        self._types = types
 
-    async def __call__(self, moment: Moment) -> tuple[Sequence[Any], bool]:
+    def topic(self, followed: _Followed) -> Topic:
+        """Return the topic of what is followed."""
+        types = None if self._types is None else self._types | LAST_WORDS
+        return Topic(self._context.account, followed.lines, types, since=followed.since)
+
+    async def __call__(self, moment: Moment) -> Told:
         """Return the update of a moment; the last where what is followed is gone."""
         cursor, event = self._place.seal([moment.token]), moment.event
         if event is None:
-            return [SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)], False
-        await self._timeline.entitle([event])
-        # The end of a company that was taken into the one that is followed is but an event of its timeline.
-        gone = event.type in LAST_WORDS and self._followed in ("", event.person_id, event.company_id)
-        kind = ("MERGED" if event.properties.get("into") else "DELETED") if gone else "EVENT"
+            return Told([SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)])
+        await self._context.services.timeline.entitle([event])
+        kind = self._kind(event)
+        topic = await self._moved(event) if self._followed and (event.rejoins or kind == "MERGED") else None
+        if self._passed_over(event, kind):
+            return Told(topic=topic)
         update = SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id)
-        return [update], gone and bool(self._followed)
+        return Told([update], kind == "DELETED" and bool(self._followed), topic)
+
+    def _kind(self, event: Event) -> str:
+        # The end of a company that was taken into the one that is followed is but an event of its timeline.
+        if event.type not in LAST_WORDS or self._followed not in ("", event.person_id, event.company_id):
+            return "EVENT"
+        if event.type == "personMerged":
+            return "MERGED" if event.told else "EVENT"
+        return "MERGED" if event.company_id and event.properties.get("into") else "DELETED"
+
+    def _passed_over(self, event: Event, kind: str) -> bool:
+        """Tell whether an event is none of the follower's: of a type not asked for, or the end of somebody else."""
+        if kind != "EVENT":
+            return False
+        return bool(self._followed and event.told) or (self._types is not None and event.type not in self._types)
+
+    async def _moved(self, event: Event) -> Topic | None:
+        """Return the topic of whatever became of what is followed; None where it is gone."""
+        account, services = self._context.account, self._context.services
+        if event.company_id is not None:
+            company = await services.companies.get(account, self._followed)
+            return self.topic(_Followed(lines=frozenset(company.subjects))) if company else None
+        person = await services.persons.get(account, self._followed)
+        return self.topic(_of_person(person, self._followed)) if person else None
 
 
 def _sealed(place: Place) -> Callable[[str], str]:
     return lambda token: place.seal([token])
 
 
-def _token(place: Place, after: str | None) -> str | None:
-    position = place.part(after=after).position
-    return str(position[0]) if position else None
+def _token(places: Sequence[Place], after: str | None) -> str | None:
+    """Open a cursor, be it one of an id that the person had before; raises BAD_CURSOR."""
+    for place in places:
+        with suppress(Fault):
+            position = place.part(after=after).position
+            return str(position[0]) if position else None
+    raise bad_cursor()
 
 
 async def person_changes(
@@ -109,7 +160,7 @@ async def person_changes(
     # A bad filter is refused here, not at the first event.
     await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
-    return Following(Topic(context.account, changes=True), _token(place, after), present, _sealed(place))
+    return Following(Topic(context.account, changes=True), _token([place], after), present, _sealed(place))
 
 
 class _Changes:
@@ -122,23 +173,26 @@ class _Changes:
         self._fields = _fields(wanted or {})
         self._ids = frozenset(wanted["ids"]) if wanted and wanted.get("ids") is not None else None
 
-    async def __call__(self, moment: Moment) -> tuple[Sequence[Any], bool]:
+    async def __call__(self, moment: Moment) -> Told:
         """Return the update of a moment, none where the person never matched; the last where it is the only one."""
         cursor, event = self._place.seal([moment.token]), moment.event
         if event is None or event.person_id is None:
-            return [_update(cursor, moment.kind)], False
+            return Told([_update(cursor, moment.kind)])
         if self._ids is not None and event.person_id not in self._ids:
-            return [], False
+            return Told()
         changed = event.changed or ()
         if event.type == "personDeleted":
-            return [_update(cursor, "DELETED", event, changed)], self._ids == frozenset({event.person_id})
+            return Told([_update(cursor, "DELETED", event, changed)], self._ids == frozenset({event.person_id}))
+        if event.type == "personMerged" and event.told:
+            survivor = await self._context.services.persons.get(self._context.account, event.person_id)
+            return Told([_update(cursor, "MERGED", event, changed, survivor)])
         person = await self._context.services.persons.met(self._context.account, event.person_id, self._wanted)
         if person is not None:
             kind = "CREATED" if event.type == "personCreated" else "UPDATED"
-            return [_update(cursor, kind, event, changed, person)], False
+            return Told([_update(cursor, kind, event, changed, person)])
         # Who is new never was among them.
         left = event.type != "personCreated" and self._fields & {*changed, *_ALWAYS}
-        return ([_update(cursor, "LEFT", event, changed)] if left else []), False
+        return Told([_update(cursor, "LEFT", event, changed)] if left else [])
 
 
 def _update(

@@ -41,6 +41,10 @@ def moment_of(change: Change) -> Moment | None:
         return None
 
 
+def _lines(moment: Moment) -> tuple[str, ...]:
+    return () if moment.event is None else (moment.event.subject, *moment.event.told)
+
+
 class Ring:
     """The last RING_EVENTS events, in order, also by subject. `end` is the index that the next one gets.
 
@@ -62,8 +66,8 @@ class Ring:
     def append(self, moment: Moment) -> None:
         """Take in the newest event and drop the oldest where there are too many."""
         self._moments.append(moment)
-        if moment.event is not None:
-            self._subjects.setdefault(moment.event.subject, []).append(moment)
+        for subject in _lines(moment):
+            self._subjects.setdefault(subject, []).append(moment)
         self.end += 1
         if len(self._moments) > RING_EVENTS:
             self._drop()
@@ -72,10 +76,11 @@ class Ring:
         """Return the events of `topic` behind `token`, oldest first."""
         if topic.subjects is None:
             return self._newer(self._moments, token, topic)
-        found: list[Moment] = []
+        # By token, for one may stand on several lines.
+        found: dict[str, Moment] = {}
         for subject in topic.subjects:
-            found += self._newer(self._subjects.get(subject, ()), token, topic)
-        return sorted(found, key=lambda moment: moment.token)
+            found |= {one.token: one for one in self._newer(self._subjects.get(subject, ()), token, topic)}
+        return [found[key] for key in sorted(found)]
 
     def __len__(self) -> int:
         return len(self._moments)
@@ -83,11 +88,11 @@ class Ring:
     def _drop(self) -> None:
         oldest = self._moments.popleft()
         self.floor = oldest.token
-        if oldest.event is not None:
-            same = self._subjects[oldest.event.subject]
+        for subject in _lines(oldest):
+            same = self._subjects[subject]
             del same[0]
             if not same:
-                del self._subjects[oldest.event.subject]
+                del self._subjects[subject]
 
     @staticmethod
     def _newer(moments: Sequence[Moment], token: str, topic: Topic) -> list[Moment]:

@@ -34,11 +34,13 @@ class Routes(Generic[T]):
 
     def of(self, event: Event) -> Iterator[T]:
         """Yield everyone whose topic covers `event`, each once."""
-        for subject in (event.subject, None):
-            # A copy, for whoever is told may leave meanwhile.
-            for one, topic in list(self._subjects.get((event.account, subject), {}).items()):
-                if topic.covers(event):
-                    yield one
+        # A copy, for whoever is told may leave meanwhile; each once, though it may follow several of the lines.
+        found: dict[T, Topic] = {}
+        for subject in (event.subject, None, *event.told):
+            found |= self._subjects.get((event.account, subject), {})
+        for one, topic in found.items():
+            if topic.covers(event):
+                yield one
 
     def __len__(self) -> int:
         return len(self._subjects)

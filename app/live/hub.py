@@ -86,8 +86,17 @@ class Hub:
                 seat.taken = token
                 if frame.last:
                     return
+                if frame.topic is not None and frame.topic != seat.topic:
+                    self._move(seat, frame.topic)
         finally:
             self._dismiss(seat)
+
+    def _move(self, seat: Seat, topic: Topic) -> None:
+        """Let the seat follow another topic behind what it took last; what waited for it is read again."""
+        group, _ = self._seats[seat]
+        self._leave(seat)
+        seat.move(topic)
+        self._seats[seat] = group, topic
 
     def sweep(self, seats: Iterable[Seat] | None = None) -> None:
         """End those (of `seats`, or of all) who are too far behind; runs each SWEEP_SECONDS by itself."""

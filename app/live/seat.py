@@ -101,6 +101,12 @@ class Seat:
         self._busy_until = 0.0  # when it was last handed a payload, monotonic
         self._bell: asyncio.Future[None] | None = None
 
+    def move(self, topic: Topic) -> None:
+        """Follow another topic from behind what was taken last; the seat is in no group and no stretch."""
+        self.topic = topic
+        self.reached = self.taken
+        self.backlog.clear()
+
     def hand(self, now: float) -> None:
         """Note that a payload is being handed over."""
         self._handed_at = self._busy_until = now

@@ -1,6 +1,7 @@
 """What can be followed, and what a follower gets to see."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from app.timeline.model import Event
 
@@ -9,21 +10,30 @@ from app.timeline.model import Event
 class Topic:
     """A part of one account's events: those of some subjects (None: of all), of some types (None: of all).
 
-    `changes` keeps only the events that announce a change of a person.
+    `since` are subjects of which only what happened from a moment on is seen; `changes` keeps only the events that
+    announce a change of a person. What gives a timeline other lines is told whatever its type.
     """
 
     account: str
     subjects: frozenset[str] | None = None
     types: frozenset[str] | None = None
     changes: bool = False
+    since: frozenset[tuple[str, datetime]] = frozenset()
 
     def covers(self, event: Event) -> bool:
         """Tell whether a follower of this topic is to see `event`."""
-        if event.account != self.account or (self.subjects is not None and event.subject not in self.subjects):
+        if event.account != self.account or not self._on_line(event):
             return False
         if self.changes and (event.changed is None or event.person_id is None):
             return False
-        return self.types is None or event.type in self.types
+        return self.types is None or event.type in self.types or event.rejoins
+
+    def _on_line(self, event: Event) -> bool:
+        if self.subjects is None:
+            return True
+        if event.subject not in self.subjects:
+            return not self.subjects.isdisjoint(event.told)
+        return not any(line == event.subject and event.occurred_at < at for line, at in self.since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,11 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A moment as it goes out: encoded payloads, none where it doesn't concern the follower; `last` ends it."""
+    """A moment as it goes out: encoded payloads, none where it doesn't concern the follower; `last` ends it.
+
+    `topic` is what is followed behind it, where that is something else.
+    """
 
     payloads: tuple[str, ...]
     last: bool = False
+    topic: Topic | None = None

@@ -31,6 +31,12 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("until", 1),),  # records of idempotency keys lapse after a day
         (("account", 1), ("owners", 1)),  # records of a person who is deleted
     ),
+    "merges": (
+        (("account", 1), ("persons", 1), ("_id", 1)),  # merges of a person; erasure
+        (("account", 1), ("_id", 1)),  # merges of an account, newest first
+    ),
+    "visitors": ((("account", 1), ("person", 1)),),  # visitors of a person who is gone
+    "formSubmissions": ((("account", 1), ("person", 1)),),  # submissions of a person who is gone
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),
     "attributes": ((("account", 1), ("_id", 1)),),

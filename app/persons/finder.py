@@ -10,7 +10,7 @@ from app.catalog.service import CatalogService
 from app.changes.model import ACTIVE
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
-from app.persons import filters, store
+from app.persons import filters, record
 from app.persons.model import Person
 
 COMPANIES = "companies"
@@ -38,7 +38,7 @@ class Finder:
         if shared.lacks_attribute(catalog, PERSON, wanted):
             catalog = await self._catalog.fresh(account)
         query = filters.query(wanted, catalog, _carried(companies)) if wanted else {}
-        return store.read(kept, catalog) if matches(query, kept) else None
+        return record.read(kept, catalog) if matches(query, kept) else None
 
     async def _companies_of(self, person: Document) -> list[Document]:
         ids = [one["id"] for one in person.get("companies", ())]

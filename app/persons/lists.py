@@ -6,7 +6,7 @@ from app.catalog.narrow import ATTRIBUTE, BY_ID, BY_VALUE
 from app.changes.model import ACTIVE
 from app.core import clock
 from app.core.text import fold
-from app.persons import store
+from app.persons import record, store
 
 ORDERS = {
     "CREATED_AT": Order("createdAt", store.BY_CREATION, lambda one: clock.millis(one.created_at), clock.moment),
@@ -23,4 +23,4 @@ INDEXES = {
     "words": store.BY_WORD,
     ATTRIBUTE: BY_VALUE,
 }
-KIND = Kind(store.COLLECTION, PERSON, ORDERS, INDEXES, {"state": ACTIVE})
+KIND = Kind(record.COLLECTION, PERSON, ORDERS, INDEXES, {"state": ACTIVE})

@@ -48,6 +48,8 @@ class PushRegistration:
     platform: str | None = None
     system_data: dict[str, Any] = field(default_factory=dict)
     additional_data: dict[str, Any] = field(default_factory=dict)
+    # The line of activity that it was born with, where that is not the person's own first one.
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ class Membership:
 
 @dataclass(slots=True)
 class Person:
-    """One profile. Lists are never changed in place: whoever changes a person copies it first."""
+    """One profile. Lists are never changed in place: whoever changes a person copies it first.
+
+    `subjects` are the lines of activity that make up the timeline, the own one first; of those in `since` only what
+    happened from that moment on.
+    """
 
     id: str
     account: str
@@ -107,6 +113,7 @@ class Person:
     tag_ids: list[str] = field(default_factory=list)
     memberships: list[Membership] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
+    since: dict[str, datetime] = field(default_factory=dict)
 
     @property
     def tags(self) -> list[str]:
@@ -126,6 +133,28 @@ class Person:
         return present(definition, value) if definition and value is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A person, and the line of activity that an identifier of it carries events to."""
+
+    person: Person
+    subject: str
+
+
+def push_key(account: str, application_id: str, registration_id: str) -> str:
+    """Return the key of the claim on an installation."""
+    return key(account, "push", compound(application_id, registration_id))
+
+
+def lines_of(person: Person) -> dict[str, str]:
+    """Return the keys of claims that carry events to another line than the first, each with that line."""
+    return {
+        push_key(person.account, one.application_id, one.registration_id): one.subject
+        for one in person.push_registrations
+        if one.subject
+    }
+
+
 def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
     """Return the keys of all claims a person holds, each with where it stands in an input; none where it is gone."""
     account = person.account
@@ -139,7 +168,7 @@ def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
     for i, phone in enumerate(person.phones):
         held[key(account, "phone", phone.number)] = ("phones", str(i), "number")
     for push in person.push_registrations:
-        held[key(account, "push", compound(push.application_id, push.registration_id))] = ("pushRegistrations",)
+        held[push_key(account, push.application_id, push.registration_id)] = ("pushRegistrations",)
     for one in person.channels:
         held[key(account, "channel", compound(one.channel, one.sender, one.user_id))] = ("channels",)
     for link in person.crm_links:

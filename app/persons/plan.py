@@ -220,6 +220,7 @@ class Remove(Change[Person]):
             before.subjects,
             version=before.version + 1,
             state=DELETED,
+            merged_ids=before.merged_ids,
         )
         effect = Effect(before, after, ("state",))
         effect.events.append(event(after, scene, "personDeleted", {"personId": before.id}))

@@ -9,10 +9,10 @@ from app.catalog.lists import By, Lists, Order
 from app.catalog.model import PERSON
 from app.catalog.service import CatalogService
 from app.changes.desk import MERGES_MAX
-from app.changes.model import ACTIVE, MERGED, Ask, Change, Effect, Guard, Outcome
+from app.changes.model import ACTIVE, DELETED, MERGED, Ask, Change, Effect, Guard, Outcome
 from app.changes.requests import Once
 from app.changes.service import Changes
-from app.claims.model import Locator
+from app.claims.model import Claim, Locator
 from app.claims.service import Claims
 from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
 from app.companies.model import Company
@@ -22,9 +22,9 @@ from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
-from app.persons import filters, items, lists, store
+from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
-from app.persons.model import Person
+from app.persons.model import Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
@@ -39,23 +39,31 @@ class Persons:
         self._engine = engine
         self._claims = claims
         self._catalog = catalog
-        self._reads = Reads(engine, store.COLLECTION)
+        self._reads = Reads(engine, record.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
-        self._changes = Changes(engine, catalog, store.KIND)
+        self._changes = Changes(engine, catalog, record.KIND)
 
     # ------------------------------------------------------------ reading
 
     async def get(self, account: str, person_id: str) -> Person | None:
         """Return the person of an id, the survivor for the id of a merged one, None for a deleted or foreign one."""
+        return await self._follow(account, person_id, (MERGED,))
+
+    async def heir(self, account: str, person_id: str) -> Person | None:
+        """Return whoever the person of an id is now, also where a login made another one of it."""
+        return await self._follow(account, person_id, (MERGED, DELETED))
+
+    async def _follow(self, account: str, person_id: str, states: Sequence[str]) -> Person | None:
         for _ in range(MERGES_MAX):
             kept = await self._reads.get(person_id)
             if kept is None or kept["account"] != account:
                 return None
-            if kept["state"] == MERGED:
-                person_id = kept["into"]
-                continue
-            return (await self._read(account, [kept]))[0] if kept["state"] == ACTIVE else None
+            if kept["state"] == ACTIVE:
+                return (await self._read(account, [kept]))[0]
+            if kept["state"] not in states or "into" not in kept:
+                return None
+            person_id = kept["into"]
         return None
 
     async def find(self, account: str, locator: Locator) -> Person | None:
@@ -67,14 +75,24 @@ class Persons:
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""
+        return [line.person if line else None for line in await self.lines(account, locators)]
+
+    async def lines(self, account: str, locators: Sequence[Locator]) -> list[Line | None]:
+        """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads."""
         keys = [one.claim(account) for one in locators if one.kind != "id"]
         owned = await self._claims.owners(list(dict.fromkeys(keys)))
-        ids = []
-        for one in locators:
-            claim = None if one.kind == "id" else owned.get(one.claim(account))
-            ids.append(one.value if one.kind == "id" else claim.owner if claim else "")
-        found = await self.get_all(account, ids)
-        return [found.get(person_id) for person_id in ids]
+        named = [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
+        found = await self.get_all(account, [person_id for person_id, _ in named])
+        return [await self._line(found.get(person_id), person_id, subject) for person_id, subject in named]
+
+    async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:
+        if person is None:
+            return None
+        if subject is None and person.id != asked:
+            # An id that was merged away carries on its own line.
+            kept = await self._reads.get(asked)
+            subject = kept["subjects"][0] if kept else None
+        return Line(person, subject if subject in person.subjects else person.subjects[0])
 
     async def get_all(self, account: str, ids: Sequence[str]) -> dict[str, Person]:
         """Return persons by the ids asked for, in one read; merged ones are their survivors."""
@@ -90,7 +108,7 @@ class Persons:
 
     async def _read(self, account: str, documents: Sequence[Document]) -> list[Person]:
         catalog = await self._catalog.fitting(account, documents)
-        return [store.read(kept, catalog) for kept in documents]
+        return [record.read(kept, catalog) for kept in documents]
 
     async def order(self, account: str, wanted: By) -> Order:
         """Return an order of persons; refuses a bad one with BAD_VARIABLES."""
@@ -147,7 +165,7 @@ class Persons:
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
 
     def _bound(self, account: str) -> Bound:
-        return Bound(self._engine, store.COLLECTION, account)
+        return Bound(self._engine, record.COLLECTION, account)
 
     # ------------------------------------------------------------ writing
 
@@ -185,8 +203,8 @@ class Persons:
         if missing:
             raise Refusals([Refused("PERSON_NOT_FOUND", "There is no such person.", ("persons", at)) for at in missing])
         ids = dict.fromkeys(person.id for person in found if person)
-        guard = _there(change.company_id) if isinstance(change, Link) else None
-        asks = [Ask(actor.account, actor.origin, change, (Locator("id", one),), guard=guard) for one in ids]
+        guards = _there(change.company_id) if isinstance(change, Link) else ()
+        asks = [Ask(actor.account, actor.origin, change, (Locator("id", one),), guards=guards) for one in ids]
         for outcome in await self.apply(asks):
             if isinstance(outcome, Exception):
                 raise outcome
@@ -200,7 +218,7 @@ class Persons:
         await self._each_member(actor, company.id, Move(company.id, Link(into.id, into.subject)), _there(into.id))
 
     async def _each_member(
-        self, actor: Actor, company_id: str, change: Change[Person], guard: Guard | None = None
+        self, actor: Actor, company_id: str, change: Change[Person], guards: Sequence[Guard] = ()
     ) -> None:
         """Carry out a change that ends a membership, until there are no more."""
         while True:
@@ -208,7 +226,7 @@ class Persons:
             if not page.items:
                 return
             locators = [Locator("id", one.id) for one in page.items]
-            asks = [Ask(actor.account, actor.origin, change, (one,), guard=guard) for one in locators]
+            asks = [Ask(actor.account, actor.origin, change, (one,), guards=guards) for one in locators]
             for outcome in await self.apply(asks):
                 # Who was deleted meanwhile is no member either.
                 if isinstance(outcome, Exception) and getattr(outcome, "code", None) != "PERSON_NOT_FOUND":
@@ -235,6 +253,10 @@ class Persons:
         return await self._changes.one(Ask(actor.account, actor.origin, change, (locator,)))
 
 
-def _there(company_id: str) -> Guard:
+def _owner(claim: Claim | None) -> tuple[str, str | None]:
+    return (claim.owner, claim.subject) if claim else ("", None)
+
+
+def _there(company_id: str) -> Sequence[Guard]:
     """Return what keeps a membership from outliving its company."""
-    return Guard(COMPANIES, company_id, Refused("COMPANY_NOT_FOUND", "There is no such company.", ("company",)))
+    return (Guard(COMPANIES, company_id, Refused("COMPANY_NOT_FOUND", "There is no such company.", ("company",))),)

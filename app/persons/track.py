@@ -21,7 +21,7 @@ from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
-from app.persons.model import Person
+from app.persons.model import Line
 from app.persons.plan import Create
 from app.persons.service import Persons
 from app.persons.wish import Contact, Wish
@@ -92,6 +92,8 @@ class Tracking:
         left = [item for item in good if item.index not in outcomes]
         for item in left:
             item.event = _event(actor, people[item.tracked.locator], item, now)
+        await self._had(left, people, outcomes)
+        left = [item for item in left if item.index not in outcomes]
         await self._timeline.entitle([item.event for item in left if item.event])
         await self._record(left, outcomes, atomic=atomic)
         return [outcomes[index] for index in range(len(items))]
@@ -113,15 +115,15 @@ class Tracking:
 
     async def _people(
         self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool
-    ) -> dict[Locator, Person] | None:
+    ) -> dict[Locator, Line] | None:
         """Return everybody's person, or None where some are to be made first."""
         named = list(dict.fromkeys(item.tracked.locator for item in good))
         if not named:
             return {}
-        found, erased = await gather(self._persons.find_all(actor.account, named), self._may_be_erased(actor, good))
+        found, erased = await gather(self._persons.lines(actor.account, named), self._may_be_erased(actor, good))
         if erased:
             await self._refuse_erased(actor.account, good, outcomes)
-        people = {locator: person for locator, person in zip(named, found, strict=True) if person}
+        people = {locator: line for locator, line in zip(named, found, strict=True) if line}
         making = False
         for item in good:
             locator = item.tracked.locator
@@ -149,14 +151,14 @@ class Tracking:
 
     async def _made(
         self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome]
-    ) -> tuple[list[_Item], dict[Locator, Person]]:
+    ) -> tuple[list[_Item], dict[Locator, Line]]:
         """Make the persons that are wanted; whoever was faster has made them as well."""
         left = [item for item in good if item.index not in outcomes]
         named = list(dict.fromkeys(item.tracked.locator for item in left))
         refused: dict[Locator, tuple[Refused, ...]] = {}
         for _ in range(TRIES):
-            found = await self._persons.find_all(actor.account, named)
-            people = {locator: person for locator, person in zip(named, found, strict=True) if person}
+            found = await self._persons.lines(actor.account, named)
+            people = {locator: line for locator, line in zip(named, found, strict=True) if line}
             missing = [one for one in named if one not in people and one not in refused]
             if not missing:
                 break
@@ -169,6 +171,18 @@ class Tracking:
             if item.tracked.locator in refused:
                 outcomes[item.index] = Outcome(REJECTED, None, refused[item.tracked.locator])
         return left, people
+
+    async def _had(self, items: Sequence[_Item], people: dict[Locator, Line], outcomes: dict[int, Outcome]) -> None:
+        """Note what its person had under another name already: who was merged has several lines of their own."""
+        wanted: dict[str, list[int]] = {}
+        for item in items:
+            sent, line = item.tracked.sent.event_id, people[item.tracked.locator]
+            for one in _own_lines(line) if sent else ():
+                wanted.setdefault(f"{one}:{sent}", []).append(item.index)
+        if wanted:
+            account = people[items[0].tracked.locator].person.account
+            for had, event in (await self._timeline.get(account, list(wanted))).items():
+                outcomes.update(dict.fromkeys(wanted[had], Outcome(DUPLICATE, event)))
 
     async def _record(self, items: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool) -> None:
         events = [item.event for item in items if item.event]
@@ -237,6 +251,12 @@ def _wish(locator: Locator) -> Wish:
     return Wish(scalars={"external_id": locator.value})
 
 
+def _own_lines(line: Line) -> list[str]:
+    """Return the other lines that events by id, email, phone or external id may have come to."""
+    lines = line.person.subjects
+    return [one for one in lines if one != line.subject and ids.kind(one) == "sub"] if len(lines) > 1 else []
+
+
 def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, ...]]) -> None:
     if isinstance(outcome, Fault):
         raise outcome
@@ -245,8 +265,8 @@ def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, 
         refused[locator] = tuple(one.under("person") for one in refusals if isinstance(one, Refused))
 
 
-def _event(actor: Actor, person: Person, item: _Item, now: datetime) -> Event:
-    sent, subject = item.tracked.sent, person.subjects[0]
+def _event(actor: Actor, line: Line, item: _Item, now: datetime) -> Event:
+    sent, subject = item.tracked.sent, line.subject
     return Event(
         f"{subject}:{sent.event_id or ids.new('evt', now)}",
         actor.account,
@@ -255,7 +275,7 @@ def _event(actor: Actor, person: Person, item: _Item, now: datetime) -> Event:
         item.occurred,
         now,
         actor.origin,
-        person.id,
+        line.person.id,
         session_id=sent.session_id,
         properties=item.properties,
     )

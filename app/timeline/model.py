@@ -6,6 +6,9 @@ from typing import Any
 
 from app.core import clock
 
+# What a change is called that gives a timeline other lines, or takes them off.
+TIMELINE = "timeline"
+
 
 @dataclass(slots=True)
 class Event:
@@ -24,8 +27,15 @@ class Event:
     properties: dict[str, Any] = field(default_factory=dict)
     # The fields that a change touched; on exactly one event of each change, so that a change is announced once.
     changed: tuple[str, ...] | None = None
+    # Other lines whose live followers are told as well: those of a profile that this is the end of.
+    told: tuple[str, ...] = ()
     # The display name of the type, filled in when read.
     title: str = ""
+
+    @property
+    def rejoins(self) -> bool:
+        """Whether the timeline of its person is made of other lines from here on."""
+        return self.changed is not None and TIMELINE in self.changed
 
 
 @dataclass(frozen=True, slots=True)

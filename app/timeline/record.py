@@ -27,6 +27,8 @@ def document(event: Event) -> Document:
             kept[name] = value
     if event.changed is not None:
         kept["changed"] = list(event.changed)
+    if event.told:
+        kept["told"] = list(event.told)
     return kept
 
 
@@ -46,4 +48,5 @@ def read(kept: Document) -> Event:
         kept.get("session"),
         kept.get("props", {}),
         None if changed is None else tuple(changed),
+        tuple(kept.get("told", ())),
     )

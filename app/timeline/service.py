@@ -1,17 +1,19 @@
 """Record events once for ever, by chunks that whoever arrives meanwhile shares; and page through them."""
 
-from collections.abc import Sequence
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from app.catalog.service import CatalogService
 from app.core import clock
 from app.core.pages import Page, Slice, cut
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Engine
-from app.timeline.model import Event, TimelineFilter
+from app.timeline.model import Event, TimelineFilter, position
 from app.timeline.store import Events
 
 EVERYTHING = TimelineFilter()
+NEVER: Mapping[str, datetime] = MappingProxyType({})
 CHUNK_EVENTS = 1000
 CHUNKS_IN_FLIGHT = 2
 
@@ -39,18 +41,34 @@ class Timeline:
         return found
 
     async def of_subjects(
-        self, account: str, subjects: Sequence[str], wanted: TimelineFilter, part: Slice
+        self,
+        account: str,
+        subjects: Sequence[str],
+        wanted: TimelineFilter,
+        part: Slice,
+        *,
+        since: Mapping[str, datetime] = NEVER,
     ) -> Page[Event]:
-        """Return a part of one timeline, newest first."""
-        page = cut(await self._events.of_subjects(account, list(subjects), wanted, part), part)
+        """Return a part of one timeline, newest first; of the lines in `since` only what happened from then on."""
+        lines, found, rest = list(subjects), list[Event](), part
+        while True:
+            read = await self._events.of_subjects(account, lines, wanted, rest)
+            # What lies before is about to be swept: there is hardly ever any.
+            found += [one for one in read if one.subject not in since or one.occurred_at >= since[one.subject]]
+            if len(read) <= rest.limit or len(found) > part.limit:
+                break
+            rest = Slice(part.limit, position(read[-1]), part.backward)
+        page = cut(found[: part.limit + 1], part)
         await self.entitle(page.items)
         return page
 
-    async def by_day(self, subjects: Sequence[str], days: int) -> list[tuple[str, int]]:
+    async def by_day(
+        self, subjects: Sequence[str], days: int, *, since: Mapping[str, datetime] = NEVER
+    ) -> list[tuple[str, int]]:
         """Return the events of each of the last `days` days in UTC, today included, oldest first."""
         today = clock.now().replace(hour=0, minute=0, second=0, microsecond=0)
         shown = [today - timedelta(days=back) for back in range(days - 1, -1, -1)]
-        found = await self._events.by_day(list(subjects), shown[0])
+        found = await self._events.by_day(subjects, shown[0], since)
         named = [day.date().isoformat() for day in shown]
         return [(day, found.get(day, 0)) for day in named]
 

@@ -1,6 +1,10 @@
 """How events are kept: one immutable document each, in the order of their subject or of their arrival."""
 
+from asyncio import gather
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from app.core import clock
@@ -46,6 +50,10 @@ def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, A
     }, direction
 
 
+# So many sorted scans of an index the server merges at once.
+LINES_AT_ONCE = 200
+
+
 class Events:
     """The events of all accounts."""
 
@@ -62,21 +70,32 @@ class Events:
         return {kept["_id"]: read(kept) for kept in found}
 
     async def of_subjects(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
-        """Return one more than `part` asks for, newest first (index `subject,at,_id`)."""
-        bounds = _bounds(wanted)
-        where, direction = behind("at", part, bounds)
-        subject: Any = subjects[0] if len(subjects) == 1 else {"$in": subjects}
-        query = {"subject": subject, **where, **matching(wanted)}
+        """Return one more than `part` asks for, in reading direction (index `subject,at,_id`)."""
+        parts = [subjects[start : start + LINES_AT_ONCE] for start in range(0, len(subjects), LINES_AT_ONCE)]
+        if len(parts) == 1:
+            return await self._of_lines(account, subjects, wanted, part)
+        found = await gather(*[self._of_lines(account, one, wanted, part) for one in parts])
+        merged = sorted(chain(*found), key=lambda one: (one.occurred_at, one.id), reverse=not part.backward)
+        return merged[: part.limit + 1]
+
+    async def _of_lines(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+        where, direction = behind("at", part, _bounds(wanted))
+        query = {"subject": _among(subjects), **where, **matching(wanted)}
         return await self._page(account, query, (("at", direction), ("_id", direction)), part, BY_SUBJECT)
 
-    async def by_day(self, subjects: list[str], since: datetime) -> dict[str, int]:
-        """Return how many events there were on each day (index `subject,at,_id`, and nothing but that).
+    async def by_day(
+        self, subjects: Sequence[str], first: datetime, since: Mapping[str, datetime]
+    ) -> Mapping[str, int]:
+        """Return how many events there were on each day from the first (index `subject,at,_id`, and nothing but that).
 
         Subjects are unique in the database; the account is left out because the index doesn't hold it.
         """
-        subject: Any = subjects[0] if len(subjects) == 1 else {"$in": subjects}
-        where = {"subject": subject, "at": {"$gte": since}}
-        return await self._engine.by_day(COLLECTION, where, "at", hint=BY_SUBJECT)
+        whole = [one for one in subjects if one not in since]
+        late = [{"subject": one, "at": {"$gte": max(first, since[one])}} for one in subjects if one in since]
+        wanted: list[dict[str, Any]] = [{"subject": _among(whole), "at": {"$gte": first}}] if whole else []
+        wanted += [{"$or": late[start : start + LINES_AT_ONCE]} for start in range(0, len(late), LINES_AT_ONCE)]
+        found = await gather(*[self._engine.by_day(COLLECTION, one, "at", hint=BY_SUBJECT) for one in wanted])
+        return sum(map(Counter, found), Counter[str]())
 
     async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> list[Event]:
         """Return one more than `part` asks for, newest arrival first (index `account,received,_id`)."""
@@ -89,6 +108,10 @@ class Events:
     async def _page(self, account: str, query: dict[str, Any], sort: Sort, part: Slice, hint: Sort) -> list[Event]:
         found = await Bound(self._engine, COLLECTION, account).find(query, sort=sort, limit=part.limit + 1, hint=hint)
         return [read(kept) for kept in found]
+
+
+def _among(subjects: list[str]) -> Any:
+    return subjects[0] if len(subjects) == 1 else {"$in": subjects}
 
 
 def _bounds(wanted: TimelineFilter) -> dict[str, Any]:

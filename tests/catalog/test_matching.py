@@ -14,7 +14,7 @@ from app.catalog.matching import matches
 from app.catalog.model import PERSON, AttributeDefinition, Catalog, Tag
 from app.core.errors import Fault
 from app.mongo.engine import Delete, Document, Engine, Insert
-from app.persons import filters, store
+from app.persons import filters, record
 from app.persons.model import EmailContact, Membership, Person, PhoneContact
 
 NOW = datetime.fromisoformat("2026-05-04T10:00:00.123")
@@ -234,7 +234,7 @@ async def test_memory_and_store_agree(engine: Engine, data: some.DataObject) -> 
     people = data.draw(some.lists(persons(letters), min_size=3, max_size=6))
     for number, one in enumerate(people):
         one.id = f"per_{number}"
-    await engine.write("persons", [Delete({}, many=True), *(Insert(store.document(one)) for one in people)])
+    await engine.write("persons", [Delete({}, many=True), *(Insert(record.document(one)) for one in people)])
     kept = await engine.find("persons", {})
     for wanted in data.draw(some.lists(wishes(letters), min_size=8, max_size=8)):
         try:

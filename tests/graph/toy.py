@@ -12,7 +12,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from app.core.errors import Fault, forbidden, unavailable
 from app.graph.context import Context
-from app.graph.following import Following
+from app.graph.following import Following, Told
 from app.live.topic import Moment, Topic
 
 Anything = NewType("Anything", object)
@@ -185,10 +185,11 @@ class Subscription:
         if subject == "secret":
             raise forbidden("Not yours.")
 
-        async def present(moment: Moment) -> tuple[list[Tick], bool]:
+        async def present(moment: Moment) -> Told:
             if moment.kind == "SKIP":
-                return [], False
-            return [Tick(kind=moment.kind, token=moment.token, said_to=context.actor.key)], moment.kind == "LAST"
+                return Told()
+            ticks = [Tick(kind=moment.kind, token=moment.token, said_to=context.actor.key)]
+            return Told(ticks, moment.kind == "LAST")
 
         topic = Topic(account=context.actor.account, subjects=frozenset({subject}))
         return cast("AsyncIterator[Tick]", Following(topic=topic, after=after, present=present))

@@ -25,7 +25,7 @@ from app.core.pages import Slice
 from app.mongo.engine import Sort
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
-from app.persons import store
+from app.persons import record, store
 from app.persons.model import EmailContact, Membership, Person, PhoneContact
 from app.timeline import store as events
 from app.timeline.model import Event
@@ -141,7 +141,7 @@ async def filled(one: Profiled, server: Server, account: str) -> None:
     made[0].tag_ids = [tags[2]]
     await server.insert("companies", [kept for kept in map(company_store.document, made) if kept])
     people = [person(account, known, at, (tags, attributes, made[0].id)) for at in range(PERSONS[account])]
-    await server.insert("persons", [store.document(each) for each in people])
+    await server.insert("persons", [record.document(each) for each in people])
     await one.home.timeline.record([event(each, at) for at, each in enumerate(people)])
     if account == OURS:
         one.company = made[0].id

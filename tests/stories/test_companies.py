@@ -275,18 +275,19 @@ async def test_companies_are_taken_into_one(api: Api) -> None:
 
 
 async def test_the_timeline_of_a_merged_company_is_on_the_survivors(api: Api) -> None:
-    """With what the merge itself tells, and what happened to the other one before; whoever followed it is told."""
+    """With what happened to the other one before; whoever followed that is told, and goes on with the survivor."""
     acme, old = await made(api, name="Acme"), await made(api, name="Old")
     follow = "subscription($id: ID!) { timelineEvents(company: {id: $id}) { kind event { type } } }"
     async with api.live(follow, id=old["id"]) as follower:
         await api(MERGE, into={"id": acme["id"]}, companies=[{"id": old["id"]}])
         assert (await follower.data())["kind"] == "READY"
         assert (await follower.data()) == {"kind": "MERGED", "event": {"type": "companyDeleted"}}
-        assert (await follower.next())["type"] == "complete"
+        await api(UPDATE, by={"id": acme["id"]}, input={"country": "Austria"})
+        assert (await follower.data()) == {"kind": "EVENT", "event": {"type": "companyUpdated"}}
     query = "query($id: ID!) { company(by: {id: $id}) { timeline { nodes { type company { id } } } } }"
     nodes = (await api(query, id=acme["id"]))["timeline"]["nodes"]
     assert sorted(one["type"] for one in nodes) == [
-        *("companyCreated", "companyCreated", "companyDeleted", "companyMerged")
+        *("companyCreated", "companyCreated", "companyDeleted", "companyMerged", "companyUpdated")
     ]
     assert {one["company"]["id"] for one in nodes} == {acme["id"]}
 

@@ -1,0 +1,38 @@
+"""What other rooms keep of a person, and what becomes of it where the person is gone. Written in the same unit."""
+
+from collections.abc import Sequence
+
+from app.mongo.engine import Delete, Update, Write
+from app.persons.model import Person
+
+# Collections of rooms above: each names whom its documents are about.
+PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
+
+
+def left(person: Person) -> Sequence[tuple[str, Write]]:
+    """Return the writes for a person who is gone: all that is kept goes too, or, with `into`, belongs to that one."""
+    return _erased(person) if person.into is None else _inherited(person, person.into)
+
+
+def _erased(person: Person) -> list[tuple[str, Write]]:
+    ids = {"$in": [person.id, *person.merged_ids]}
+    return [
+        (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
+        (VISITORS, Delete({"account": person.account, "person": ids}, many=True)),
+        (SUBMISSIONS, Delete({"account": person.account, "person": ids}, many=True)),
+    ]
+
+
+def _inherited(person: Person, heir: str) -> list[tuple[str, Write]]:
+    ids = {"$in": [person.id, *person.merged_ids]}
+    moved = {"$set": {"person": heir}}
+    found: list[tuple[str, Write]] = [
+        (MERGES, Update({"account": person.account, "persons": ids}, {"$addToSet": {"persons": heir}}, many=True)),
+        (VISITORS, Update({"account": person.account, "person": ids}, {**moved, "$inc": {"version": 1}}, many=True)),
+        (SUBMISSIONS, Update({"account": person.account, "person": ids}, moved, many=True)),
+    ]
+    if person.merged_ids:
+        # Who was merged into it goes on finding whoever it is now.
+        merged = {"_id": {"$in": person.merged_ids}, "into": person.id}
+        found.append((PERSONS, Update(merged, {"$set": {"into": heir}}, many=True)))
+    return found

@@ -1,0 +1,181 @@
+"""A person as a document, for whoever reads or writes one: tags and attributes by id, identifiers also as claims."""
+
+from typing import Any, cast
+
+from app.catalog.model import Catalog
+from app.catalog.values import fields, tokens
+from app.changes.model import Kind
+from app.core import text
+from app.mongo.engine import Document
+from app.persons.leaving import left
+from app.persons.model import (
+    ChannelContact,
+    CrmLink,
+    EmailContact,
+    Membership,
+    Person,
+    PhoneContact,
+    PushRegistration,
+    claims_of,
+    lines_of,
+)
+from app.persons.plan import TAKEN
+
+COLLECTION = "persons"
+# Attribute of the model → field of the document.
+FIELDS = {
+    "into": "into",
+    "external_id": "externalId",
+    "first_name": "firstName",
+    "middle_name": "middleName",
+    "last_name": "lastName",
+    "nickname": "nickname",
+    "gender": "gender",
+    "birth_date": "birthDate",
+    "address": "address",
+    "city": "city",
+    "country": "country",
+    "preferred_language": "preferredLanguage",
+    "time_zone": "timeZone",
+    "profile_picture": "profilePicture",
+}
+_READ = tuple(FIELDS.items())
+# In the order of the model's own fields, so that a person is read in one call.
+_TEXTS = tuple(FIELDS.values())
+
+
+def document(person: Person) -> Document:
+    """Return a person as it is kept; what is empty is left out."""
+    kept: Document = {
+        "_id": person.id,
+        "account": person.account,
+        "type": person.type,
+        "state": person.state,
+        "createdAt": person.created_at,
+        "updatedAt": person.updated_at,
+        "createdFrom": person.created_from,
+        "modifiedFrom": person.modified_from,
+        "version": person.version,
+        "subjects": person.subjects,
+        # Who has no name is kept as well: the orders by name show everybody.
+        "first": text.fold(person.first_name or ""),
+        "last": text.fold(person.last_name or ""),
+    }
+    for attribute, name in _READ:
+        value = getattr(person, attribute)
+        if value is not None:
+            kept[name] = value
+    scalars, lists = fields(person.values)
+    for name, value in (
+        ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
+        ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
+        ("push", [_push(one) for one in person.push_registrations]),
+        ("channels", [{"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels]),
+        ("crm", [_crm(one) for one in person.crm_links]),
+        ("tags", person.tag_ids),
+        ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
+        ("a", scalars),
+        ("l", lists),
+        ("mergedIds", person.merged_ids),
+        ("since", person.since),
+        ("words", _words(person)),
+    ):
+        if value:
+            kept[name] = value
+    return kept
+
+
+def _push(one: PushRegistration) -> Document:
+    return {
+        "app": one.application_id,
+        "reg": one.registration_id,
+        "p": one.primary,
+        "on": one.enabled,
+        "platform": one.platform,
+        "system": one.system_data,
+        "additional": one.additional_data,
+        **({"line": one.subject} if one.subject else {}),
+    }
+
+
+def _crm(one: CrmLink) -> Document:
+    return {"system": one.system, "object": one.object, "record": one.record_id, "at": one.synced_at}
+
+
+def _words(person: Person) -> list[str]:
+    names = (person.first_name, person.middle_name, person.last_name, person.nickname)
+    emails = [one.address for one in person.emails]
+    numbers = [one.number for one in person.phones]
+    found = text.words(*names, person.external_id, *emails)
+    whole = [person.external_id] if person.external_id else []
+    # Whole as well: a filter that an identifier or a text attribute equals something rides the index of the words.
+    return [*dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)])]
+
+
+def read(kept: Document, catalog: Catalog) -> Person:
+    """Return the person of a document."""
+    person = Person(
+        kept["_id"],
+        kept["account"],
+        kept["type"],
+        catalog,
+        kept["createdAt"],
+        kept["updatedAt"],
+        kept["createdFrom"],
+        kept["modifiedFrom"],
+        kept["subjects"],
+        kept["version"],
+        kept["state"],
+        *cast("Any", map(kept.get, _TEXTS)),
+    )
+    if "emails" in kept:
+        person.emails = [EmailContact(one["v"], one["p"]) for one in kept["emails"]]
+    if "phones" in kept:
+        person.phones = [PhoneContact(one["v"], one["p"]) for one in kept["phones"]]
+    person.tag_ids = kept.get("tags", [])
+    person.values = kept.get("a", {})
+    if "companies" in kept:
+        person.memberships = [Membership(one["id"], one["role"], one["p"]) for one in kept["companies"]]
+    _read_rare(person, kept)
+    return person
+
+
+def _read_rare(person: Person, kept: Document) -> None:
+    if "l" in kept:
+        person.values = {**person.values, **kept["l"]}
+    if "mergedIds" in kept:
+        person.merged_ids = kept["mergedIds"]
+    if "since" in kept:
+        person.since = kept["since"]
+    if "push" in kept:
+        person.push_registrations = [
+            PushRegistration(
+                one["app"],
+                one["reg"],
+                one["p"],
+                one["on"],
+                one["platform"],
+                one["system"],
+                one["additional"],
+                one.get("line"),
+            )
+            for one in kept["push"]
+        ]
+    if "channels" in kept:
+        person.channels = [ChannelContact(one["channel"], one["sender"], one["user"]) for one in kept["channels"]]
+    if "crm" in kept:
+        person.crm_links = [CrmLink(one["system"], one["object"], one["record"], one["at"]) for one in kept["crm"]]
+
+
+KIND: Kind[Person] = Kind(
+    COLLECTION,
+    "person",
+    "PERSON_NOT_FOUND",
+    read,
+    document,
+    claims_of,
+    TAKEN,
+    "personDeleted",
+    lines=lines_of,
+    left=left,
+)
