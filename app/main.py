@@ -18,6 +18,7 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.service import Merges
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -75,14 +76,16 @@ class Service:
         catalog = CatalogService(engine, claims)
         timeline = Timeline(engine, catalog)
         persons = Persons(engine, claims, catalog)
+        companies = Companies(engine, claims, catalog, persons)
         services = Services(
             access=access,
             catalog=catalog,
             timeline=timeline,
-            companies=Companies(engine, claims, catalog, persons),
+            companies=companies,
             persons=persons,
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
+            merges=Merges(engine, catalog, persons, companies),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Generic
 
+from app.catalog.model import Tag
 from app.catalog.record import mark_key
 from app.catalog.service import CatalogService
 from app.changes import erasure
@@ -54,6 +55,11 @@ class Chunk(Generic[P]):
             except (Clash, Stale, Conflict):
                 await self._renew(desk, tried)
         raise unavailable()
+
+    async def dry(self, ask: Ask[P]) -> tuple[Outcome[P], list[Tag]]:
+        """Return what would become of an ask, and the tags that it would make; nothing is written."""
+        desk = await self._read([ask])
+        return planned(ask, desk), list(desk.tags.values())
 
     async def _commit(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
         desk = await self._read(asks)

@@ -67,6 +67,11 @@ class Desk(Generic[P]):
             one = self.profiles.get(one.into)
         return one if one is not None and one.state == ACTIVE and one.account == account else None
 
+    def kept(self, account: str, profile_id: str) -> P | None:
+        """Return the profile of an id as it is, be it merged into another one."""
+        one = self.profiles.get(profile_id)
+        return one if one is not None and one.account == account else None
+
     def claims_of(self, one: P) -> dict[str, Path]:
         """Return the claims that a profile holds by now, worked out once; those it was read with stay known."""
         found = self.held.get(one.id)

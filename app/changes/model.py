@@ -47,6 +47,8 @@ class Scene:
     tag_id: Callable[[str], str]
     tag_name: Callable[[str], str]
     find: Callable[[Locator], Any]
+    # A profile of an id as it is kept, also where it was merged into another one.
+    kept: Callable[[str], Any]
 
     def event(self, subject: str, type_: str, properties: Mapping[str, Any], **who: str | None) -> Event:
         """Return one of our own events; `who` is `person_id` or `company_id`."""

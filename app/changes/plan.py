@@ -68,7 +68,16 @@ def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene
         made = (*desk.tags.values(), *new.values())
         return known.name if known else next((one.name for one in made if one.id == tag), tag)
 
-    return Scene(ask.account, ask.origin, now, catalog, tag_id, tag_name, lambda one: desk.find(ask.account, one))
+    return Scene(
+        ask.account,
+        ask.origin,
+        now,
+        catalog,
+        tag_id,
+        tag_name,
+        find=lambda one: desk.find(ask.account, one),
+        kept=lambda one: desk.kept(ask.account, one),
+    )
 
 
 def _replayed(ask: Ask[P], desk: Desk[P]) -> Effect[P] | None:

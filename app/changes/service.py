@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from app.catalog.checks import has_unknown
-from app.catalog.model import Catalog
+from app.catalog.model import Catalog, Tag
 from app.catalog.service import CatalogService
 from app.changes.chunk import CHUNK_CHANGES, Chunk
 from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
@@ -37,6 +37,11 @@ class Changes(Generic[P]):
     async def one(self, ask: Ask[P]) -> Effect[P]:
         """Carry out one change; raises what it was refused with."""
         return settled(await self._chunks.put(ask))
+
+    async def dry(self, ask: Ask[P]) -> tuple[Effect[P], list[Tag]]:
+        """Return what a change would do, and the tags that it would make; raises what it would be refused with."""
+        outcome, tags = await self._chunk.dry(ask)
+        return settled(outcome), tags
 
     async def all(self, asks: Sequence[Ask[P]], *, whole: bool = False) -> Sequence[Outcome[P] | Exception]:
         """Carry out any number of changes; each has its own outcome, aligned.

@@ -22,25 +22,48 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import scalars, types
+from app.graph import merges_types, scalars, types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.companies import CompanyMutations, CompanyQueries
+from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
 from app.graph.timeline import TimelineMutations, TimelineQueries
 
 Resolve = Callable[..., Any]
+# Every type that can be read again by its id.
+NODES = [
+    types.Person,
+    types.Company,
+    types.TimelineEvent,
+    merges_types.Merge,
+]
 
 
 @strawberry.type(description="What can be asked.")
-class Query(NodeQueries, AccessQueries, PersonQueries, CompanyQueries, CatalogQueries, TimelineQueries):
+class Query(
+    NodeQueries,
+    AccessQueries,
+    PersonQueries,
+    CompanyQueries,
+    CatalogQueries,
+    TimelineQueries,
+    MergeQueries,
+):
     """All queries."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(PersonMutations, CompanyMutations, CatalogMutations, TimelineMutations, AccessMutations):
+class Mutation(
+    PersonMutations,
+    CompanyMutations,
+    CatalogMutations,
+    TimelineMutations,
+    AccessMutations,
+    MergeMutations,
+):
     """All mutations."""
 
 
@@ -53,9 +76,7 @@ class Subscription(LiveSubscription):
 def declared() -> strawberry.Schema:
     """Return the schema as Strawberry knows it."""
     config = StrawberryConfig(scalar_map=scalars.definitions())
-    return strawberry.Schema(
-        Query, Mutation, Subscription, types=[types.Person, types.Company, types.TimelineEvent], config=config
-    )
+    return strawberry.Schema(Query, Mutation, Subscription, types=NODES, config=config)
 
 
 @lru_cache(maxsize=1)

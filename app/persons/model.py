@@ -10,6 +10,8 @@ from app.changes.model import ACTIVE
 from app.claims.model import compound, key
 
 LEAD, CUSTOMER = "LEAD", "CUSTOMER"
+# Lines of activity: a visit that joined a person's timeline brings one.
+LINES_MAX = 5000
 
 
 @dataclass(slots=True)
@@ -114,6 +116,8 @@ class Person:
     memberships: list[Membership] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    # External ids of persons who were merged into this one: they go on finding it.
+    aliases: list[str] = field(default_factory=list)
 
     @property
     def tags(self) -> list[str]:
@@ -163,6 +167,8 @@ def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
         return held
     if person.external_id:
         held[key(account, "externalId", person.external_id)] = ("externalId",)
+    for alias in person.aliases:
+        held[key(account, "externalId", alias)] = ("externalId",)
     for i, email in enumerate(person.emails):
         held[key(account, "email", email.address)] = ("emails", str(i), "address")
     for i, phone in enumerate(person.phones):

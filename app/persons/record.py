@@ -78,6 +78,7 @@ def document(person: Person) -> Document:
         ("l", lists),
         ("mergedIds", person.merged_ids),
         ("since", person.since),
+        ("aliases", person.aliases),
         ("words", _words(person)),
     ):
         if value:
@@ -147,6 +148,8 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.merged_ids = kept["mergedIds"]
     if "since" in kept:
         person.since = kept["since"]
+    if "aliases" in kept:
+        person.aliases = kept["aliases"]
     if "push" in kept:
         person.push_registrations = [
             PushRegistration(

@@ -42,7 +42,8 @@ class Persons:
         self._reads = Reads(engine, record.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
-        self._changes = Changes(engine, catalog, record.KIND)
+        # The one way to change them, also for the rooms above.
+        self.changes = Changes(engine, catalog, record.KIND)
 
     # ------------------------------------------------------------ reading
 
@@ -171,7 +172,7 @@ class Persons:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Person:
         """Make a person in one unit with its claims and its event; raises Refused or Refusals."""
-        return (await self._changes.wish(actor, given, check, Create, once=once)).after
+        return (await self.changes.wish(actor, given, check, Create, once=once)).after
 
     async def update(
         self,
@@ -185,7 +186,7 @@ class Persons:
     ) -> Person:
         """Change a person, or with `overwrite` empty what is absent; raises Refused or Refusals."""
         make = partial(Update, expected=expected, overwrite=overwrite)
-        return (await self._changes.wish(actor, given, check, make, (locator,), once=once)).after
+        return (await self.changes.wish(actor, given, check, make, (locator,), once=once)).after
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
@@ -194,7 +195,7 @@ class Persons:
     async def change_items(self, actor: Actor, locator: Locator, name: str, rule: items.ItemsRule) -> Person:
         """Change the items of a LIST attribute by a rule of `items`."""
         make = partial(items.Items, rule=rule)
-        return (await self._changes.wish(actor, name, items.list_of, make, (locator,))).after
+        return (await self.changes.wish(actor, name, items.list_of, make, (locator,))).after
 
     async def link(self, actor: Actor, locators: Sequence[Locator], change: Link | Unlink) -> None:
         """Join or leave a company, all of them; an unknown person refuses the call before anything is written."""
@@ -243,14 +244,14 @@ class Persons:
     ) -> Sequence[Outcome[Person] | Exception]:
         """Make the person of each row, or change who has its identifiers; outcomes as those of `apply`."""
         make = partial(Upsert, overwrite=overwrite)
-        return await self._changes.rows(actor, rows, check, make, whole=whole, once=once)
+        return await self.changes.rows(actor, rows, check, make, whole=whole, once=once)
 
     async def apply(self, asks: Sequence[Ask[Person]]) -> Sequence[Outcome[Person] | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned."""
-        return await self._changes.all(asks)
+        return await self.changes.all(asks)
 
     async def _one(self, actor: Actor, change: Change[Person], locator: Locator) -> Effect[Person]:
-        return await self._changes.one(Ask(actor.account, actor.origin, change, (locator,)))
+        return await self.changes.one(Ask(actor.account, actor.origin, change, (locator,)))
 
 
 def _owner(claim: Claim | None) -> tuple[str, str | None]:
