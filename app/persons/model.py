@@ -126,6 +126,14 @@ class Person:
         return present(definition, value) if definition and value is not None else None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The line of activity that new events of a person belong to."""
+
+    person_id: str
+    subject: str
+
+
 def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
     """Return the keys of all claims a person holds, each with where it stands in an input; none where it is gone."""
     account = person.account

@@ -24,7 +24,7 @@ from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 from app.persons import filters, items, lists, store
 from app.persons.finder import COMPANIES, Finder
-from app.persons.model import Person
+from app.persons.model import Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
@@ -40,6 +40,7 @@ class Persons:
         self._claims = claims
         self._catalog = catalog
         self._reads = Reads(engine, store.COLLECTION)
+        self._briefs = Reads(engine, store.COLLECTION, store.BRIEF)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
         self._changes = Changes(engine, catalog, store.KIND)
@@ -67,13 +68,33 @@ class Persons:
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""
+        ids = await self._ids(account, locators)
+        found = await self.get_all(account, ids)
+        return [found.get(person_id) for person_id in ids]
+
+    async def _ids(self, account: str, locators: Sequence[Locator]) -> list[str]:
+        """Return the id that each locator leads to, be it there or not; empty where nobody has the identifier."""
         keys = [one.claim(account) for one in locators if one.kind != "id"]
         owned = await self._claims.owners(list(dict.fromkeys(keys)))
         ids = []
         for one in locators:
             claim = None if one.kind == "id" else owned.get(one.claim(account))
             ids.append(one.value if one.kind == "id" else claim.owner if claim else "")
-        found = await self.get_all(account, ids)
+        return ids
+
+    async def lines(self, account: str, locators: Sequence[Locator]) -> list[Line | None]:
+        """Return the line of activity of whom each locator means, aligned, in two reads."""
+        ids = await self._ids(account, locators)
+        kept = await self._briefs.get_all(list(dict.fromkeys(one for one in ids if one)))
+        found: dict[str, Line] = {}
+        for one in kept:
+            if one is None or one["account"] != account:
+                continue
+            survivor = await self.get(account, one["_id"]) if one["state"] == MERGED else None
+            if survivor:
+                found[one["_id"]] = Line(survivor.id, survivor.subjects[0])
+            elif one["state"] == ACTIVE:
+                found[one["_id"]] = Line(one["_id"], one["subjects"][0])
         return [found.get(person_id) for person_id in ids]
 
     async def get_all(self, account: str, ids: Sequence[str]) -> dict[str, Person]:
