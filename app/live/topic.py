@@ -1,6 +1,7 @@
 """What can be followed, and what a follower gets to see."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from app.timeline.model import Event
 
@@ -26,8 +27,7 @@ class Topic:
         return self.types is None or event.type in self.types
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One thing to tell: READY and RESYNC carry a position alone, EVENT an event and the position behind it."""
 
     kind: str

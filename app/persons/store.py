@@ -78,9 +78,6 @@ def document(person: Person) -> Document:
     for name, value in (
         ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
         ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
-        ("push", [_push(one) for one in person.push_registrations]),
-        ("channels", [{"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels]),
-        ("crm", [_crm(one) for one in person.crm_links]),
         ("tags", person.tag_ids),
         ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
         ("a", scalars),
@@ -90,7 +87,19 @@ def document(person: Person) -> Document:
     ):
         if value:
             kept[name] = value
+    _keep_rare(person, kept)
     return kept
+
+
+def _keep_rare(person: Person, kept: Document) -> None:
+    if person.push_registrations:
+        kept["push"] = [_push(one) for one in person.push_registrations]
+    if person.channels:
+        kept["channels"] = [
+            {"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels
+        ]
+    if person.crm_links:
+        kept["crm"] = [_crm(one) for one in person.crm_links]
 
 
 def _push(one: PushRegistration) -> Document:
