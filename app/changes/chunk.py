@@ -5,6 +5,7 @@ A later change of a chunk sees what the earlier ones did; one that is refused le
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Generic
 
 from app.catalog.model import Tag
@@ -13,6 +14,7 @@ from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
+from app.changes.parts import stepwise
 from app.changes.plan import named_keys, planned
 from app.changes.requests import COLLECTION as REQUESTS
 from app.changes.writing import writes_of
@@ -64,7 +66,7 @@ class Chunk(Generic[P]):
 
     async def _commit(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
         desk = await self._read(asks)
-        outcomes = [planned(ask, desk) for ask in asks]
+        outcomes = await stepwise(partial(planned, desk=desk), asks)
         try:
             return await self._settled(desk, outcomes)
         except (Clash, Stale, Conflict):

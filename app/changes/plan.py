@@ -57,8 +57,10 @@ def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene
     catalog = desk.catalogs[ask.account]
 
     def tag_id(name: str) -> str:
+        if known := catalog.tag(name):
+            return known.id
         key = ask.account, caseless(name)
-        known = catalog.tag(name) or desk.tags.get(key) or new.get(key)
+        known = desk.tags.get(key) or new.get(key)
         if known is None:
             known = new[key] = Tag(ids.new("tag", now), name, now)
         return known.id

@@ -69,21 +69,32 @@ def document(person: Person) -> Document:
     for name, value in (
         ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
         ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
-        ("push", [_push(one) for one in person.push_registrations]),
-        ("channels", [{"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels]),
-        ("crm", [_crm(one) for one in person.crm_links]),
         ("tags", person.tag_ids),
         ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
         ("a", scalars),
         ("l", lists),
         ("mergedIds", person.merged_ids),
-        ("since", person.since),
-        ("aliases", person.aliases),
         ("words", _words(person)),
     ):
         if value:
             kept[name] = value
+    _keep_rare(person, kept)
     return kept
+
+
+def _keep_rare(person: Person, kept: Document) -> None:
+    if person.push_registrations:
+        kept["push"] = [_push(one) for one in person.push_registrations]
+    if person.channels:
+        kept["channels"] = [
+            {"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels
+        ]
+    if person.crm_links:
+        kept["crm"] = [_crm(one) for one in person.crm_links]
+    if person.since:
+        kept["since"] = person.since
+    if person.aliases:
+        kept["aliases"] = person.aliases
 
 
 def _push(one: PushRegistration) -> Document:
