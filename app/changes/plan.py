@@ -107,12 +107,16 @@ def _again(made: bool, changed: tuple[str, ...], after: P) -> Effect[P]:  # noqa
 
 
 def _refuse_taken(ask: Ask[P], effect: Effect[P], held: Sequence[dict[str, Path]], desk: Desk[P]) -> None:
-    own = {one.after.id for one in effect.parts()}
+    parts = list(zip(effect.parts(), held, strict=True))
+    # What a part lets go of may come to another one; what it keeps is taken for all others.
+    keeping = {one.after.id: now for one, now in parts}
     taken = {
         key: path
-        for claims in held
-        for key, path in claims.items()
-        if (claim := desk.claims.get(key)) is not None and claim.owner not in own
+        for one, now in parts
+        for key, path in now.items()
+        if (claim := desk.claims.get(key)) is not None
+        and claim.owner != one.after.id
+        and key in keeping.get(claim.owner, now)
     }
     if not taken:
         return
