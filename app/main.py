@@ -18,6 +18,8 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.mobile import Installations
+from app.identity.proofs import Unproven
 from app.identity.service import Merges
 from app.live.feed import Feed
 from app.live.hub import Hub
@@ -86,6 +88,7 @@ class Service:
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             merges=Merges(engine, catalog, persons, companies),
+            installations=Installations(persons, Unproven()),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

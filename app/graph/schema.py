@@ -27,6 +27,7 @@ from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.companies import CompanyMutations, CompanyQueries
 from app.graph.merges import MergeMutations, MergeQueries
+from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
@@ -63,6 +64,7 @@ class Mutation(
     TimelineMutations,
     AccessMutations,
     MergeMutations,
+    MobileMutations,
 ):
     """All mutations."""
 

@@ -6,6 +6,7 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.persons.batch import Batches
 from app.persons.service import Persons
@@ -25,4 +26,5 @@ class Services:
     batches: Batches
     tracking: Tracking
     merges: Merges
+    installations: Installations
     signer: Signer

@@ -94,7 +94,7 @@ class Update(Wished[Person]):
         if not changed:
             return Effect(before, before, ())
         effect = Effect(before, after, tuple(changed))
-        effect.events = _told(before, after, effect.changed, scene)
+        effect.events = told(before, after, effect.changed, scene)
         return effect.announced()
 
 
@@ -170,7 +170,7 @@ def _contacts(
     return [make(value, value == primary) for value in flags]
 
 
-def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
+def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
     """Return one event for each thing that happened; values of the profile stay out of them."""
     events = []
     plain = [name for name in changed if name not in ("type", "emails", "phones", "tags")]

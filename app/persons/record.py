@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import orjson
+
 from app.catalog.model import Catalog
 from app.catalog.values import fields, tokens
 from app.changes.model import Kind
@@ -104,10 +106,15 @@ def _push(one: PushRegistration) -> Document:
         "p": one.primary,
         "on": one.enabled,
         "platform": one.platform,
-        "system": one.system_data,
-        "additional": one.additional_data,
+        # As text: apps choose the names in it, and not every name is one for a document.
+        "system": _text(one.system_data),
+        "additional": _text(one.additional_data),
         **({"line": one.subject} if one.subject else {}),
     }
+
+
+def _text(data: dict[str, Any]) -> str:
+    return orjson.dumps(data).decode()
 
 
 def _crm(one: CrmLink) -> Document:
@@ -169,8 +176,8 @@ def _read_rare(person: Person, kept: Document) -> None:
                 one["p"],
                 one["on"],
                 one["platform"],
-                one["system"],
-                one["additional"],
+                orjson.loads(one["system"]),
+                orjson.loads(one["additional"]),
                 one.get("line"),
             )
             for one in kept["push"]
