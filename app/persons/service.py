@@ -73,7 +73,8 @@ class Persons:
         if locator.kind == "id":
             return await self.get(account, locator.value)
         claim = await self._claims.one(locator.claim(account))
-        return await self.get(account, claim.owner) if claim else None
+        # A login may have taken it to an heir since it was read.
+        return await self.heir(account, claim.owner) if claim else None
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""
@@ -83,7 +84,14 @@ class Persons:
         """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads."""
         named = await self._named(account, locators)
         found = await self.get_all(account, [person_id for person_id, _ in named])
-        return [await self._line(found.get(person_id), person_id, subject) for person_id, subject in named]
+        # A login may have taken what was claimed to an heir since it was read.
+        missing = {one for one, subject in named if subject is not None and one not in found}
+        heirs = {one: await self.heir(account, one) for one in missing}
+
+        def person(person_id: str, subject: str | None) -> Person | None:
+            return found.get(person_id) if subject is None else found.get(person_id) or heirs.get(person_id)
+
+        return [await self._line(person(*one), *one) for one in named]
 
     async def carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | None]:
         """Return what `lines` says without the persons themselves; aligned, in two small reads."""
@@ -104,8 +112,9 @@ class Persons:
         if kept["state"] == ACTIVE:
             lines = kept["subjects"]
             return Carrier(kept["_id"], subject if subject and subject in lines else lines[0], lines)
-        survivor = await self.get(account, kept["_id"]) if kept["state"] == MERGED else None
-        line = await self._line(survivor, kept["_id"], subject)
+        # What was claimed, a login may have taken to an heir since it was read.
+        find = self.get if subject is None else self.heir
+        line = await self._line(await find(account, kept["_id"]), kept["_id"], subject)
         return Carrier(line.person.id, line.subject, line.person.subjects) if line else None
 
     async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:

@@ -4,11 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from app.changes.model import Ask, Change, Effect, Scene, successor
-from app.claims.model import Locator
-from app.core.errors import Refusals
+from app.changes.model import DELETED, Ask, Change, Effect, Scene, successor
+from app.claims.model import COLLECTION as CLAIMS
+from app.claims.model import Claim, Locator
+from app.core import clock
+from app.core.errors import Refusals, Refused
 from app.mongo.engine import Engine
 from app.persons.model import EmailContact, Person
+from app.persons.plan import Update
+from app.persons.wish import Wish
 from tests.make import ACTOR, House, email, house
 
 
@@ -53,3 +57,38 @@ async def test_what_a_part_keeps_is_taken_for_the_others(home: House, *, release
     found = await home.persons.find(ACTOR.account, email("a@x.example"))
     assert found is not None
     assert found.id == (taker.id if released else giver.id)
+
+
+class Into(Change[Person]):
+    """Let one person live on in another, who takes nothing over."""
+
+    def __init__(self, heir: str) -> None:
+        self.heir = heir
+
+    def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the end of the person."""
+        assert held is not None
+        return Effect(held, replace(successor(held, scene), state=DELETED, into=self.heir, subjects=[]), ("state",))
+
+
+async def test_an_identifier_finds_the_heir_though_its_claim_was_read_before(home: House) -> None:
+    """Who lives on in another person is found by a claim that still names them, and never by their id."""
+    gone, heir = await home.person("gone@x.example"), await home.person("heir@x.example")
+    ask = Ask(ACTOR.account, "API", Into(heir.id), (Locator("id", gone.id),))
+    assert isinstance((await home.persons.apply([ask]))[0], Effect)
+    # As somebody has it who read the claims just before.
+    claim = Claim(email("gone@x.example").claim(ACTOR.account), ACTOR.account, gone.id, gone.subjects[0], clock.now())
+    await home.engine.insert(CLAIMS, [claim.document()])
+    named = [email("gone@x.example"), Locator("id", gone.id)]
+    assert [one and one.id for one in await home.persons.find_all(ACTOR.account, named)] == [heir.id, None]
+    carriers = await home.persons.carriers(ACTOR.account, named)
+    assert [one and one.person_id for one in carriers] == [heir.id, None]
+    by_email, by_id = [await home.persons.find(ACTOR.account, one) for one in named]
+    assert (by_email and by_email.id, by_id) == (heir.id, None)
+    change = Update(Wish(scalars={"first_name": "Ann"}))
+    asks = [Ask(ACTOR.account, "API", change, (one,)) for one in named]
+    changed, refused = await home.persons.apply(asks)
+    assert isinstance(changed, Effect)
+    assert (changed.after.id, changed.after.first_name) == (heir.id, "Ann")
+    assert isinstance(refused, Refused)
+    assert refused.code == "PERSON_NOT_FOUND"
