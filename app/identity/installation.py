@@ -169,6 +169,9 @@ def welcomed(made: Person, registration: Registration, scene: Scene) -> list[Eve
 class Open(Change[Person]):
     """The app was opened: an installation that nobody has makes an empty lead; a known one is adjusted."""
 
+    # It may be on its way to somebody else while it is read.
+    moves = True
+
     registration: Registration
     told: Told
 
@@ -183,6 +186,8 @@ class Open(Change[Person]):
 @dataclass(frozen=True, slots=True)
 class Adjust(Change[Person]):
     """Change what is kept of an installation; `at` is where its name stands in the input."""
+
+    moves = True
 
     registration: Registration
     told: Told
