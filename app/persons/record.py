@@ -9,6 +9,7 @@ from app.catalog.values import fields, tokens
 from app.changes.model import Kind
 from app.core import text
 from app.mongo.engine import Document
+from app.persons.blocks import kept as kept_blocks
 from app.persons.leaving import left
 from app.persons.model import (
     ChannelContact,
@@ -128,7 +129,7 @@ def _words(person: Person) -> list[str]:
     found = text.words(*names, person.external_id, *emails)
     whole = [person.external_id] if person.external_id else []
     # Whole as well: a filter that an identifier or a text attribute equals something rides the index of the words.
-    return [*dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)])]
+    return [*dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)]), *kept_blocks(person)]
 
 
 def read(kept: Document, catalog: Catalog) -> Person:
