@@ -18,6 +18,7 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.proofs import Unproven
 from app.identity.service import Merges
@@ -89,6 +90,7 @@ class Service:
             tracking=Tracking(engine, catalog, persons, timeline),
             merges=Merges(engine, catalog, persons, companies),
             installations=Installations(persons, Unproven()),
+            duplicates=Duplicates(engine, persons, lambda: access.secret),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

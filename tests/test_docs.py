@@ -13,13 +13,15 @@ from tests.api import Api
 ROOT = Path(__file__).parents[1]
 GUIDE = {page.stem: page.read_text() for page in sorted((ROOT / "docs" / "guide").glob("*.md"))}
 BLOCK = re.compile(r"```graphql\n(.*?)```", re.DOTALL)
+NEWEST = {
+    "merge": "{ merges(first: 1) { nodes { id } } }",
+    "groupId": "{ duplicatePersons(first: 1) { nodes { id } } }",
+}
 
 
 async def named(api: Api, block: str) -> dict[str, str]:
-    """Return what a reader would put into the variables of a document: the id of the newest merge."""
-    if "$merge" not in block:
-        return {}
-    return {"merge": (await api("{ merges(first: 1) { nodes { id } } }"))["nodes"][0]["id"]}
+    """Return what a reader would put into the variables of a document: the id of the newest of its kind."""
+    return {name: (await api(query))["nodes"][0]["id"] for name, query in NEWEST.items() if f"${name}" in block}
 
 
 @pytest.mark.parametrize("page", GUIDE)

@@ -26,6 +26,7 @@ from app.graph import merges_types, scalars, types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.companies import CompanyMutations, CompanyQueries
+from app.graph.duplicates import DuplicateMutations, DuplicateQueries
 from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
@@ -52,6 +53,7 @@ class Query(
     CatalogQueries,
     TimelineQueries,
     MergeQueries,
+    DuplicateQueries,
 ):
     """All queries."""
 
@@ -65,6 +67,7 @@ class Mutation(
     AccessMutations,
     MergeMutations,
     MobileMutations,
+    DuplicateMutations,
 ):
     """All mutations."""
 

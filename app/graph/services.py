@@ -6,6 +6,7 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.persons.batch import Batches
@@ -27,4 +28,5 @@ class Services:
     tracking: Tracking
     merges: Merges
     installations: Installations
+    duplicates: Duplicates
     signer: Signer

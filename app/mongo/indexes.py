@@ -35,6 +35,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("persons", 1), ("_id", 1)),  # merges of a person; erasure
         (("account", 1), ("_id", 1)),  # merges of an account, newest first
     ),
+    "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
     "visitors": ((("account", 1), ("person", 1)),),  # visitors of a person who is gone
     "formSubmissions": ((("account", 1), ("person", 1)),),  # submissions of a person who is gone
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month

@@ -36,6 +36,7 @@ KEPT = [
     "accounts",
     "requests",
     "merges",
+    "dismissals",
 ]
 
 
