@@ -11,21 +11,25 @@ class Proofs(Protocol):
     """Which identifiers a caller has proven to be the visitor's own."""
 
     async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str
     ) -> Collection[Locator]:
         """Return those of `locators` that the token proves; none where there is no token, or a bad one.
 
-        A token counts once; the same `context` may show it again.
+        A token counts once; who shows it again must come with the same `context`: a repetition of the same message.
         """
         ...
 
 
 class Unproven:
-    """Nobody signs anything: nothing is ever proven."""
+    """Proves nothing: where no tokens are signed, a strict key meets no person who is there already."""
 
     async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+        self,
+        actor: Actor,  # noqa: ARG002 - whoever it is
+        token: str | None,  # noqa: ARG002
+        locators: Sequence[Locator],  # noqa: ARG002
+        *,
+        context: str,  # noqa: ARG002
     ) -> Collection[Locator]:
-        """Return none of `locators`."""
-        del actor, token, locators, context
-        return frozenset()
+        """Return none."""
+        return ()

@@ -1,8 +1,8 @@
-"""What a phone says, for the stories of mobile apps."""
+"""What phones say, and whom they meet, for the stories of mobile apps."""
 
 from typing import Any
 
-from tests.api import ERRORS, Api
+from tests.api import DEFINE, ERRORS, Api
 
 REGISTRATIONS = "pushRegistrations { applicationId registrationId primary enabled platform systemData additionalData }"
 HOLDER = f"""person {{ id type createdFrom modifiedFrom externalId firstName tags customAttributes version mergedIds
@@ -81,3 +81,26 @@ def primaries(person: dict[str, Any]) -> list[str]:
 def registrations(person: dict[str, Any]) -> set[str]:
     """Return the installations of a person."""
     return {one["registrationId"] for one in person["pushRegistrations"]}
+
+
+async def lead(api: Api, **input_: Any) -> dict[str, Any]:
+    """Make a lead."""
+    return await api.made(type="LEAD", **input_)
+
+
+def email(address: str) -> list[dict[str, str]]:
+    """Write an email as an input."""
+    return [{"address": address}]
+
+
+async def types(api: Api, by: dict[str, Any]) -> list[str]:
+    """Return the types of a timeline, newest first."""
+    return [one["type"] for one in await api.events(by)]
+
+
+async def events_of(api: Api, *who: dict[str, Any], id_: str) -> None:
+    """Send an event of a known type to each."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    for by in who:
+        (sent,) = await api.track({"person": by, "type": "seen", "eventId": id_})
+        assert sent["status"] == "ACCEPTED", sent

@@ -1,4 +1,4 @@
-"""Stories I and U: a mobile app is installed, its user logs in and out."""
+"""Stories I2 to I14 and U3: the user of an app logs in and out."""
 
 import asyncio
 from typing import Any
@@ -6,110 +6,15 @@ from typing import Any
 import pytest
 
 from app.persons.audit import audit
-from tests.api import ATTRIBUTE, COMPANY, DEFINE, FIND, LINK, TRACK, UPDATE, Api
-from tests.stories.mobile import LOGIN, OPEN, Phone, good, primaries, push, registrations
-
-NOBODY = {"id": "per_00000000000000000000000000"}
+from tests.api import ATTRIBUTE, COMPANY, FIND, LINK, Api
+from tests.stories.mobile import LOGIN, Phone, email, events_of, good, lead, primaries, registrations, types
+from tests.stories.test_merges import MERGE, REVERT
 
 
 @pytest.fixture
 def phone(api: Api) -> Phone:
     """Give a phone."""
     return Phone(api)
-
-
-async def lead(api: Api, **input_: Any) -> dict[str, Any]:
-    """Make a lead."""
-    return await api.made(type="LEAD", **input_)
-
-
-def email(address: str) -> list[dict[str, str]]:
-    """Write an email as an input."""
-    return [{"address": address}]
-
-
-async def types(api: Api, by: dict[str, Any]) -> list[str]:
-    """Return the types of a timeline, newest first."""
-    return [one["type"] for one in await api.events(by)]
-
-
-async def events_of(api: Api, *who: dict[str, Any], id_: str) -> None:
-    """Send an event of a known type to each."""
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    for by in who:
-        (sent,) = await api.track({"person": by, "type": "seen", "eventId": id_})
-        assert sent["status"] == "ACCEPTED", sent
-
-
-# ---------------------------------------------------------------- the installation
-
-
-async def test_I1_an_installed_app_is_an_empty_lead(api: Api, phone: Phone) -> None:
-    """W openInstallation T empty LEAD with push, origin MOBILE_SDK; repeat T same lead."""
-    made = await phone.opened(platform="ios")
-    assert (made["type"], made["createdFrom"], made["emails"], made["version"]) == ("LEAD", "MOBILE_SDK", [], 1)
-    assert primaries(made) == ["p1"]
-    again = await phone.opened(platform="ios")
-    assert (again["id"], again["version"]) == (made["id"], 1)
-    assert (await phone.holder())["id"] == made["id"]
-    assert await types(api, {"id": made["id"]}) == ["pushAttached", "personCreated"]
-
-
-async def test_an_app_that_opens_again_tells_what_is_new(phone: Phone) -> None:
-    """System data, platform and flags are those told last; what is not told stays."""
-    made = await phone.opened(systemData={"os": "17", "a.$b": [1]}, additionalData={"team": "red"})
-    again = await phone.opened(platform="ios", systemData={"os": "18"}, enabled=False)
-    assert (again["id"], again["version"]) == (made["id"], 2)
-    (one,) = again["pushRegistrations"]
-    assert (one["systemData"], one["additionalData"]) == ({"os": "18"}, {"team": "red"})
-    assert (one["platform"], one["enabled"], one["primary"]) == ("ios", False, True)
-
-
-async def test_fifty_openings_at_once_make_one_lead(api: Api) -> None:
-    """W 50 parallel openInstallation T one lead."""
-    payloads = await asyncio.gather(*[api(OPEN, input=push("p1")) for _ in range(50)])
-    assert len({good(one)["person"]["id"] for one in payloads}) == 1
-    assert (await api("{ persons { totalCount } }"))["totalCount"] == 1
-
-
-async def test_U1_an_installation_is_adjusted(phone: Phone) -> None:
-    """W updateInstallation T primary, enabled, additionalData changed, systemData readable and as it was."""
-    await phone.opened(platform="ios", systemData={"sdkVersion": "1.2"})
-    after = good(await phone.adjust(enabled=False, data={"a": 1}))["person"]
-    (one,) = after["pushRegistrations"]
-    assert (one["enabled"], one["additionalData"], one["systemData"]) == (False, {"a": 1}, {"sdkVersion": "1.2"})
-    assert after["version"] == 2
-    same = good(await phone.adjust(enabled=False))["person"]
-    assert (same["version"], same["pushRegistrations"]) == (2, after["pushRegistrations"])
-    bare = good(await phone.adjust(data=None))["person"]
-    assert bare["pushRegistrations"][0]["additionalData"] == {}
-
-
-async def test_U2_an_unknown_installation_is_told(api: Api) -> None:
-    """W unknown registration T INSTALLATION_NOT_FOUND, by each operation."""
-    stranger = Phone(api, "nobody")
-    found = await stranger.adjust(enabled=True)
-    assert [(one["code"], one["path"]) for one in found["errors"]] == [("INSTALLATION_NOT_FOUND", ["push"])]
-    assert await stranger.refused("a@b.example") == [("INSTALLATION_NOT_FOUND", ["push"])]
-    logout = "mutation($push: PushLocator!) { depersonalize(push: $push) { person { id } errors { code } } }"
-    assert await api.codes(logout, push=push("nobody")) == ["INSTALLATION_NOT_FOUND"]
-
-
-async def test_a_bad_installation_is_refused(api: Api) -> None:
-    """Empty, long and broken values, each with its path; nothing is written."""
-    bad = {"applicationId": " ", "registrationId": "a\u0000b", "platform": "x" * 51, "systemData": [1]}
-    payload = await api(OPEN, input={**bad, "additionalData": {"n": "x" * 16_384}})
-    assert [(one["code"], one["path"]) for one in payload["errors"]] == [
-        ("INVALID", ["applicationId"]),
-        ("FORBIDDEN_CHARACTER", ["registrationId"]),
-        ("TOO_LONG", ["platform"]),
-        ("INVALID", ["systemData"]),
-        ("TOO_LONG", ["additionalData"]),
-    ]
-    assert (await api("{ persons { totalCount } }"))["totalCount"] == 0
-
-
-# ---------------------------------------------------------------- login
 
 
 async def test_I2_a_login_of_nobody_known_makes_a_customer(api: Api, phone: Phone) -> None:
@@ -379,6 +284,65 @@ async def test_I14_the_next_user_gets_nothing_of_the_last(api: Api, phone: Phone
     assert (await api(FIND, by={"id": ann["id"]}))["firstName"] == "Ann"
 
 
+# ---------------------------------------------------------------- what others see of it
+
+
+async def test_followers_of_a_lead_are_told_and_those_of_the_customer_go_on(api: Api, phone: Phone) -> None:
+    """Who follows L0 is told DELETED and the stream ends; a follower of the customer gets what the app sends now."""
+    empty = await phone.opened()
+    customer = await api.made(emails=email("ann@x.example"))
+    follow = "subscription($id: ID!) { timelineEvents(person: {id: $id}) { kind event { type } } }"
+    changes = "subscription { personChanges { kind personId changedFields } }"
+    async with (
+        api.live(follow, id=empty["id"]) as of_lead,
+        api.live(follow, id=customer["id"]) as of_customer,
+        api.live(changes) as of_all,
+    ):
+        for socket in (of_lead, of_customer, of_all):
+            assert (await socket.data())["kind"] == "READY"
+        await phone.login("ann@x.example")
+        assert await of_lead.data() == {"kind": "DELETED", "event": {"type": "personDeleted"}}
+        assert (await of_lead.next())["type"] == "complete"
+        assert (await of_customer.data())["event"]["type"] == "pushAttached"
+        await events_of(api, phone.by, id_="live")
+        assert (await of_customer.data())["event"]["type"] == "seen"
+        assert await of_all.data() == {"kind": "DELETED", "personId": empty["id"], "changedFields": []}
+        told = await of_all.data()
+        assert (told["kind"], told["personId"]) == ("UPDATED", customer["id"])
+        assert told["changedFields"] == ["pushRegistrations", "timeline"]
+
+
+async def test_who_was_merged_into_a_lead_goes_on_finding_its_heir(api: Api, phone: Phone) -> None:
+    """The ids of a merge find the customer that the lead became; the merge is told of, and can't be undone any more."""
+    first, second = [await lead(api, emails=email(f"{name}@x.example")) for name in "ab"]
+    payload = await api(MERGE, input={"persons": [{"id": first["id"]}, {"id": second["id"]}]})
+    await phone.opened()
+    person = await phone.login("b@x.example", gone=2)
+    assert (person["type"], person["mergedIds"], len(person["emails"])) == ("CUSTOMER", [second["id"]], 2)
+    assert await api(FIND, by={"id": first["id"]}) is None
+    assert (await api(FIND, by={"id": second["id"]}))["id"] == person["id"]
+    undone = await api(REVERT, id=payload["merge"]["id"])
+    assert [one["code"] for one in undone["errors"]] == ["MERGE_BLOCKED"]
+    listed = await api("query($id: ID!) { merges(personId: $id) { nodes { id } } }", id=person["id"])
+    assert listed["nodes"] == [{"id": payload["merge"]["id"]}]
+    assert [one async for one in audit(api.service.store.engine)] == []
+
+
+async def test_a_deleted_user_leaves_nothing_on_the_device(api: Api, phone: Phone) -> None:
+    """The installation is free, opened again it is an empty lead, and no event of the user comes back."""
+    await phone.opened()
+    person = await phone.login("ann@x.example")
+    await events_of(api, phone.by, id_="e1")
+    deleted = await api(
+        "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }", by=phone.by
+    )
+    assert deleted == {"deletedIds": [person["id"]], "errors": []}
+    assert await phone.refused("ann@x.example") == [("INSTALLATION_NOT_FOUND", ["push"])]
+    made = await phone.opened()
+    assert (made["type"], await types(api, phone.by)) == ("LEAD", ["pushAttached", "personCreated"])
+    assert await api.service.store.engine.find("events", {"type": "seen"}) == []
+
+
 # ---------------------------------------------------------------- all at once
 
 
@@ -407,97 +371,3 @@ async def test_fifty_phones_of_one_new_user_make_one_customer(api: Api) -> None:
     assert (person["type"], len(registrations(person)), len(primaries(person))) == ("CUSTOMER", 50, 1)
     assert (await api("{ persons { totalCount } }"))["totalCount"] == 1
     assert [one async for one in audit(api.service.store.engine)] == []
-
-
-# ---------------------------------------------------------------- what a key of an app may do
-
-
-async def test_I9_saving_a_taken_phone_interrupts(api: Api, phone: Phone) -> None:
-    """W saveUser with taken phone T USER_MERGE_INTERRUPTED, and who has it is not told."""
-    owner = await api.made(phones=[{"number": "436601234567"}])
-    app = Phone(await api.key_with("MOBILE_SDK"))
-    await app.opened()
-    await app.login("ann@x.example")
-    taken = {"phones": {"add": [{"number": "+43 660 1234567"}]}}
-    payload = await app.api(UPDATE, by=app.by, input=taken)
-    code = {"code": "USER_MERGE_INTERRUPTED", "existingId": None}
-    assert [{name: one[name] for name in code} for one in payload["errors"]] == [code]
-    assert payload["errors"][0]["path"] == ["phones", "add", "0", "number"]
-    payload = await app.try_login(identity={"emails": ["ann@x.example"]}, attributes=taken)
-    assert [{name: one[name] for name in code} for one in payload["errors"]] == [code]
-    duplicate = await api(UPDATE, by=phone.by, input=taken)
-    assert (duplicate["errors"][0]["code"], duplicate["errors"][0]["existingId"]) == ("DUPLICATE_PHONE", owner["id"])
-
-
-async def test_an_app_reaches_its_own_user_alone(api: Api) -> None:
-    """R16, R17, R33: by its registration, FORBIDDEN by anything else; no queries; the type is not the app's."""
-    app = Phone(await api.key_with("MOBILE_SDK"))
-    await app.opened()
-    person = await app.login("ann@x.example")
-    saved = await app.api(UPDATE, by=app.by, input={"firstName": "Ann", "tags": {"add": ["app"]}})
-    assert (saved["person"]["id"], saved["person"]["firstName"], saved["person"]["tags"]) == (
-        person["id"],
-        "Ann",
-        ["app"],
-    )
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    (sent,) = await app.api.track({"person": app.by, "type": "seen", "eventId": "e"})
-    assert (sent["status"], sent["event"]["id"][:4]) == ("ACCEPTED", "app_")
-    for by in ({"id": person["id"]}, {"email": "ann@x.example"}, NOBODY):
-        assert await app.api.refused(UPDATE, by=by, input={"firstName": "Bea"}) == "FORBIDDEN"
-        mixed = [{"person": app.by, "type": "seen"}, {"person": by, "type": "seen"}]
-        assert await app.api.refused(TRACK, events=mixed, atomic=False) == "FORBIDDEN"
-    assert await app.api.codes(UPDATE, by=app.by, input={"type": "LEAD"}) == ["TYPE_NOT_ALLOWED"]
-    assert await app.api.refused(FIND, by=app.by) == "FORBIDDEN"
-    companies = (
-        "mutation($by: PersonLocator!) { updatePerson(by: $by, input: {}) { person { companies { nodes { id } } } } }"
-    )
-    assert await app.api.refused(companies, by=app.by) == "FORBIDDEN"
-    assert await api(FIND, by={"id": person["id"]}) | {"version": 0} == saved["person"] | {
-        "version": 0,
-        "customAttributes": {},
-    }
-    shown = await api(
-        "query($id: ID!) { person(by: {id: $id}) { modifiedFrom timeline { nodes { type source } } } }", id=person["id"]
-    )
-    assert shown["modifiedFrom"] == "MOBILE_SDK"
-    assert {one["source"] for one in shown["timeline"]["nodes"]} == {"MOBILE_SDK"}
-
-
-async def test_other_scopes_lift_what_an_app_may_not(api: Api) -> None:
-    """A key of an app that may also write events or manage people names whomever it likes."""
-    person = await api.made(emails=email("ann@x.example"))
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    writer, manager = (
-        await api.key_with("MOBILE_SDK", "EVENTS_WRITE"),
-        await api.key_with("MOBILE_SDK", "PEOPLE_MANAGE"),
-    )
-    (sent,) = await writer.track({"person": {"id": person["id"]}, "type": "seen"})
-    assert sent["status"] == "ACCEPTED"
-    assert await writer.refused(UPDATE, by={"id": person["id"]}, input={}) == "FORBIDDEN"
-    assert await manager.codes(UPDATE, by={"id": person["id"]}, input={"firstName": "Ann"}) == []
-
-
-async def test_followers_of_a_lead_are_told_and_those_of_the_customer_go_on(api: Api, phone: Phone) -> None:
-    """Who follows L0 is told DELETED and the stream ends; a follower of the customer gets what the app sends now."""
-    empty = await phone.opened()
-    customer = await api.made(emails=email("ann@x.example"))
-    follow = "subscription($id: ID!) { timelineEvents(person: {id: $id}) { kind event { type } } }"
-    changes = "subscription { personChanges { kind personId changedFields } }"
-    async with (
-        api.live(follow, id=empty["id"]) as of_lead,
-        api.live(follow, id=customer["id"]) as of_customer,
-        api.live(changes) as of_all,
-    ):
-        for socket in (of_lead, of_customer, of_all):
-            assert (await socket.data())["kind"] == "READY"
-        await phone.login("ann@x.example")
-        assert await of_lead.data() == {"kind": "DELETED", "event": {"type": "personDeleted"}}
-        assert (await of_lead.next())["type"] == "complete"
-        assert (await of_customer.data())["event"]["type"] == "pushAttached"
-        await events_of(api, phone.by, id_="live")
-        assert (await of_customer.data())["event"]["type"] == "seen"
-        assert await of_all.data() == {"kind": "DELETED", "personId": empty["id"], "changedFields": []}
-        told = await of_all.data()
-        assert (told["kind"], told["personId"]) == ("UPDATED", customer["id"])
-        assert told["changedFields"] == ["pushRegistrations", "timeline"]
