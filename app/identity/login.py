@@ -157,7 +157,7 @@ class Login(Wished[Person]):
 
     def _settled(self, heir: "_Heir", ended: Sequence[Person], left: Person | None, scene: Scene) -> Effect[Person]:
         after = heir.after
-        _take_in(after, ended, self.registration)
+        _take_in(after, [_moved(one, self.registration, scene) for one in ended])
         also = [_ended(one, after.id, scene) for one in ended]
         if left is not None:
             also.append(_leave(left, self.registration, after, scene))
@@ -256,7 +256,7 @@ _HEIRS: Mapping[Deed, Heirs] = {
 }
 
 
-def _take_in(heir: Person, ended: Sequence[Person], moved: Registration) -> None:
+def _take_in(heir: Person, ended: Sequence[Person]) -> None:
     """Give the heir all that those have who live on in it; of single values only what it lacks itself."""
     if not ended:
         return
@@ -265,18 +265,27 @@ def _take_in(heir: Person, ended: Sequence[Person], moved: Registration) -> None
         held = [value for one in (heir, *ended) if (value := getattr(one, attribute)) is not None]
         setattr(heir, attribute, held[0] if held else None)
     heir.values = {name: value for one in (*reversed(ended), heir) for name, value in one.values.items()}
-    unite(heir, replace(heir), [_with_lines(one, moved) for one in ended])
+    unite(heir, replace(heir), ended)
     # Who is gone by a login is gone; who was merged into them before goes on finding the heir.
     heir.merged_ids = [*own, *(one for each in ended for one in each.merged_ids)]
 
 
-def _with_lines(one: Person, moved: Registration) -> Person:
-    """Return a person each of whose installations says its line of activity; the one that moves is not primary yet."""
+def _moved(one: Person, registration: Registration, scene: Scene) -> Person:
+    """Return a person as it comes to an heir: without what was deleted since, each installation with its line.
+
+    The one that is logged in is not primary where the heir has others.
+    """
     own, found = one.subjects[0], []
     for push in one.push_registrations:
-        primary = push.primary and installation.named(push) != moved
+        primary = push.primary and installation.named(push) != registration
         found.append(replace(push, subject=push.subject or own, primary=primary))
-    return replace(one, push_registrations=found)
+    known = scene.catalog.attributes
+    return replace(
+        one,
+        push_registrations=found,
+        tag_ids=[tag_id for tag_id in one.tag_ids if scene.tag_name(tag_id) != tag_id],
+        values={name: value for name, value in one.values.items() if name in known},
+    )
 
 
 def _leave(holder: Person, registration: Registration, heir: Person, scene: Scene) -> Effect[Person]:

@@ -50,9 +50,9 @@ class User:
         """Return the identifiers alone."""
         return [one for one, _ in self.places()]
 
-    def definitions(self) -> Collection[str] | None:
-        """Return the ids of the attributes that it sets; None where it has neither attributes nor tags."""
-        return self.attributes.definitions()
+    def definitions(self) -> Collection[str]:
+        """Return the ids of the attributes that it sets; of what was deleted nothing may come along either."""
+        return self.attributes.definitions() or ()
 
 
 def identify(given: Identity) -> Wish:

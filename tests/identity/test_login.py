@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.catalog.checks import Listing
-from app.catalog.model import Catalog
+from app.catalog.model import AttributeDefinition, Catalog
 from app.changes.model import ACTIVE, DELETED, Effect, Scene
 from app.claims.model import Locator
 from app.core import clock, ids
@@ -32,7 +32,11 @@ from app.persons.model import (
 from app.persons.wish import Contact, Wish
 
 ACCOUNT = "acc_1"
+# The id of a tag or an attribute that was deleted, and not swept off everybody yet.
+GONE = "gone"
 CATALOG = Catalog(ACCOUNT)
+for name in "abc":
+    CATALOG.add(AttributeDefinition(name, "PERSON", name, "INTEGER", clock.now()))
 P = Registration("shop", "p")
 
 
@@ -67,7 +71,7 @@ def scene(world: Sequence[Person]) -> Scene:
         clock.now(),
         CATALOG,
         tag_id=lambda name: name,
-        tag_name=lambda tag: tag,
+        tag_name=lambda tag: tag if tag == GONE else f"name of {tag}",
         find=lambda one: owners.get(one.claim(ACCOUNT)),
         kept=by_id.get,
     )
@@ -213,6 +217,14 @@ def test_own_values_come_before_those_of_leads() -> None:
     customer = replace(lead, type=CUSTOMER, id=ids.new("per"))
     joined = Login(P, User(identity("l@x.example"), Wish())).plan(empty, scene([empty, customer])).after
     assert (joined.first_name, joined.city, joined.values) == ("Form", "Linz", {"a": 1, "b": 2, "c": 2})
+
+
+def test_what_was_deleted_does_not_come_along() -> None:
+    """A tag and an attribute that the sweep has still to take off the lead are left behind with it."""
+    lead = person(LEAD, emails=["l@x.example"], tag_ids=["t1", GONE], values={"a": 1, GONE: 2})
+    empty = person(LEAD, devices=["p"])
+    made = Login(P, User(identity("l@x.example"), Wish())).plan(empty, scene([empty, lead])).after
+    assert (made.tag_ids, made.values) == (["t1"], {"a": 1})
 
 
 @pytest.mark.parametrize(
