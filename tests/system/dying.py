@@ -1,8 +1,8 @@
-"""A process that merges or undoes, and dies by SIGKILL at a chosen command to the store; imports once, then forks.
+"""A process that merges, undoes or logs in, and dies by SIGKILL at a chosen command to the store.
 
-Reads lines of JSON `{"url", "database", "account", "work": "merge" | "revert", "ids", "key", "at", "answered"}`. At the
-`at`-th command from the call on it dies (0: never), before the command leaves or, with `answered`, before anybody hears
-that it was carried out. Writes for each line the names of the commands that were begun, or "killed".
+Imports once, then forks. Reads lines of JSON `{"url", "database", "account", "work", "ids", "key", "at", "answered"}`,
+the work one of "merge", "revert", "login". At the `at`-th command from the call on it dies (0: never), before that one
+leaves or, with `answered`, before anybody hears of it. Writes for each line the commands that were begun, or "killed".
 """
 
 import asyncio
@@ -20,7 +20,11 @@ from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies.service import Companies
 from app.core.actor import Actor, Scope
+from app.identity.installation import Registration
+from app.identity.mobile import Installations, Personalize
+from app.identity.proofs import Unproven
 from app.identity.service import Merges, Wanted
+from app.identity.user import Given, Identity
 from app.mongo.server import Server
 from app.persons.service import Persons
 
@@ -71,6 +75,10 @@ async def work(wanted: dict[str, Any]) -> list[str]:
     reaper.begin()
     if wanted["work"] == "revert":
         await merges.revert(actor, wanted["ids"][0])
+    elif wanted["work"] == "login":
+        device, address = wanted["ids"]
+        login = Personalize(Registration("shop", device), Given(Identity(emails=(address,))))
+        await Installations(persons, Unproven()).personalize(actor, login)
     else:
         places = [(Locator("id", one), ("persons", str(at), "id")) for at, one in enumerate(wanted["ids"])]
         said = [{"id": one} for one in wanted["ids"]]

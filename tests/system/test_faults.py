@@ -1,4 +1,4 @@
-"""kill -9 at each command of a merge and of its undoing: readers see before or after, and a retry converges."""
+"""kill -9 at each command of a merge, its undoing, a login: readers see before or after, and a retry converges."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ import pytest
 
 from tests.api import CREATE
 from tests.mongo.real import RealMongo
+from tests.stories.mobile import LOGIN, OPEN, push
 from tests.stories.test_merges import MERGE, READ, REVERT
 from tests.system.pair import Pair, opened
 from tests.system.process import ROOT, environment
@@ -120,4 +121,36 @@ async def test_an_undoing_dies_at_each_step(both: Pair, dying: Order) -> None:
         assert [one["code"] for one in payload["errors"]] in ([], ["ALREADY_REVERTED"])
         assert await seen(both, ids, number) == apart
         assert now in (before, apart)
+    assert await both.findings() == []
+
+
+async def test_a_login_dies_at_each_step(both: Pair, dying: Order) -> None:
+    """The lead is there or the customer is, never both; the app that asks again is logged in."""
+    account = await both.account()
+    enter = partial(dying, account=account, work="login", key="")
+
+    async def installed(number: int) -> tuple[str, str, list[str]]:
+        device, address = f"p{number}", f"lea{number}@x.com"
+        empty = (await both.ask(0, OPEN, input=push(device)))["person"]["id"]
+        known = await both.ask(0, CREATE, input={"type": "LEAD", "emails": [{"address": address}]})
+        return device, address, [empty, known["person"]["id"]]
+
+    async def found(device: str, address: str, leads: list[str]) -> list[str | None]:
+        named = [{"push": push(device)}, {"email": address}, *({"id": one} for one in leads)]
+        return [one and one["id"] for one in [await both.ask(1, READ, by=by) for by in named]]
+
+    device, address, _ = await installed(0)
+    commands = await enter(ids=[device, address], at=0, answered=False)
+    assert commands[-1] == "commitTransaction"
+    for number, (at, answered) in enumerate(points(commands), 1):
+        device, address, leads = await installed(number)
+        assert await enter(ids=[device, address], at=at, answered=answered) == "killed"
+        now = await found(device, address, leads)
+        identity = {"emails": [address]}
+        payload = await again(both, LOGIN, input={"push": push(device), "identity": identity})
+        assert payload["errors"] == []
+        person = payload["person"]["id"]
+        after = [person, person, None, None]
+        assert await found(device, address, leads) == after
+        assert now in (leads * 2, after)
     assert await both.findings() == []
