@@ -97,6 +97,7 @@ class Merges:
 
         Refuses NOT_FOUND, ALREADY_REVERTED and MERGE_BLOCKED.
         """
+        seen: set[tuple[int, ...]] = set()
         for _ in range(TRIES):
             merge = await self.get(actor.account, merge_id)
             if merge is None:
@@ -104,7 +105,7 @@ class Merges:
             if merge.after is None:
                 raise Refused("ALREADY_REVERTED", "This merge was undone already.", ("id",))
             try:
-                effect = await self._undone(actor, merge)
+                effect = await self._undone(actor, merge, seen)
             except (Overtaken, _CompanyGone):
                 continue
             fields = effect.events[0].properties["keptFields"]
@@ -112,12 +113,17 @@ class Merges:
             return [one.after for one in effect.parts()], [shown_field(one["name"], catalog) for one in fields]
         raise unavailable()
 
-    async def _undone(self, actor: Actor, merge: Merge) -> Effect[Person]:
+    async def _undone(self, actor: Actor, merge: Merge, seen: set[tuple[int, ...]]) -> Effect[Person]:
+        """Undo it; `seen` are the versions by which that failed before: where nothing has moved since, it is blocked."""
         later = await self._later(merge)
         survivor = later[-1].survivor_id if later else merge.survivor_id
         current = await self._persons.get(actor.account, survivor)
         if current is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
+        versions = (current.version, *(one.version for one in later))
+        if versions in seen:
+            raise blocked("The survivor has taken in somebody by the login of an app since.", "id")
+        seen.add(versions)
         told = rebased(merge, later, current).later
         companies = await self._present(actor.account, [current, *merge.before])
         guards = [_ended(merge), *(_retold(old, new) for old, new in zip(later, told, strict=True))]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api import CREATE, DEFINE, ERRORS, FIND, UPDATE, Api
+from tests.stories.mobile import Phone
 
 WHOLE = """id type externalId firstName middleName lastName nickname gender birthDate address city country
   preferredLanguage timeZone profilePicture emails { address primary } phones { number primary } tags customAttributes
@@ -339,3 +340,18 @@ async def test_a_deleted_survivor_takes_its_merges_along(api: Api) -> None:
     assert [await read(api, each) for each in (one, two)] == [None, None]
     assert (await api(CREATE, input={"externalId": "2"}))["errors"] == []
     assert await api.codes(REVERT, id=payload["merge"]["id"]) == ["NOT_FOUND"]
+
+
+async def test_a_survivor_that_a_login_made_another_one_of_keeps_what_it_has(api: Api) -> None:
+    """MERGE_BLOCKED, and nothing has changed: there is nobody left who could give it back."""
+    one = await api.made(type="LEAD", emails=[{"address": "a@x.com"}])
+    two = await api.made(type="LEAD", emails=[{"address": "b@x.com"}])
+    payload = await merged(api, one, two)
+    phone = Phone(api)
+    await phone.opened()
+    customer = await phone.login("a@x.com")
+    assert (await api(FIND, by={"id": two["id"]}))["id"] == customer["id"]
+    before = await read(api, customer)
+    assert await api.codes(REVERT, id=payload["merge"]["id"]) == ["MERGE_BLOCKED"]
+    assert await read(api, customer) == before
+    assert [one["id"] for one in (await api(MERGES, of=customer["id"]))["nodes"]] == [payload["merge"]["id"]]
