@@ -18,6 +18,8 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.proofs import Unproven
+from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -75,14 +77,16 @@ class Service:
         catalog = CatalogService(engine, claims)
         timeline = Timeline(engine, catalog)
         persons = Persons(engine, claims, catalog)
+        companies = Companies(engine, claims, catalog, persons)
         services = Services(
             access=access,
             catalog=catalog,
             timeline=timeline,
-            companies=Companies(engine, claims, catalog, persons),
+            companies=companies,
             persons=persons,
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
+            visitors=Visitors(engine, catalog, persons, companies, Unproven()),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)
@@ -109,6 +113,7 @@ class Service:
         await self.feed.start()
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
+        self._start(self.services.visitors.sweep.run())
 
     def _watch(self, metrics: Metrics) -> None:
         documents = self.edge.operations.documents

@@ -12,10 +12,11 @@ from app.core.pages import PAGE_MAX
 from app.graph import reading, types
 from app.graph.context import Context
 from app.graph.declare import Info, argument, relation
+from app.intake.visit import Visitor
 from app.persons.model import Person
 from app.timeline.model import Event
 
-Found = Person | Company | Event
+Found = Person | Company | Event | Visitor
 
 
 async def _person(context: Context, id_: str) -> Found | None:
@@ -30,9 +31,19 @@ async def _event(context: Context, id_: str) -> Found | None:
     return (await context.services.timeline.get(context.account, [id_])).get(id_)
 
 
-_ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {"per": _person, "com": _company, "sub": _event}
+async def _visitor(context: Context, id_: str) -> Found | None:
+    return await context.services.visitors.get(context.account, id_)
+
+
+_ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
+    "per": _person,
+    "com": _company,
+    "sub": _event,
+    "web": _event,
+    "vis": _visitor,
+}
 # Model → the type that shows it, for everything that is a Node.
-KINDS: dict[type[Any], str] = {Person: "Person", Company: "Company", Event: "TimelineEvent"}
+KINDS: dict[type[Any], str] = {Person: "Person", Company: "Company", Event: "TimelineEvent", Visitor: "Visitor"}
 
 
 async def _found(context: Context, id_: str) -> Found | None:

@@ -22,7 +22,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import scalars, types
+from app.graph import scalars, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.companies import CompanyMutations, CompanyQueries
@@ -30,17 +30,33 @@ from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
 from app.graph.timeline import TimelineMutations, TimelineQueries
+from app.graph.visitors import VisitorMutations, VisitorQueries
 
 Resolve = Callable[..., Any]
 
 
 @strawberry.type(description="What can be asked.")
-class Query(NodeQueries, AccessQueries, PersonQueries, CompanyQueries, CatalogQueries, TimelineQueries):
+class Query(
+    NodeQueries,
+    AccessQueries,
+    PersonQueries,
+    CompanyQueries,
+    CatalogQueries,
+    TimelineQueries,
+    VisitorQueries,
+):
     """All queries."""
 
 
 @strawberry.type(description="What can be done.")
-class Mutation(PersonMutations, CompanyMutations, CatalogMutations, TimelineMutations, AccessMutations):
+class Mutation(
+    PersonMutations,
+    CompanyMutations,
+    CatalogMutations,
+    TimelineMutations,
+    AccessMutations,
+    VisitorMutations,
+):
     """All mutations."""
 
 
@@ -53,9 +69,8 @@ class Subscription(LiveSubscription):
 def declared() -> strawberry.Schema:
     """Return the schema as Strawberry knows it."""
     config = StrawberryConfig(scalar_map=scalars.definitions())
-    return strawberry.Schema(
-        Query, Mutation, Subscription, types=[types.Person, types.Company, types.TimelineEvent], config=config
-    )
+    nodes = [types.Person, types.Company, types.TimelineEvent, visitors_types.Visitor]
+    return strawberry.Schema(Query, Mutation, Subscription, types=nodes, config=config)
 
 
 @lru_cache(maxsize=1)

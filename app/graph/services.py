@@ -6,6 +6,7 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -23,4 +24,5 @@ class Services:
     persons: Persons
     batches: Batches
     tracking: Tracking
+    visitors: Visitors
     signer: Signer
