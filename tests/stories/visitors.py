@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import time_machine
 
 from app.core import clock
+from app.core.actor import Actor, Scope
+from app.intake.visit import Message, Verdict
 from tests.api import DEFINE, Api
 
 ANSWER = "anonymousId accepted errors { code message path existingId }"
@@ -54,6 +56,11 @@ class Site:
         answer = await self.web(query, **variables)
         assert (answer["accepted"], answer["errors"]) == (True, []), answer
 
+    async def take(self, *messages: Message, strict: bool = False) -> list[Verdict]:
+        """Send messages as the wire does, by the key of the browsers."""
+        actor = Actor(self.api.account, "key", frozenset({Scope.WEB_SDK}), "WEB_SDK", strict)
+        return await self.api.service.services.visitors.take(actor, messages)
+
     async def visitor(self, id_: str = "v") -> dict[str, Any] | None:
         """Return a visitor."""
         found: dict[str, Any] | None = await self.api(VISITOR, id=id_)
@@ -83,6 +90,11 @@ async def site(api: Api) -> Site:
     listed = {"name": "wishes", "type": "LIST", "itemFields": [{"name": "sku", "type": "STRING"}]}
     assert await api.codes(define, input=listed) == []
     return Site(api, await api.key_with("WEB_SDK"))
+
+
+def ago(**how: float) -> datetime:
+    """Return the moment so long ago."""
+    return clock.now() - timedelta(**how)
 
 
 @contextmanager
