@@ -34,6 +34,7 @@ KEPT = [
     "apiKeys",
     "accounts",
     "requests",
+    "visitors",
 ]
 
 
