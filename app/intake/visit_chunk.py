@@ -72,8 +72,8 @@ class _Desk:
         return found
 
     def changed(self) -> list[Visitor]:
-        """Return the visitors that are to be written."""
-        return [page.visitor for page in self.pages.values() if page.visitor != page.before]
+        """Return the visitors that are to be written: those who did something, were it nothing new about them."""
+        return [page.visitor for page in self.pages.values() if page.events or page.visitor != page.before]
 
 
 class VisitChunk:
