@@ -16,6 +16,8 @@ from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
 from app.timeline.model import Event
 
 TAKEN_KEPT = 64
+# Lines of one visitor: every message is looked for on each of them.
+JOINED_MAX = 20
 IDENTITY_KEPT = 20
 # A timeline orders what happened in one moment by id: the begin of a visit stands first, its end last.
 _PLACES = {"sessionStarted": "--", "sessionEnded": "zz-"}
@@ -236,13 +238,18 @@ def forget(page: Page, step: Step) -> None:
 
 
 def take_over(into: Page, other: Page, step: Step) -> None:
-    """Make one visitor of two: the activity of the other joins it, and its anonymous id leads here from now on."""
+    """Make one visitor of two: the activity of the other joins it, and its anonymous id leads here from now on.
+
+    Nothing happens where one of them is a person by now, or where there would be more than JOINED_MAX lines.
+    """
     at = into.at(step.message)
     theirs = other.visitor
     if theirs.into is not None or not sessions.stands(theirs, at):
         return
     mine = present(into, at)
     if theirs.person is not None or mine.person is not None:
+        return
+    if len(mine.subjects) + len(theirs.subjects) > JOINED_MAX:
         return
     close(other)
     theirs = other.visitor

@@ -37,6 +37,7 @@ from app.persons.wish import Given, Wish
 
 TRIES = 12
 BACKOFF_SECONDS = 0.005
+BACKOFF_SECONDS_MAX = 0.5
 
 log = structlog.get_logger(__name__)
 
@@ -107,7 +108,8 @@ class Identifying:
         return await self._again(actor, message, attempt)
 
     async def _proven(self, actor: Actor, message: Message) -> list[Locator]:
-        return list(await self._proofs.proven(actor, message.identity_token, message.identity))
+        context = f"{message.anonymous_id}|{message.message_id or ''}"
+        return list(await self._proofs.proven(actor, message.identity_token, message.identity, context=context))
 
     async def update(self, actor: Actor, message: Message) -> Verdict:
         """Write what is said of the visitor's lead, or keep it for the lead that it will be."""
@@ -187,7 +189,7 @@ class Identifying:
             try:
                 return await attempt(visitor)
             except (Overtaken, Redo):
-                await asyncio.sleep(chance.part(BACKOFF_SECONDS * 2**tried))
+                await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**tried)))
         raise unavailable()
 
     async def _followed(
