@@ -18,7 +18,10 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.duplicates import Duplicates
+from app.identity.mobile import Installations
 from app.identity.proofs import Unproven
+from app.identity.service import Merges
 from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
@@ -87,6 +90,9 @@ class Service:
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             visitors=Visitors(engine, catalog, persons, companies, Unproven()),
+            merges=Merges(engine, catalog, persons, companies),
+            installations=Installations(persons, Unproven()),
+            duplicates=Duplicates(engine, persons, lambda: access.secret),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

@@ -34,6 +34,8 @@ INTERNAL = {
     "app.live.feed.BACKOFF_SECONDS_MAX",
     "app.mongo.chunk.WAITING_MAX",
     "app.mongo.watch.BACKOFF_SECONDS_MAX",
+    "app.persons.blocks.BLOCKS_MAX",
+    "app.persons.sharing.READ_PERSONS_MAX",
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
 }

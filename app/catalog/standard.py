@@ -23,7 +23,22 @@ STANDARD = {
             "personUpdated", "Person Updated", SINCE, "Fields of the profile changed.", standard=True, fields=(_FIELDS,)
         ),
         _event("personPromoted", "Person Promoted", "A lead became a customer."),
-        _event("personMerged", "Person Merged", "Other profiles were merged into this one."),
+        EventDefinition(
+            "personMerged",
+            "Person Merged",
+            SINCE,
+            "Other profiles were merged into this one; whoever followed one of them is told `into` which.",
+            standard=True,
+            fields=(_MERGED, EventField("mergeId", "STRING"), EventField("into", "STRING")),
+        ),
+        EventDefinition(
+            "mergeReverted",
+            "Merge Reverted",
+            SINCE,
+            "A merge was undone; fields that somebody had changed since stayed.",
+            standard=True,
+            fields=(EventField("mergeId", "STRING"), EventField("keptFields", "LIST", (EventField("name", "STRING"),))),
+        ),
         _event("personDeleted", "Person Deleted", "The profile and its data were removed.", personId="STRING"),
         _event("contactAdded", "Contact Added", "An email or phone was added.", channel="STRING", count="NUMERIC"),
         _event(

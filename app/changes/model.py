@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from app.catalog.model import Catalog
 from app.changes.requests import Once
@@ -47,6 +47,8 @@ class Scene:
     tag_id: Callable[[str], str]
     tag_name: Callable[[str], str]
     find: Callable[[Locator], Any]
+    # A profile of an id as it is kept, also where it was merged into another one.
+    kept: Callable[[str], Any]
 
     def event(self, subject: str, type_: str, properties: Mapping[str, Any], **who: str | None) -> Event:
         """Return one of our own events; `who` is `person_id` or `company_id`."""
@@ -132,7 +134,7 @@ class Change(Generic[P]):
         return ()
 
     def definitions(self) -> Collection[str] | None:
-        """Return the attributes by whose definitions it was checked; None where it stands on no definition at all."""
+        """Return the attributes by whose definitions it was checked; None where it writes neither them nor tags."""
         return None
 
     def plan(self, held: P | None, scene: Scene) -> Effect[P]:
@@ -190,8 +192,7 @@ class Impossible(Change[P]):
         raise self._refusals
 
 
-@dataclass(frozen=True, slots=True)
-class Ask(Generic[P]):
+class Ask(NamedTuple, Generic[P]):
     """One change that somebody asks for; `origin` is stamped on what is written.
 
     `sought` says whom it may mean: the first that is owned counts; where it is empty, a new profile is made. `others`

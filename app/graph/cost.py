@@ -27,10 +27,13 @@ from graphql import (
 
 from app.core.errors import Fault
 from app.core.pages import PAGE_DEFAULT
+from app.identity.groups import GROUP_PERSONS_MAX
 
 COST_MAX = 5_000
-# Fields that cost more than a node to load: this one counts up to a year of events.
-WEIGHTS = {"activityByDay": 10}
+# Fields that cost more than what they show: a year of events is counted, thousands of persons are compared.
+WEIGHTS = {"activityByDay": 10, "duplicatePersons": 100}
+# Lists that come with their owner, and how many are in one at most: what is inside them is loaded for each.
+HELD = {("DuplicateGroup", "persons"): GROUP_PERSONS_MAX}
 
 Variables = Mapping[str, Any]
 Cost = int | Callable[[Variables], int]
@@ -96,9 +99,12 @@ class Meter:
             return 0
         inner = self._selection(node.selection_set, named)
         if paged:
-            return _multiply(_page(node, field), _add(1, inner))
+            return _add(WEIGHTS.get(node.name.value, 0), _multiply(_page(node, field), _add(1, inner)))
         # An embedded object comes with its owner; only what resolves is loaded.
-        return inner if getattr(field.resolve, "_is_default", False) else _add(WEIGHTS.get(node.name.value, 1), inner)
+        if getattr(field.resolve, "_is_default", False):
+            held = HELD.get((parent.name, node.name.value))
+            return _multiply(held, inner) if held else inner
+        return _add(WEIGHTS.get(node.name.value, 1), inner)
 
 
 def _page(node: FieldNode, field: GraphQLField) -> Cost:

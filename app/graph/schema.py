@@ -22,10 +22,13 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import scalars, types, visitors_types
+from app.graph import merges_types, scalars, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.companies import CompanyMutations, CompanyQueries
+from app.graph.duplicates import DuplicateMutations, DuplicateQueries
+from app.graph.merges import MergeMutations, MergeQueries
+from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
@@ -33,6 +36,14 @@ from app.graph.timeline import TimelineMutations, TimelineQueries
 from app.graph.visitors import VisitorMutations, VisitorQueries
 
 Resolve = Callable[..., Any]
+# Every type that can be read again by its id.
+NODES = [
+    types.Person,
+    types.Company,
+    types.TimelineEvent,
+    merges_types.Merge,
+    visitors_types.Visitor,
+]
 
 
 @strawberry.type(description="What can be asked.")
@@ -44,6 +55,8 @@ class Query(
     CatalogQueries,
     TimelineQueries,
     VisitorQueries,
+    MergeQueries,
+    DuplicateQueries,
 ):
     """All queries."""
 
@@ -56,6 +69,9 @@ class Mutation(
     TimelineMutations,
     AccessMutations,
     VisitorMutations,
+    MergeMutations,
+    MobileMutations,
+    DuplicateMutations,
 ):
     """All mutations."""
 
@@ -69,8 +85,7 @@ class Subscription(LiveSubscription):
 def declared() -> strawberry.Schema:
     """Return the schema as Strawberry knows it."""
     config = StrawberryConfig(scalar_map=scalars.definitions())
-    nodes = [types.Person, types.Company, types.TimelineEvent, visitors_types.Visitor]
-    return strawberry.Schema(Query, Mutation, Subscription, types=nodes, config=config)
+    return strawberry.Schema(Query, Mutation, Subscription, types=NODES, config=config)
 
 
 @lru_cache(maxsize=1)

@@ -6,6 +6,9 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.identity.duplicates import Duplicates
+from app.identity.mobile import Installations
+from app.identity.service import Merges
 from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
@@ -25,4 +28,7 @@ class Services:
     batches: Batches
     tracking: Tracking
     visitors: Visitors
+    merges: Merges
+    installations: Installations
+    duplicates: Duplicates
     signer: Signer

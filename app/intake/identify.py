@@ -21,12 +21,10 @@ from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
 from app.intake.visit_record import COLLECTION, following
 from app.mongo.engine import Replace, Write
 from app.persons.items import Items, ItemsRule
-from app.persons.model import LEAD, Person
+from app.persons.model import LEAD, LINES_MAX, Person
 from app.persons.plan import Link, Update, event, write
 from app.persons.wish import Contact, Wish
 
-# Lines of activity of one person: each time that a website knows somebody anew is one.
-LINES_MAX = 5000
 _KINDS = {"email": "emails", "phone": "phones"}
 
 

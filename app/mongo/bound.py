@@ -29,6 +29,7 @@ class Bound:
             self._collection, where, projection=projection, sort=sort, limit=limit, hint=hint
         )
 
-    async def count(self, query: Mapping[str, Any], *, hint: Sort | None = None) -> int:
-        """Return how many of the account's documents match."""
-        return await self._engine.count(self._collection, {**query, "account": self._account}, hint=hint)
+    async def count(self, query: Mapping[str, Any], *, hint: Sort | None = None, limit: int = 0) -> int:
+        """Return how many of the account's documents match; options as `Engine.count`."""
+        where = {**query, "account": self._account}
+        return await self._engine.count(self._collection, where, hint=hint, limit=limit)

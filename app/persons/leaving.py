@@ -8,11 +8,15 @@ from app.persons.model import Person
 
 # Collections of rooms above: each names whom its documents are about.
 PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
+DISMISSALS = "dismissals"
 
 
 def left(person: Person) -> Sequence[tuple[str, Write]]:
     """Return the writes for a person who is gone: all that is kept goes too, or, with `into`, belongs to that one."""
-    return _erased(person) if person.into is None else _inherited(person, person.into)
+    ids = {"$in": [person.id, *person.merged_ids]}
+    # Whoever it lives on in has other identifiers: whom it is told apart from is asked anew.
+    apart = (DISMISSALS, Delete({"account": person.account, "persons": ids}, many=True))
+    return [apart, *(_erased(person) if person.into is None else _inherited(person, person.into))]
 
 
 def _erased(person: Person) -> list[tuple[str, Write]]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.catalog.model import PERSON, Catalog
 from app.catalog.values import present
@@ -10,6 +10,8 @@ from app.changes.model import ACTIVE
 from app.claims.model import compound, key
 
 LEAD, CUSTOMER = "LEAD", "CUSTOMER"
+# Lines of activity: a visit that joined a person's timeline brings one.
+LINES_MAX = 5000
 
 
 @dataclass(slots=True)
@@ -114,6 +116,8 @@ class Person:
     memberships: list[Membership] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    # External ids of persons who were merged into this one: they go on finding it.
+    aliases: list[str] = field(default_factory=list)
 
     @property
     def tags(self) -> list[str]:
@@ -141,6 +145,14 @@ class Line:
     subject: str
 
 
+class Carrier(NamedTuple):
+    """Whose an event is: the person's id, the line that the identifier carries it to, and all lines of the person."""
+
+    person_id: str
+    subject: str
+    subjects: list[str]
+
+
 def push_key(account: str, application_id: str, registration_id: str) -> str:
     """Return the key of the claim on an installation."""
     return key(account, "push", compound(application_id, registration_id))
@@ -163,6 +175,8 @@ def claims_of(person: Person) -> dict[str, tuple[str, ...]]:
         return held
     if person.external_id:
         held[key(account, "externalId", person.external_id)] = ("externalId",)
+    for alias in person.aliases:
+        held[key(account, "externalId", alias)] = ("externalId",)
     for i, email in enumerate(person.emails):
         held[key(account, "email", email.address)] = ("emails", str(i), "address")
     for i, phone in enumerate(person.phones):

@@ -39,7 +39,8 @@ def checked(person: Person | None, expected: int | None) -> Person:
     return person
 
 
-def _identified(person: Person) -> bool:
+def identified(person: Person) -> bool:
+    """Tell whether an external id, an email or a phone number says who it is."""
     return bool(person.external_id or person.emails or person.phones)
 
 
@@ -67,7 +68,7 @@ class Create(Wished[Person]):
             [ids.new("sub", scene.now)],
         )
         changed = write(made, self.wish, scene)
-        if not _identified(made):
+        if not identified(made):
             raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
         effect = Effect(None, made, ("type", *changed))
         effect.events.append(event(made, scene, "personCreated", {}))
@@ -88,12 +89,12 @@ class Update(Wished[Person]):
         after = successor(before, scene)
         changed = [] if self.overwrite else _promoted(after, self.wish)
         changed += write(after, _emptied(self.wish, before) if self.overwrite else self.wish, scene)
-        if not _identified(after) and (self.overwrite or _identified(before)):
+        if not identified(after) and (self.overwrite or identified(before)):
             raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
         if not changed:
             return Effect(before, before, ())
         effect = Effect(before, after, tuple(changed))
-        effect.events = _told(before, after, effect.changed, scene)
+        effect.events = told(before, after, effect.changed, scene)
         return effect.announced()
 
 
@@ -169,7 +170,7 @@ def _contacts(
     return [make(value, value == primary) for value in flags]
 
 
-def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
+def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
     """Return one event for each thing that happened; values of the profile stay out of them."""
     events = []
     plain = [name for name in changed if name not in ("type", "emails", "phones", "tags")]

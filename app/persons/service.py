@@ -24,7 +24,7 @@ from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
-from app.persons.model import Line, Person
+from app.persons.model import Carrier, Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
@@ -43,9 +43,11 @@ class Persons:
         self._claims = claims
         self._catalog = catalog
         self._reads = Reads(engine, record.COLLECTION)
+        self._briefs = Reads(engine, record.COLLECTION, store.BRIEF)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
-        self._changes = Changes(engine, catalog, record.KIND)
+        # The one way to change them, also for the rooms above.
+        self.changes = Changes(engine, catalog, record.KIND)
 
     # ------------------------------------------------------------ reading
 
@@ -74,7 +76,8 @@ class Persons:
         if locator.kind == "id":
             return await self.get(account, locator.value)
         claim = await self._claims.one(locator.claim(account))
-        return await self.get(account, claim.owner) if claim else None
+        # A login may have taken it to an heir since it was read.
+        return await self.heir(account, claim.owner) if claim else None
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""
@@ -82,11 +85,40 @@ class Persons:
 
     async def lines(self, account: str, locators: Sequence[Locator]) -> list[Line | None]:
         """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads."""
+        named = await self._named(account, locators)
+        found = await self.get_all(account, [person_id for person_id, _ in named])
+        # A login may have taken what was claimed to an heir since it was read.
+        missing = {one for one, subject in named if subject is not None and one not in found}
+        heirs = {one: await self.heir(account, one) for one in missing}
+
+        def person(person_id: str, subject: str | None) -> Person | None:
+            return found.get(person_id) if subject is None else found.get(person_id) or heirs.get(person_id)
+
+        return [await self._line(person(*one), *one) for one in named]
+
+    async def carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | None]:
+        """Return what `lines` says without the persons themselves; aligned, in two small reads."""
+        named = await self._named(account, locators)
+        kept = await self._briefs.get_all(list(dict.fromkeys(person_id for person_id, _ in named if person_id)))
+        found = {one["_id"]: one for one in kept if one and one["account"] == account}
+        return [await self._carrier(account, found.get(person_id), subject) for person_id, subject in named]
+
+    async def _named(self, account: str, locators: Sequence[Locator]) -> list[tuple[str, str | None]]:
+        """Return the id that each locator leads to, be it there or not, and the line of its claim."""
         keys = [one.claim(account) for one in locators if one.kind != "id"]
         owned = await self._claims.owners(list(dict.fromkeys(keys)))
-        named = [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
-        found = await self.get_all(account, [person_id for person_id, _ in named])
-        return [await self._line(found.get(person_id), person_id, subject) for person_id, subject in named]
+        return [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
+
+    async def _carrier(self, account: str, kept: Document | None, subject: str | None) -> Carrier | None:
+        if kept is None:
+            return None
+        if kept["state"] == ACTIVE:
+            lines = kept["subjects"]
+            return Carrier(kept["_id"], subject if subject and subject in lines else lines[0], lines)
+        # What was claimed, a login may have taken to an heir since it was read.
+        find = self.get if subject is None else self.heir
+        line = await self._line(await find(account, kept["_id"]), kept["_id"], subject)
+        return Carrier(line.person.id, line.subject, line.person.subjects) if line else None
 
     async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:
         if person is None:
@@ -174,7 +206,7 @@ class Persons:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Person:
         """Make a person in one unit with its claims and its event; raises Refused or Refusals."""
-        return (await self._changes.wish(actor, given, check, Create, once=once)).after
+        return (await self.changes.wish(actor, given, check, Create, once=once)).after
 
     async def update(
         self,
@@ -188,7 +220,7 @@ class Persons:
     ) -> Person:
         """Change a person, or with `overwrite` empty what is absent; raises Refused or Refusals."""
         make = partial(Update, expected=expected, overwrite=overwrite)
-        return (await self._changes.wish(actor, given, check, make, (locator,), once=once)).after
+        return (await self.changes.wish(actor, given, check, make, (locator,), once=once)).after
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
@@ -197,7 +229,7 @@ class Persons:
     async def change_items(self, actor: Actor, locator: Locator, name: str, rule: items.ItemsRule) -> Person:
         """Change the items of a LIST attribute by a rule of `items`."""
         make = partial(items.Items, rule=rule)
-        return (await self._changes.wish(actor, name, items.list_of, make, (locator,))).after
+        return (await self.changes.wish(actor, name, items.list_of, make, (locator,))).after
 
     async def link(self, actor: Actor, locators: Sequence[Locator], change: Link | Unlink) -> None:
         """Join or leave a company, all of them; an unknown person refuses the call before anything is written."""
@@ -246,21 +278,21 @@ class Persons:
     ) -> Sequence[Outcome[Person] | Exception]:
         """Make the person of each row, or change who has its identifiers; outcomes as those of `apply`."""
         make = partial(Upsert, overwrite=overwrite)
-        return await self._changes.rows(actor, rows, check, make, whole=whole, once=once)
+        return await self.changes.rows(actor, rows, check, make, whole=whole, once=once)
 
     async def apply(self, asks: Sequence[Ask[Person]]) -> Sequence[Outcome[Person] | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned."""
-        return await self._changes.all(asks)
+        return await self.changes.all(asks)
 
     async def asked(
         self, account: str, given: G, check: Callable[[G, Catalog], W], ask: Callable[[W | Refusals], Ask[Person]]
     ) -> Outcome[Person] | Exception:
         """Check what was given with the definitions as they are, and carry out what is asked by it."""
-        (outcome,) = await self._changes.asked(account, (given,), check, lambda _, wish: ask(wish))
+        (outcome,) = await self.changes.asked(account, (given,), check, lambda _, wish: ask(wish))
         return outcome
 
     async def _one(self, actor: Actor, change: Change[Person], locator: Locator) -> Effect[Person]:
-        return await self._changes.one(Ask(actor.account, actor.origin, change, (locator,)))
+        return await self.changes.one(Ask(actor.account, actor.origin, change, (locator,)))
 
 
 def _owner(claim: Claim | None) -> tuple[str, str | None]:

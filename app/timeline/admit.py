@@ -14,6 +14,7 @@ from app.core.errors import Refused
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 AGE_DAYS = 30
+_AGE = timedelta(days=AGE_DAYS)
 EVENT_BYTES = 512_000
 SESSION_ID_MAX = 256
 
@@ -46,10 +47,10 @@ def admit(
     if sent.session_id is not None and not 1 <= len(sent.session_id) <= SESSION_ID_MAX:
         raise Refused("INVALID", f"A session id has 1 to {SESSION_ID_MAX} characters.", ("sessionId",))
     occurred = min(sent.occurred_at or now, now)
-    if occurred < now - timedelta(days=AGE_DAYS):
+    if occurred < now - _AGE:
         raise Refused("TOO_OLD", f"Events older than {AGE_DAYS} days are not taken.", ("occurredAt",))
     try:
-        properties = values.properties(definition.fields, sent.properties)
+        properties = values.properties(definition.declared, sent.properties)
     except Refused as refusal:
         raise refusal.under("properties") from refusal
     if len(orjson.dumps(properties)) > EVENT_BYTES:

@@ -12,10 +12,10 @@ from app.changes.model import Effect, Scene
 from app.claims.model import Locator
 from app.intake import activity, identify
 from app.intake.activity import Page, Step
-from app.intake.identify import LINES_MAX, Identify, Unjoined
+from app.intake.identify import Identify, Unjoined
 from app.intake.sessions import nobody
 from app.intake.visit import IDENTIFY, TRACK, Message, Visitor
-from app.persons.model import CUSTOMER, LEAD, EmailContact, Person
+from app.persons.model import CUSTOMER, LEAD, LINES_MAX, EmailContact, Person
 from app.persons.wish import Wish
 from tests.make import email
 
@@ -56,7 +56,7 @@ def said(
     """Plan an identification among the persons that are there."""
     owned = {email(one.address): each for each in there for one in each.emails}
     owned |= {Locator("externalId", each.external_id): each for each in there if each.external_id}
-    scene = Scene(ACCOUNT, "WEB_SDK", NOW, Catalog(ACCOUNT), str, str, owned.get)
+    scene = Scene(ACCOUNT, "WEB_SDK", NOW, Catalog(ACCOUNT), str, str, owned.get, lambda _: None)
     shown = None if proven is None else frozenset(proven)
     return Identify(who, Message(IDENTIFY, "v", identity=identity), Wish(**more), (), shown).plan(None, scene)
 

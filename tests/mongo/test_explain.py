@@ -22,11 +22,13 @@ from app.companies.model import Company
 from app.companies.service import Companies
 from app.core import clock, ids
 from app.core.pages import Slice
+from app.identity.dismissals import BY_PERSON, Dismissals
 from app.mongo.engine import Sort
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.persons import record, store
 from app.persons.model import EmailContact, Membership, Person, PhoneContact
+from app.persons.sharing import Sharing
 from app.timeline import store as events
 from app.timeline.model import Event
 from app.timeline.service import EVERYTHING
@@ -329,6 +331,23 @@ async def test_companies_are_listed_by_their_indexes(
     *_, page = await profiled.reads(companies.page(OURS, Slice(LIMIT), query, order))
     assert page.indexes == {keys_of(index)}
     assert page.keys <= keys + 1
+
+
+async def test_look_alikes_are_found_by_the_words_of_one_account(profiled: Profiled) -> None:
+    """First the keys alone are counted; what many share is never read, who was told apart rides its own index."""
+    words = ["~nm3 an", "~@ann12", "~nobody"]
+    count, read = await profiled.reads(Sharing(profiled.home.engine).find(OURS, words))
+    assert (count.indexes, read.indexes) == ({keys_of(store.BY_WORD)}, {keys_of(store.BY_WORD)})
+    # 43 have the name, one the email; a key more for each word, to see where it ends.
+    shared = PERSONS[OURS] // 7 + 2
+    assert (count.documents, read.documents <= shared, read.sorts) == (0, True, False)
+    assert max(count.keys, read.keys) <= shared + len(words) + 1
+    assert [one.documents for one in await profiled.reads(Sharing(profiled.home.engine).find(THEIRS, words[:1]))] == [0]
+    part = (await profiled.home.persons.page(OURS, {}, Slice(2))).items
+    dismissals = Dismissals(profiled.home.engine, lambda: b"secret")
+    await dismissals.note(OURS, part)
+    (apart,) = await profiled.reads(dismissals.among(OURS, {one.id: one for one in part}))
+    assert (apart.indexes, apart.documents, apart.sorts) == ({keys_of(BY_PERSON)}, 1, False)
 
 
 async def test_catalogs_and_carriers_of_tags_are_read_by_account(profiled: Profiled) -> None:

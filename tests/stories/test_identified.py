@@ -218,7 +218,7 @@ class Backend:
         token: str | None,
         locators: Sequence[Locator],
         *,
-        context: str,  # noqa: ARG002
+        context: str = "",  # noqa: ARG002
     ) -> list[Locator]:
         """Return the identifiers that the token is the value of, where the key is strict."""
         return [one for one in locators if actor.strict and one.value == token]

@@ -1,0 +1,153 @@
+"""The change that undoes a merge, wherever the survivor has gone since; all pure.
+
+Merges that came later are told again as if this one had never been: so any order of undoing gives the same.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from app.catalog.model import Catalog
+from app.changes.model import ACTIVE, Change, Effect, Scene, successor
+from app.core.errors import Refused
+from app.identity.decide import blocked, decide
+from app.identity.model import Merge
+from app.identity.threeway import taken_back
+from app.identity.unite import differences
+from app.persons.model import Membership, Person, claims_of
+from app.persons.plan import event
+from app.timeline.model import TIMELINE
+
+
+class Overtaken(Refused):
+    """Another merge was made or undone meanwhile: it is to be read again."""
+
+    def __init__(self) -> None:
+        super().__init__("MERGE_BLOCKED", "These persons were merged again meanwhile.", ("id",))
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What undoing makes: the profile that the survivor is now, and the later merges as they would have been."""
+
+    current: Person
+    later: tuple[Merge, ...]
+    kept: tuple[str, ...]
+
+
+def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
+    """Take a merge out of all that came behind it; `later` are the merges of who survived it, oldest first.
+
+    Raises Overtaken where `current` isn't what the last of them made, in the persons that are part of it.
+    """
+    base, target = _after(merge), merge.before[0]
+    told, kept = list[Merge](), list[str]()
+    for one in later:
+        images = {person.id: person for person in one.before}
+        if base.id not in images:
+            raise Overtaken
+        image = taken_back(base, target, images[base.id])
+        kept += image.fields
+        before = tuple(image.person if person.id == base.id else person for person in one.before)
+        anew, old = decide(before, one.survivor_id), decide(one.before, one.survivor_id)
+        # What the call itself decided differs from what the rules had decided, and stays.
+        after = taken_back(old.after, anew.after, _after(one)).person
+        said = tuple(each for each in one.decisions if each.source is None)
+        decisions = tuple(each for each in anew.decisions if each.field not in {two.field for two in said})
+        told.append(replace(one, before=before, after=after, decisions=(*decisions, *said)))
+        base, target = _after(one), after
+    if current.id != base.id or set(current.merged_ids) != set(base.merged_ids):
+        raise Overtaken
+    result = taken_back(base, target, current)
+    return Undone(result.person, tuple(told), tuple(dict.fromkeys((*kept, *result.fields))))
+
+
+def _after(merge: Merge) -> Person:
+    if merge.after is None:
+        raise Refused("ALREADY_REVERTED", "This merge was undone already.", ("id",))
+    return merge.after
+
+
+@dataclass(frozen=True, slots=True)
+class Undo(Change[Person]):
+    """Tell the persons of a merge apart again.
+
+    `companies` are those of their memberships that are still there, each with the id that it has by now.
+    """
+
+    moves = True
+
+    merge: Merge
+    later: Sequence[Merge]
+    companies: Mapping[str, str]
+
+    def definitions(self) -> Collection[str]:
+        """Return none, but have it known what was deleted: of that nothing may come back."""
+        return ()
+
+    def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the survivor as it would be, and those who are persons again."""
+        if held is None:
+            raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
+        undone = rebased(self.merge, self.later, held)
+        after = successor(self._possible(undone.current, scene.catalog), scene)
+        after.modified_from = undone.current.modified_from
+        back, kept = list[Effect[Person]](), list(undone.kept)
+        free = set(claims_of(held)) - set(claims_of(after))
+        for image in self.merge.before[1:]:
+            tomb: Person | None = scene.kept(image.id)
+            if tomb is None or tomb.state == ACTIVE:
+                raise Overtaken
+            restored, lost = _held_to(self._possible(image, scene.catalog), free)
+            kept += lost
+            restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
+            back.append(Effect(tomb, restored, ("state", TIMELINE)))
+        return self._told(Effect(held, after, differences(held, after), also=back), list(dict.fromkeys(kept)), scene)
+
+    def _possible(self, person: Person, catalog: Catalog) -> Person:
+        """Return a person without what was deleted since: tags, attributes, companies."""
+        return replace(
+            person,
+            catalog=catalog,
+            tag_ids=[one for one in person.tag_ids if one in catalog.tags],
+            values={name: value for name, value in person.values.items() if name in catalog.attributes},
+            memberships=self._memberships(person.memberships),
+        )
+
+    def _memberships(self, held: Sequence[Membership]) -> list[Membership]:
+        there = [
+            replace(one, company_id=self.companies[one.company_id]) for one in held if one.company_id in self.companies
+        ]
+        return list({one.company_id: one for one in reversed(there)}.values())[::-1]
+
+    def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
+        said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in kept]}
+        first = replace(event(effect.after, scene, "mergeReverted", said), changed=effect.changed)
+        others = [
+            replace(event(one.after, scene, "mergeReverted", {"mergeId": self.merge.id}), changed=one.changed)
+            for one in effect.also
+        ]
+        return replace(effect, events=[first, *others])
+
+
+# Attribute → what it is empty.
+IDENTIFIERS: dict[str, Any] = {
+    "external_id": None,
+    **{name: [] for name in ("emails", "phones", "push_registrations", "channels", "crm_links", "aliases")},
+}
+
+
+def _held_to(image: Person, free: set[str]) -> tuple[Person, list[str]]:
+    """Return a person with those of its identifiers that the survivor still had, and the names of what it lost."""
+    lost = dict.fromkeys(path[0] for key, path in claims_of(image).items() if key not in free)
+    if not lost:
+        return image, []
+
+    def there(attribute: str, value: Any) -> bool:
+        alone = replace(image, **{**IDENTIFIERS, attribute: value})
+        return set(claims_of(alone)) <= free
+
+    held: dict[str, Any] = {"external_id": image.external_id if there("external_id", image.external_id) else None}
+    for attribute in [one for one in IDENTIFIERS if one != "external_id"]:
+        held[attribute] = [one for one in getattr(image, attribute) if there(attribute, [one])]
+    return replace(image, **held), list(lost)
