@@ -22,6 +22,7 @@ from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.proofs import Unproven
 from app.identity.service import Merges
+from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -88,6 +89,7 @@ class Service:
             persons=persons,
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
+            visitors=Visitors(engine, catalog, persons, companies, Unproven()),
             merges=Merges(engine, catalog, persons, companies),
             installations=Installations(persons, Unproven()),
             duplicates=Duplicates(engine, persons, lambda: access.secret),
@@ -117,6 +119,7 @@ class Service:
         await self.feed.start()
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
+        self._start(self.services.visitors.sweep.run())
 
     def _watch(self, metrics: Metrics) -> None:
         documents = self.edge.operations.documents

@@ -17,6 +17,7 @@ _MANAGE = (Scope.PEOPLE_MANAGE,)
 _EVENTS = (Scope.EVENTS_WRITE,)
 _MOBILE = (Scope.MOBILE_SDK,)
 _NOBODY_ELSE: tuple[Scope, ...] = (Scope.ADMIN,)
+_WEB = (Scope.WEB_SDK,)
 _ANYBODY: tuple[Scope, ...] = tuple(Scope)
 
 # Operation → the scopes of which one is needed; ADMIN may do everything. Queries and subscriptions that are not named
@@ -26,6 +27,11 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "apiKeys": _NOBODY_ELSE,
     "createApiKey": _NOBODY_ELSE,
     "revokeApiKey": _NOBODY_ELSE,
+    "trackVisitor": _WEB,
+    "identifyVisitor": _WEB,
+    "updateVisitor": _WEB,
+    "appendVisitorListItem": _WEB,
+    "forgetVisitor": _WEB,
     "trackEvents": _EVENTS + _MOBILE,  # an app for its own installation alone, see `devices`
     "updatePerson": _MANAGE + _MOBILE,  # likewise
     "openInstallation": _MOBILE,

@@ -221,6 +221,7 @@ class ErrorCode(Enum):
     VERSION_CONFLICT = value("VERSION_CONFLICT", "Somebody changed it meanwhile: read it again.")
     IDEMPOTENCY_MISMATCH = value("IDEMPOTENCY_MISMATCH", "The key was used with another input: take a new one.")
     MERGE_BLOCKED = value("MERGE_BLOCKED", "These can't be merged: together they would be too much.")
+    WEB_SDK_RESTRICTED = value("WEB_SDK_RESTRICTED", "A website changes leads alone, and nobody's type.")
     ALREADY_REVERTED = value("ALREADY_REVERTED", "This merge was undone already.")
     TYPE_NOT_ALLOWED = value("TYPE_NOT_ALLOWED", "A customer never becomes a lead again, and no app says the type.")
     PERSONALIZATION_IMPOSSIBLE = value("PERSONALIZATION_IMPOSSIBLE", "The installation belongs to another person.")

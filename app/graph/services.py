@@ -9,6 +9,7 @@ from app.core.pages import Signer
 from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
+from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -26,6 +27,7 @@ class Services:
     persons: Persons
     batches: Batches
     tracking: Tracking
+    visitors: Visitors
     merges: Merges
     installations: Installations
     duplicates: Duplicates

@@ -114,7 +114,7 @@ class Merges:
         raise unavailable()
 
     async def _undone(self, actor: Actor, merge: Merge, seen: set[tuple[int, ...]]) -> Effect[Person]:
-        """Undo it; `seen` are the versions by which that failed before: where nothing has moved since, it is blocked."""
+        """Undo it; `seen` are the versions by which that failed before: where nothing moved since, it is blocked."""
         later = await self._later(merge)
         survivor = later[-1].survivor_id if later else merge.survivor_id
         current = await self._persons.get(actor.account, survivor)

@@ -35,8 +35,13 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("persons", 1), ("_id", 1)),  # merges of a person; erasure
         (("account", 1), ("_id", 1)),  # merges of an account, newest first
     ),
+    "visitors": (
+        (("account", 1), ("person", 1)),  # visitors of a person who is gone
+        (("visitor", 1),),  # a visitor by id
+        (("due", 1), ("_id", 1)),  # sweep: sessions that are over, visitors whose time is over
+        (("account", 1), ("former.line", 1)),  # anonymous ids that meant a person who is erased
+    ),
     "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
-    "visitors": ((("account", 1), ("person", 1)),),  # visitors of a person who is gone
     "formSubmissions": ((("account", 1), ("person", 1)),),  # submissions of a person who is gone
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),

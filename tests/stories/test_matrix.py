@@ -35,6 +35,7 @@ KEPT = [
     "apiKeys",
     "accounts",
     "requests",
+    "visitors",
     "merges",
     "dismissals",
 ]
