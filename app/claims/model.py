@@ -34,6 +34,11 @@ def compound(*parts: str) -> str:
     return "\0".join(parts)
 
 
+def parts(value: str) -> list[str]:
+    """Return what one value was made of."""
+    return value.split("\0")
+
+
 class Locator:
     """One way to say which profile is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
 
