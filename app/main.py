@@ -19,6 +19,7 @@ from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
 from app.identity.service import Merges
+from app.intake.contacts import Channels
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -86,6 +87,7 @@ class Service:
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             merges=Merges(engine, catalog, persons, companies),
+            channels=Channels(engine, persons, timeline),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

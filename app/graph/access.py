@@ -26,6 +26,10 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "createApiKey": _NOBODY_ELSE,
     "revokeApiKey": _NOBODY_ELSE,
     "trackEvents": _EVENTS,
+    "recordInboundMessage": _EVENTS,
+    "addJourneyParticipants": _EVENTS,
+    "recordChatbotSession": _EVENTS,
+    "recordInboxSession": _EVENTS,
 }
 
 

@@ -25,6 +25,7 @@ from strawberry.types.field import StrawberryField
 from app.graph import merges_types, scalars, types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
+from app.graph.channels import ChannelMutations
 from app.graph.companies import CompanyMutations, CompanyQueries
 from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.nodes import KINDS, NodeQueries
@@ -63,6 +64,7 @@ class Mutation(
     TimelineMutations,
     AccessMutations,
     MergeMutations,
+    ChannelMutations,
 ):
     """All mutations."""
 

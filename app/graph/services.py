@@ -7,6 +7,7 @@ from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
 from app.identity.service import Merges
+from app.intake.contacts import Channels
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -25,4 +26,5 @@ class Services:
     batches: Batches
     tracking: Tracking
     merges: Merges
+    channels: Channels
     signer: Signer
