@@ -11,7 +11,7 @@ from app.catalog.model import PERSON, AttributeDefinition, Catalog, Tag
 from app.claims.model import Claim
 from app.core import ids
 from app.mongo.engine import Document
-from app.persons import store
+from app.persons import record as persons
 from app.persons.model import EmailContact, Person, PhoneContact, claims_of
 from app.timeline import record
 from app.timeline.model import Event
@@ -168,4 +168,4 @@ def documents(made: Person) -> dict[str, list[Document]]:
     event = Event(f"{subject}:{ids.new('evt', at)}", made.account, subject, "personCreated", at, at, "API", made.id)
     event.changed = ("type", "externalId", "firstName", "lastName", "emails", "tags", "customAttributes")
     claims = [Claim(key, made.account, made.id, subject, at).document() for key in claims_of(made)]
-    return {"claims": claims, "persons": [store.document(made)], "events": [record.document(event)]}
+    return {"claims": claims, "persons": [persons.document(made)], "events": [record.document(event)]}

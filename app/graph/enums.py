@@ -220,6 +220,7 @@ class ErrorCode(Enum):
     VERSION_CONFLICT = value("VERSION_CONFLICT", "Somebody changed it meanwhile: read it again.")
     IDEMPOTENCY_MISMATCH = value("IDEMPOTENCY_MISMATCH", "The key was used with another input: take a new one.")
     MERGE_BLOCKED = value("MERGE_BLOCKED", "These can't be merged: together they would be too much.")
+    ALREADY_REVERTED = value("ALREADY_REVERTED", "This merge was undone already.")
     TYPE_NOT_ALLOWED = value("TYPE_NOT_ALLOWED", "A customer never becomes a lead again.")
     WRONG_STATE = value("WRONG_STATE", "This can't be done in the present state.")
     UNKNOWN = value("UNKNOWN", "A code that is newer than this schema.")

@@ -44,7 +44,10 @@ async def merge_preview(info: Info, input: Wish) -> Payload:
     async def work() -> Merged:
         return await context.services.merges.preview(context.actor, _wanted(input))
 
-    payload = await settled(context.actor, "done", work())
+    return _previewed(await settled(context.actor, "done", work()))
+
+
+def _previewed(payload: Payload) -> Payload:
     done = payload.done
     decisions = done.merge.decisions if done and done.merge else ()
     return Payload(person=done.person if done else None, decisions=decisions, errors=payload.errors)

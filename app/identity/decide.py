@@ -64,7 +64,9 @@ def _choose(after: Person, ranked: Sequence[Person], decisions: list[Decision]) 
         held = [Candidate(one.id, one.values[attribute_id]) for one in ranked if attribute_id in one.values]
         if isinstance(held[0].value, list):
             oldest_first = sorted(ranked, key=lambda one: (one.id != after.id, one.created_at, one.id))
-            kept[attribute_id] = _items([one.values.get(attribute_id, []) for one in oldest_first])
+            kept[attribute_id] = united(
+                (one.values.get(attribute_id, []) for one in oldest_first), lambda item: item[ITEM_ID]
+            )
         elif chosen := _chosen(ATTRIBUTE + attribute_id, held, decisions, after.id):
             kept[attribute_id] = chosen.value
     after.values = kept
@@ -78,31 +80,35 @@ def _chosen(name: str, held: Sequence[Candidate], decisions: list[Decision], own
     return held[0]
 
 
-def _items(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """Return the items of all lists, each id once, with the fields that the first of them has."""
-    return list({item[ITEM_ID]: item for one in reversed(lists) for item in reversed(one)}.values())[::-1]
+def united(lists: Iterable[Iterable[T]], key: Callable[[T], Hashable]) -> list[T]:
+    """Return what stands in any of the lists, each once, as the first of them has it."""
+    found: dict[Hashable, T] = {}
+    for each in lists:
+        for one in each:
+            found.setdefault(key(one), one)
+    return list(found.values())
 
 
 def _unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
     all_of = (survivor, *gone)
-
-    def united(read: Callable[[Person], Iterable[T]], key: Callable[[T], Hashable]) -> list[T]:
-        return list({key(one): one for person in reversed(all_of) for one in reversed([*read(person)])}.values())[::-1]
-
-    after.emails = single(united(lambda one: one.emails, lambda one: one.address), replace_flag)
-    after.phones = single(united(lambda one: one.phones, lambda one: one.number), replace_flag)
-    pushes = united(lambda one: one.push_registrations, lambda one: (one.application_id, one.registration_id))
+    after.emails = single(united((one.emails for one in all_of), lambda one: one.address), replace_flag)
+    after.phones = single(united((one.phones for one in all_of), lambda one: one.number), replace_flag)
+    pushes = united((one.push_registrations for one in all_of), lambda one: (one.application_id, one.registration_id))
     after.push_registrations = single(pushes, replace_flag, lone=False)
-    after.memberships = single(united(lambda one: one.memberships, lambda one: one.company_id), replace_flag)
-    after.channels = united(lambda one: one.channels, lambda one: one)
-    after.crm_links = united(lambda one: one.crm_links, lambda one: (one.system, one.object, one.record_id))
-    after.tag_ids = united(lambda one: one.tag_ids, lambda one: one)
-    after.subjects = united(lambda one: one.subjects, lambda one: one)
+    after.memberships = single(united((one.memberships for one in all_of), lambda one: one.company_id), replace_flag)
+    after.channels = united((one.channels for one in all_of), itself)
+    after.crm_links = united((one.crm_links for one in all_of), lambda one: (one.system, one.object, one.record_id))
+    after.tag_ids = united((one.tag_ids for one in all_of), itself)
+    after.subjects = united((one.subjects for one in all_of), itself)
     after.since = {line: at for person in reversed(all_of) for line, at in person.since.items()}
-    known = {one for one in (after.external_id,) if one}
-    named = united(lambda one: [*filter(None, (one.external_id,)), *one.aliases], lambda one: one)
-    after.aliases = [one for one in named if one not in known]
+    named = united(([*filter(None, (one.external_id,)), *one.aliases] for one in all_of), itself)
+    after.aliases = [one for one in named if one != after.external_id]
     after.merged_ids = [*survivor.merged_ids, *(one for each in gone for one in (each.id, *each.merged_ids))]
+
+
+def itself(one: Hashable) -> Hashable:
+    """Return what tells itself apart."""
+    return one
 
 
 def replace_flag(one: Any, primary: bool) -> Any:  # noqa: FBT001 - the flag is what it is about

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.catalog.values import ITEM_ID
-from app.identity.decide import replace_flag, single
+from app.identity.decide import itself, replace_flag, single
 from app.identity.model import ATTRIBUTE
 from app.persons.model import Person
 from app.persons.wish import RULES
@@ -26,22 +26,18 @@ class Kept:
     fields: tuple[str, ...]
 
 
-def _itself(one: Hashable) -> Hashable:
-    return one
-
-
 # Attribute → its name, what tells its parts apart, and whether one of them is primary.
 LISTS: dict[str, tuple[str, Key, bool]] = {
     "emails": ("emails", lambda one: one.address, True),
     "phones": ("phones", lambda one: one.number, True),
     "push_registrations": ("pushRegistrations", lambda one: (one.application_id, one.registration_id), False),
-    "channels": ("channels", _itself, False),
+    "channels": ("channels", itself, False),
     "crm_links": ("crmLinks", lambda one: (one.system, one.object, one.record_id), False),
-    "tag_ids": ("tags", _itself, False),
+    "tag_ids": ("tags", itself, False),
     "memberships": ("companies", lambda one: one.company_id, True),
-    "aliases": ("externalId", _itself, False),
-    "subjects": ("", _itself, False),
-    "merged_ids": ("", _itself, False),
+    "aliases": ("externalId", itself, False),
+    "subjects": ("", itself, False),
+    "merged_ids": ("", itself, False),
 }
 SCALARS = {
     "type": "type",

@@ -11,6 +11,7 @@ from tests import api as apis
 from tests import wire
 from tests.api import Api
 from tests.stories.generated import OPERATIONS, Names, Operation
+from tests.stories.test_merges import merged
 
 # The table of scopes, written down once more: who may, where it is not what the kind of operation says.
 EXCEPTIONS: list[tuple[set[str], set[str]]] = [
@@ -34,6 +35,7 @@ KEPT = [
     "apiKeys",
     "accounts",
     "requests",
+    "merges",
 ]
 
 
@@ -136,8 +138,10 @@ async def furnished(api: Api) -> tuple[Api, list[Names]]:
     company = (await there(apis.COMPANY, input=given))["company"]["id"]
     assert await there.codes(apis.LINK, company={"id": company}, persons=[{"id": person["id"]}]) == []
     event = (await there.track({"person": {"id": person["id"]}, "type": "order", "eventId": "e"}))[0]["event"]["id"]
+    merge = await merged(there, person, await there.made(externalId="theirs too"))
     return there, [
         named(person["id"], {"id": person["id"]}, {"id": company}, "VIP"),
+        named(merge["merge"]["id"], {"id": person["id"]}, {"id": company}, "VIP"),
         named(company, {"externalId": "theirs"}, {"name": "Theirs"}, "cars"),
         named(event, {"email": "theirs@b.example"}, {"domain": "theirs.example"}, "VIP"),
         named(key_.id, {"phone": PHONE}, {"externalId": "firm"}, "cars"),
