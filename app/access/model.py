@@ -36,7 +36,8 @@ class ApiKey:
 
     def actor(self) -> Actor:
         """Return who asks with this key; a key for one kind of client alone stamps that client's origin."""
-        return Actor(self.account, self.id, frozenset(self.scopes), _ORIGINS.get(self.scopes, "API"))
+        origin = _ORIGINS.get(self.scopes, "API")
+        return Actor(self.account, self.id, frozenset(self.scopes), origin, self.strict_identity)
 
 
 _ORIGINS: dict[tuple[Scope, ...], str] = {

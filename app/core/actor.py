@@ -17,12 +17,13 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """One caller. `origin` is what gets stamped on what it writes."""
+    """One caller. `origin` is what gets stamped on what it writes; `strict`: it reaches existing persons by proof."""
 
     account: str
     key: str
     scopes: frozenset[Scope]
     origin: str = "API"
+    strict: bool = False
 
     def may(self, *scopes: Scope) -> bool:
         """Tell whether any of `scopes` is held; ADMIN holds all."""
