@@ -20,6 +20,8 @@ from app.graph.schema import executable
 from app.graph.services import Services
 from app.identity.service import Merges
 from app.intake.contacts import Channels
+from app.intake.form_store import FormStore
+from app.intake.submissions import Forms
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -78,6 +80,7 @@ class Service:
         timeline = Timeline(engine, catalog)
         persons = Persons(engine, claims, catalog)
         companies = Companies(engine, claims, catalog, persons)
+        channels = Channels(engine, persons, timeline)
         services = Services(
             access=access,
             catalog=catalog,
@@ -87,7 +90,8 @@ class Service:
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
             merges=Merges(engine, catalog, persons, companies),
-            channels=Channels(engine, persons, timeline),
+            channels=channels,
+            forms=Forms(FormStore(engine), catalog, persons, channels),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

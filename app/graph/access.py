@@ -30,6 +30,7 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "addJourneyParticipants": _EVENTS,
     "recordChatbotSession": _EVENTS,
     "recordInboxSession": _EVENTS,
+    "submitForm": (Scope.EVENTS_WRITE, Scope.WEB_SDK),
 }
 
 

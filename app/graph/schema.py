@@ -27,6 +27,7 @@ from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.channels import ChannelMutations
 from app.graph.companies import CompanyMutations, CompanyQueries
+from app.graph.forms import FormMutations, FormQueries
 from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
@@ -52,6 +53,7 @@ class Query(
     CatalogQueries,
     TimelineQueries,
     MergeQueries,
+    FormQueries,
 ):
     """All queries."""
 
@@ -65,6 +67,7 @@ class Mutation(
     AccessMutations,
     MergeMutations,
     ChannelMutations,
+    FormMutations,
 ):
     """All mutations."""
 

@@ -8,6 +8,7 @@ from app.companies.service import Companies
 from app.core.pages import Signer
 from app.identity.service import Merges
 from app.intake.contacts import Channels
+from app.intake.submissions import Forms
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -27,4 +28,5 @@ class Services:
     tracking: Tracking
     merges: Merges
     channels: Channels
+    forms: Forms
     signer: Signer

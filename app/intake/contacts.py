@@ -50,7 +50,9 @@ class Channels:
         told = channels.checked(told)
         when(told.occurred_at, clock.now())
         actor = replace(actor, origin=channels.origin(told.source))
-        line, _ = await gather(self._line(actor, told.contact), self.refuse_erased(actor.account, told))
+        line, gone = await gather(self._line(actor, told.contact), self.erased(actor.account, told))
+        if gone:
+            raise _gone()
         # What was told before is not written again: somebody may have changed it since.
         if line is None or (told.learned is not None and told.phase not in await self._there(line, told)):
             await self._contacted(actor, told)
@@ -74,13 +76,12 @@ class Channels:
         (outcome,) = await self._persons.changes.asked(actor.account, [told], channels.learn, ask)
         settled(outcome)
 
-    async def refuse_erased(self, account: str, told: Told) -> None:
-        """Refuse PERSON_NOT_FOUND where any phase of what is told belonged to somebody who was deleted."""
-        if told.contact.kind not in erasure.KINDS or await self._claims.get(erasure.key_of(account)) is None:
-            return
+    async def erased(self, account: str, told: Told) -> bool:
+        """Tell whether any phase of what is told belonged to somebody who was deleted."""
+        if await self._claims.get(erasure.key_of(account)) is None:
+            return False
         marks = [erasure.mark(account, told.contact, told.event_id(phase)) for phase in told.phases]
-        if any(await self._erased.get_all(marks)):
-            raise _gone()
+        return any(await self._erased.get_all(marks))
 
     async def tell(self, actor: Actor, line: Line, told: Told) -> None:
         """Put the event of what was told on a line of activity; nothing happens where the person has it already."""
