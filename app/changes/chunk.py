@@ -24,6 +24,7 @@ from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
+READ_TRIES = 4
 BACKOFF_SECONDS = 0.005
 BACKOFF_SECONDS_MAX = 0.5
 
@@ -107,7 +108,8 @@ class Chunk(Generic[P]):
         for account in desk.catalogs:
             await self._catalog.fresh(account)
 
-    async def _read(self, asks: Sequence[Ask[P]]) -> Desk[P]:
+    async def _read(self, asks: Sequence[Ask[P]], tries: int = READ_TRIES) -> Desk[P]:
+        """Read all that the asks name; where identifiers moved while it was read, again, a few times."""
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
         desk: Desk[P] = Desk(self._kind, clock.now(), catalogs)
         meant = [(ask.account, one) for ask in asks for one in (*ask.sought, *ask.others)]
@@ -132,6 +134,8 @@ class Chunk(Generic[P]):
             wanted = set()
         if any(ask.change.moves for ask in asks):
             await self._load_claims(desk)
+            if not desk.agrees() and tries > 1:
+                return await self._read(asks, tries - 1)
         return desk
 
     async def _load_claims(self, desk: Desk[P]) -> None:

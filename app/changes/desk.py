@@ -79,6 +79,11 @@ class Desk(Generic[P]):
             found = self.held[one.id] = self.earliest[one.id] = self.kind.claims(one)
         return found
 
+    def agrees(self) -> bool:
+        """Tell whether all claims of the profiles, as both were read, are theirs: else something moved in between."""
+        held = [(key, one.id) for one in self.profiles.values() for key in self.claims_of(one)]
+        return all((claim := self.claims.get(key)) is not None and claim.owner == owner for key, owner in held)
+
     def gone(self) -> list[P]:
         """Return the profiles that the changes planned so far delete, and that live on in no other."""
         return [one for one in self.profiles.values() if one.state == DELETED and one.into is None]

@@ -135,7 +135,7 @@ class Change(Generic[P]):
         return ()
 
     def definitions(self) -> Collection[str] | None:
-        """Return the attributes by whose definitions it was checked; None where it stands on no definition at all."""
+        """Return the attributes by whose definitions it was checked; None where it writes neither them nor tags."""
         return None
 
     def plan(self, held: P | None, scene: Scene) -> Effect[P]:

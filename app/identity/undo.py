@@ -3,7 +3,7 @@
 Merges that came later are told again as if this one had never been: so any order of undoing gives the same.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -80,6 +80,10 @@ class Undo(Change[Person]):
     merge: Merge
     later: Sequence[Merge]
     companies: Mapping[str, str]
+
+    def definitions(self) -> Collection[str]:
+        """Return none, but have it known what was deleted: of that nothing may come back."""
+        return ()
 
     def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
         """Return the survivor as it would be, and those who are persons again."""
