@@ -73,7 +73,7 @@ STANDARD = {
         _event(
             "journeyEntered",
             "Journey Entered",
-            "The person entered a journey, by a message of theirs or as a participant.",
+            "The person entered a journey, by a message or as a participant.",
             journeyId="STRING",
             messageId="STRING",
             text="STRING",

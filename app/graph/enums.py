@@ -170,7 +170,7 @@ class Scope(Enum):
 
     PEOPLE_READ = value("PEOPLE_READ", "All queries but `apiKeys`, and all subscriptions.")
     PEOPLE_MANAGE = value("PEOPLE_MANAGE", "Change persons, companies, tags, attributes and event definitions.")
-    EVENTS_WRITE = value("EVENTS_WRITE", "Send events.")
+    EVENTS_WRITE = value("EVENTS_WRITE", "Send events, what journeys, chatbots and the inbox tell, and forms.")
     WEB_SDK = value("WEB_SDK", "What a website may do: it writes and learns nothing.")
     MOBILE_SDK = value("MOBILE_SDK", "What a mobile app may do with its own installation.")
     ADMIN = value("ADMIN", "Everything, and alone the API keys.")
