@@ -18,10 +18,12 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.proofs import Unproven
 from app.identity.service import Merges
 from app.intake.contacts import Channels
 from app.intake.form_store import FormStore
 from app.intake.submissions import Forms
+from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
@@ -81,6 +83,7 @@ class Service:
         persons = Persons(engine, claims, catalog)
         companies = Companies(engine, claims, catalog, persons)
         channels = Channels(engine, persons, timeline)
+        visitors = Visitors(engine, catalog, persons, companies, Unproven())
         services = Services(
             access=access,
             catalog=catalog,
@@ -91,7 +94,8 @@ class Service:
             tracking=Tracking(engine, catalog, persons, timeline),
             merges=Merges(engine, catalog, persons, companies),
             channels=channels,
-            forms=Forms(FormStore(engine), catalog, persons, channels),
+            forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
+            visitors=visitors,
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)
@@ -118,6 +122,7 @@ class Service:
         await self.feed.start()
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
+        self._start(self.services.visitors.sweep.run())
 
     def _watch(self, metrics: Metrics) -> None:
         documents = self.edge.operations.documents

@@ -28,6 +28,8 @@ INTERNAL = {
     "app.graph.coercion.INT_MAX",
     "app.graph.document.DOCUMENTS_MAX",
     "app.graph.document.TEXT_BYTES_MAX",
+    "app.intake.visit_chunk.ALIASES_MAX",
+    "app.intake.visit_chunk.BACKOFF_SECONDS_MAX",
     "app.live.feed.BACKOFF_SECONDS_MAX",
     "app.mongo.chunk.WAITING_MAX",
     "app.mongo.watch.BACKOFF_SECONDS_MAX",

@@ -68,7 +68,6 @@ STANDARD = {
         _event("crmSynced", "CRM Synced", "A CRM wrote to the profile.", system="STRING"),
         _event("sessionStarted", "Session Started", "A visit began.", sessionId="STRING"),
         _event("sessionEnded", "Session Ended", "A visit ended.", sessionId="STRING"),
-        _event("pageView", "Page View", "A page was looked at.", url="STRING", title="STRING", referrer="STRING"),
         _event("formSubmitted", "Form Submitted", "A form was sent in.", formId="STRING", submissionId="STRING"),
         _event(
             "journeyEntered",
@@ -78,6 +77,19 @@ STANDARD = {
             messageId="STRING",
             text="STRING",
         ),
+        _event(
+            "pageView",
+            "Page View",
+            "A page was looked at.",
+            url="STRING",
+            path="STRING",
+            title="STRING",
+            referrer="STRING",
+            language="STRING",
+            userAgent="STRING",
+            campaign="STRING",
+        ),
+        _event("visitorIdentified", "Visitor Identified", "A visitor of a website turned out to be this person."),
         _event("journeyExited", "Journey Exited", "The person left a journey.", journeyId="STRING"),
         _event(
             "chatbotSessionStarted",

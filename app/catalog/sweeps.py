@@ -29,6 +29,8 @@ PERSONS_BY_TAG: Sort = (("account", 1), ("tags", 1), ("state", 1), ("createdAt",
 COMPANIES_BY_TAG: Sort = (("account", 1), ("tags", 1), ("createdAt", 1), ("_id", 1))
 
 TAG, PERSON_ATTRIBUTE, COMPANY_ATTRIBUTE, EVENTS = "tag", "personAttribute", "companyAttribute", "events"
+# What happened on lines of activity before a moment: `what` is that in milliseconds, then the lines.
+EVENTS_BEFORE = "eventsBefore"
 
 
 def later(account: str, kind: str, what: Sequence[str], *, seconds: int = 0) -> Insert:
@@ -61,6 +63,9 @@ def _parts(kept: Document) -> list[Part]:
     if kept["kind"] == EVENTS:
         found = {"subject": {"$in": what}, "type": {"$nin": ["personDeleted", "companyDeleted"]}}
         return [Part("events", found, None, BY_SUBJECT)]
+    if kept["kind"] == EVENTS_BEFORE:
+        moment, *lines = what
+        return [Part("events", {"subject": {"$in": lines}, "at": {"$lt": clock.moment(int(moment))}}, None, BY_SUBJECT)]
     if kept["kind"] == TAG:
         tagged = {"tags": what[0]}
         indexes = {"persons": PERSONS_BY_TAG, "companies": COMPANIES_BY_TAG}

@@ -16,6 +16,7 @@ _READ = (Scope.PEOPLE_READ,)
 _MANAGE = (Scope.PEOPLE_MANAGE,)
 _EVENTS = (Scope.EVENTS_WRITE,)
 _NOBODY_ELSE: tuple[Scope, ...] = (Scope.ADMIN,)
+_WEB = (Scope.WEB_SDK,)
 _ANYBODY: tuple[Scope, ...] = tuple(Scope)
 
 # Operation → the scopes of which one is needed; ADMIN may do everything. Queries and subscriptions that are not named
@@ -31,6 +32,11 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "recordChatbotSession": _EVENTS,
     "recordInboxSession": _EVENTS,
     "submitForm": (Scope.EVENTS_WRITE, Scope.WEB_SDK),
+    "trackVisitor": _WEB,
+    "identifyVisitor": _WEB,
+    "updateVisitor": _WEB,
+    "appendVisitorListItem": _WEB,
+    "forgetVisitor": _WEB,
 }
 
 

@@ -222,5 +222,6 @@ class ErrorCode(Enum):
     MERGE_BLOCKED = value("MERGE_BLOCKED", "These can't be merged: together they would be too much.")
     ALREADY_REVERTED = value("ALREADY_REVERTED", "This merge was undone already.")
     TYPE_NOT_ALLOWED = value("TYPE_NOT_ALLOWED", "A customer never becomes a lead again.")
+    WEB_SDK_RESTRICTED = value("WEB_SDK_RESTRICTED", "A website changes leads alone, and nobody's type.")
     WRONG_STATE = value("WRONG_STATE", "This can't be done in the present state.")
     UNKNOWN = value("UNKNOWN", "A code that is newer than this schema.")

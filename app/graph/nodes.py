@@ -13,10 +13,11 @@ from app.graph import reading, types
 from app.graph.context import Context
 from app.graph.declare import Info, argument, relation
 from app.identity.model import Merge
+from app.intake.visit import Visitor
 from app.persons.model import Person
 from app.timeline.model import Event
 
-Found = Person | Company | Event | Merge
+Found = Person | Company | Event | Merge | Visitor
 
 
 async def _person(context: Context, id_: str) -> Found | None:
@@ -35,6 +36,10 @@ async def _merge(context: Context, id_: str) -> Found | None:
     return await context.services.merges.get(context.account, id_)
 
 
+async def _visitor(context: Context, id_: str) -> Found | None:
+    return await context.services.visitors.get(context.account, id_)
+
+
 _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "per": _person,
     "com": _company,
@@ -42,9 +47,16 @@ _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "app": _event,
     "web": _event,
     "mrg": _merge,
+    "vis": _visitor,
 }
 # Model → the type that shows it, for everything that is a Node.
-KINDS: dict[type[Any], str] = {Person: "Person", Company: "Company", Event: "TimelineEvent", Merge: "Merge"}
+KINDS: dict[type[Any], str] = {
+    Person: "Person",
+    Company: "Company",
+    Event: "TimelineEvent",
+    Merge: "Merge",
+    Visitor: "Visitor",
+}
 
 
 async def _found(context: Context, id_: str) -> Found | None:

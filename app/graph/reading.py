@@ -39,6 +39,17 @@ def locator(by: Input, *at: str) -> Locator:
         raise refusal.under(*at, kind) from refusal
 
 
+def identifier(by: Input) -> Locator:
+    """Return what a visitor is said to be known by; refuses junk that would be the same for many persons."""
+    ((kind, value),) = by.items()
+    if kind != "externalId":
+        return locator(by)
+    try:
+        return Locator(kind, text.external_id(value))
+    except Refused as refusal:
+        raise refusal.under(kind) from refusal
+
+
 def known(by: Input) -> Locator | None:
     """Return whom is meant, None for an identifier that nobody can have."""
     try:

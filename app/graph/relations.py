@@ -17,6 +17,7 @@ from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument
 from app.graph.scalars import Cursor
 from app.graph.wanted import TimelineFilter
+from app.intake.visit import Visitor
 from app.persons.model import Person
 from app.timeline.model import Event
 from app.timeline.model import position as event_position
@@ -125,6 +126,23 @@ async def company_timeline(
     filter: Events = None,
 ) -> Connection[Event]:
     """Return what happened to a company, newest first."""
+    place = Place(info.context, f"timeline:{root.id}", filter)
+    part = place.part(first, after, last, before)
+    timeline = info.context.services.timeline
+    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
+    return Connection(page, place, event_position)
+
+
+async def visitor_timeline(
+    root: strawberry.Parent[Visitor],
+    info: Info,
+    first: First = None,
+    after: After = None,
+    last: Last = None,
+    before: Before = None,
+    filter: Events = None,
+) -> Connection[Event]:
+    """Return what a visitor did, newest first."""
     place = Place(info.context, f"timeline:{root.id}", filter)
     part = place.part(first, after, last, before)
     timeline = info.context.services.timeline

@@ -22,7 +22,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import merges_types, scalars, types
+from app.graph import merges_types, scalars, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.channels import ChannelMutations
@@ -33,6 +33,7 @@ from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
 from app.graph.timeline import TimelineMutations, TimelineQueries
+from app.graph.visitors import VisitorMutations, VisitorQueries
 
 Resolve = Callable[..., Any]
 # Every type that can be read again by its id.
@@ -41,6 +42,7 @@ NODES = [
     types.Company,
     types.TimelineEvent,
     merges_types.Merge,
+    visitors_types.Visitor,
 ]
 
 
@@ -54,6 +56,7 @@ class Query(
     TimelineQueries,
     MergeQueries,
     FormQueries,
+    VisitorQueries,
 ):
     """All queries."""
 
@@ -68,6 +71,7 @@ class Mutation(
     MergeMutations,
     ChannelMutations,
     FormMutations,
+    VisitorMutations,
 ):
     """All mutations."""
 

@@ -9,6 +9,7 @@ from app.core.pages import Signer
 from app.identity.service import Merges
 from app.intake.contacts import Channels
 from app.intake.submissions import Forms
+from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -29,4 +30,5 @@ class Services:
     merges: Merges
     channels: Channels
     forms: Forms
+    visitors: Visitors
     signer: Signer

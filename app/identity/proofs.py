@@ -13,3 +13,11 @@ class Proofs(Protocol):
     async def proven(self, actor: Actor, token: str | None, locators: Sequence[Locator]) -> Collection[Locator]:
         """Return those of `locators` that the token proves; none where there is no token, or a bad one."""
         ...
+
+
+class Unproven:
+    """Proves nothing: where no tokens are signed, a strict key meets no person who is there already."""
+
+    async def proven(self, actor: Actor, token: str | None, locators: Sequence[Locator]) -> Collection[Locator]:  # noqa: ARG002
+        """Return none."""
+        return ()

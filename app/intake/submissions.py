@@ -62,7 +62,7 @@ class Forms:
         catalog: CatalogService,
         persons: Persons,
         channels: Channels,
-        visitors: Taking | None = None,
+        visitors: Taking,
     ) -> None:
         self._store = store
         self._catalog = catalog
@@ -193,7 +193,7 @@ class Forms:
 
     async def _joined(self, actor: Actor, sent: Sent, key: Locator) -> None:
         """Let the visitor who filled the form in be the person, where the caller may say so."""
-        if sent.anonymous_id is not None and self._visitors is not None:
+        if sent.anonymous_id is not None:
             await self._visitors.take(actor, [Message(IDENTIFY, sent.anonymous_id, identity=(key,))])
 
 

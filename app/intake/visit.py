@@ -91,10 +91,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """Who an anonymous id was before: what happened until then, and comes late, is that one's."""
+    """Who an anonymous id was before: what happened before `until`, and comes late, is that one's.
+
+    `line` is where it goes, `lines` are all that it had; the rest as of a visitor.
+    """
 
     line: str
     until: datetime
+    lines: tuple[str, ...] = ()
     session: str | None = None
     person: str | None = None
     since: datetime | None = None
@@ -108,7 +112,8 @@ class Visitor:
     `person` is whom it was identified as, until `ttl_seconds` after `last`; of a customer's visitor what happened
     before `since` is nobody's. `identity` (pairs of kind and value) and `traits` (a wish as JSON) are what was said of
     it while nobody knows whose it is. `taken` are digests of messages that are no events. `into` leads to the anonymous
-    id that goes on for this one. `version` 0: nothing is kept of it yet.
+    id that goes on for this one. Without a `subject` it is nobody at present: whoever comes next is new. `version` 0:
+    nothing is kept of it yet.
     """
 
     id: str
@@ -131,6 +136,16 @@ class Visitor:
     version: int = 0
 
     @property
+    def first_seen_at(self) -> datetime:
+        """When the first activity was."""
+        return self.first_seen
+
+    @property
+    def last_seen_at(self) -> datetime:
+        """When the last activity was."""
+        return self.last
+
+    @property
     def subjects(self) -> list[str]:
         """All its lines of activity, the own one first."""
-        return [self.subject, *self.lines]
+        return [self.subject, *self.lines] if self.subject else []

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.core.ids import kind
 from app.mongo.engine import Delete, Update, Write
 from app.persons.model import Person
 
@@ -20,7 +21,18 @@ def _erased(person: Person) -> list[tuple[str, Write]]:
         (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
         (VISITORS, Delete({"account": person.account, "person": ids}, many=True)),
         (SUBMISSIONS, Delete({"account": person.account, "person": ids}, many=True)),
+        *_unremembered(person),
     ]
+
+
+def _unremembered(person: Person) -> list[tuple[str, Write]]:
+    """Let the anonymous ids that meant the person once, and mean others by now, put nothing on its lines any more."""
+    lines = [one for one in person.subjects if kind(one) == "web"]
+    if not lines:
+        return []
+    these = {"$in": lines}
+    gone = {"$pull": {"former": {"line": these}}, "$inc": {"version": 1}}
+    return [(VISITORS, Update({"account": person.account, "former.line": these}, gone, many=True))]
 
 
 def _inherited(person: Person, heir: str) -> list[tuple[str, Write]]:

@@ -1,12 +1,12 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
-from app.catalog.model import PERSON
+from app.catalog.model import PERSON, Catalog
 from app.catalog.service import CatalogService
 from app.changes.desk import MERGES_MAX
 from app.changes.model import ACTIVE, DELETED, MERGED, Ask, Change, Effect, Guard, Outcome
@@ -33,6 +33,9 @@ from app.persons.wish import Given, check
 
 MEMBERS_AT_ONCE = 500
 TRIES = 12
+
+G = TypeVar("G")
+W = TypeVar("W")
 
 
 class Persons:
@@ -274,6 +277,13 @@ class Persons:
                 continue
             return True
         raise unavailable()
+
+    async def asked(
+        self, account: str, given: G, check: Callable[[G, Catalog], W], ask: Callable[[W | Refusals], Ask[Person]]
+    ) -> Outcome[Person] | Exception:
+        """Check what was given with the definitions as they are, and carry out what is asked by it."""
+        (outcome,) = await self.changes.asked(account, (given,), check, lambda _, wish: ask(wish))
+        return outcome
 
     async def _one(self, actor: Actor, change: Change[Person], locator: Locator) -> Effect[Person]:
         return await self.changes.one(Ask(actor.account, actor.origin, change, (locator,)))

@@ -1,6 +1,7 @@
 """Which sent events are let in: the rules of an event from outside, all pure."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,12 +29,17 @@ class Sent:
     properties: Any = field(default_factory=dict)
 
 
-def admit(sent: Sent, catalog: Catalog, now: datetime) -> tuple[datetime, dict[str, Any]]:
-    """Return when it occurred and its checked properties, or refuse it with a code of the contract."""
+def admit(
+    sent: Sent, catalog: Catalog, now: datetime, *, also: Collection[str] = ()
+) -> tuple[datetime, dict[str, Any]]:
+    """Return when it occurred and its checked properties, or refuse it with a code of the contract.
+
+    `also` are those of the service's own events that may come from outside this way.
+    """
     definition = catalog.events.get(sent.type)
     if definition is None:
         raise Refused("UNKNOWN_EVENT_TYPE", f"There is no event {sent.type}. Define it first.", ("type",))
-    if definition.standard:
+    if definition.standard and sent.type not in also:
         raise Refused("STANDARD_EVENT", f"{sent.type} is recorded by the service itself.", ("type",))
     if sent.event_id is not None and not EVENT_ID.fullmatch(sent.event_id):
         raise Refused("INVALID", "An event id has 1 to 64 of A-Z, a-z, 0-9, _ and -.", ("eventId",))

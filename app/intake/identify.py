@@ -1,0 +1,307 @@
+"""What an identified visitor makes of persons: a lead, a lead with more activity, a customer with a visit. All pure.
+
+The person, the visitor that is bound to it and its line of activity are changed as one unit, or not at all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from app.catalog import sweeps
+from app.catalog.checks import Listing
+from app.catalog.model import AttributeDefinition
+from app.changes.model import Change, Effect, Guard, Path, Scene, Wished
+from app.claims.model import Locator
+from app.core import clock, ids
+from app.core.errors import Refused
+from app.intake import activity, sessions
+from app.intake.activity import Page
+from app.intake.sessions import visitor_key
+from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
+from app.intake.visit_record import COLLECTION, following
+from app.mongo.engine import Replace, Write
+from app.persons.items import Items, ItemsRule
+from app.persons.model import LEAD, Person
+from app.persons.plan import Link, Update, event, write
+from app.persons.wish import Contact, Wish
+
+# Lines of activity of one person: each time that a website knows somebody anew is one.
+LINES_MAX = 5000
+_KINDS = {"email": "emails", "phone": "phones"}
+
+
+class Overtaken(Refused):
+    """The visitor is not as it was read: it is to be read, and everything decided, again."""
+
+    def __init__(self) -> None:
+        super().__init__("VERSION_CONFLICT", "The visitor did something else meanwhile.")
+
+
+class Unjoined(Refused):
+    """Nobody is joined, and the visitor stays what it is; the caller is not told.
+
+    `reason` is UNPROVEN (somebody is known by that, but it is not shown that it is the same one), SEVERAL (two persons
+    are), NOBODY (what can't make a person is nobody's), FULL (the person has LINES_MAX lines).
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("WRONG_STATE", "The visitor joins nobody.")
+        self.reason = reason
+
+
+UNPROVEN, SEVERAL, NOBODY, FULL = "UNPROVEN", "SEVERAL", "NOBODY", "FULL"
+
+
+def restricted() -> Refused:
+    """Return the refusal of what a website may do with leads alone."""
+    return Refused("WEB_SDK_RESTRICTED", "A website changes leads alone.")
+
+
+def guard(visitor: Visitor) -> Guard:
+    """Return what makes a change stand on a visitor as it was read."""
+    return Guard(COLLECTION, visitor_key(visitor.account, visitor.anonymous_id), Overtaken(), visitor.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Identify(Wished[Person]):
+    """Let a visitor be whoever its identifiers name.
+
+    `wish` is what is said of the person, with what was kept of the visitor; `identity` the identifiers of the message,
+    `kept` those of the visitor. `proven` are the identifiers by which an existing person may be met; None: all.
+    """
+
+    visitor: Visitor
+    message: Message
+    wish: Wish
+    kept: Sequence[Locator] = ()
+    proven: frozenset[Locator] | None = None
+
+    def named(self) -> Sequence[tuple[Locator, Path]]:
+        """Return all identifiers that it may give to somebody."""
+        told = [(one, (one.kind,)) for one in (*self.message.identity, *self.kept)]
+        return [*told, *self.wish.places()]
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - several may be meant
+        """Return what becomes of whom it is, by the table of the Web SDK; or refuse with Unjoined."""
+        page = Page(self.visitor, scene.now, set())
+        at = page.at(self.message)
+        stands = sessions.stands(self.visitor, at)
+        met, own = self._met(scene), None
+        if stands:
+            own = next((one for one in met.values() if self.visitor.subject in one.subjects), None)
+        known = [one for one in met.values() if one is own or self._shown(one, scene)]
+        if met and not known:
+            raise Unjoined(UNPROVEN)
+        if len(known) > 1:
+            raise Unjoined(SEVERAL)
+        if own is not None:
+            return self._again(own, page, scene)
+        if stands and self.visitor.person is not None:
+            activity.close(page)
+            page.visitor = sessions.renewed(page.visitor, at)
+        session = activity.seen(page, self.message)
+        assert session is not None  # noqa: S101 - who is not bound has no moment before which nothing counts
+        if not known:
+            return self._made(page, scene)
+        (whom,) = known
+        if len(whom.subjects) + len(page.visitor.subjects) > LINES_MAX:
+            raise Unjoined(FULL)
+        return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
+
+    def _met(self, scene: Scene) -> dict[str, Person]:
+        found = (scene.find(one) for one in self.message.identity)
+        return {one.id: one for one in found if one is not None}
+
+    def _shown(self, person: Person, scene: Scene) -> bool:
+        return self.proven is None or any(scene.find(one) is person for one in self.proven)
+
+    def _again(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
+        """Return what an identification of the same person changes: of a lead what is new, of a customer nothing."""
+        effect = self._told(person, scene) if person.type == LEAD else Effect(person, person, ())
+        if not effect.changed:
+            return effect
+        activity.seen(page, self.message)
+        page.visitor = replace(page.visitor, ttl_seconds=self.message.ttl_seconds or TTL_SECONDS)
+        return carried(effect, page, self.message)
+
+    def _told(self, person: Person, scene: Scene) -> Effect[Person]:
+        """Return the lead with what is said of it; what it can't take is left out, for nobody is told."""
+        wish = free(self.wish, (*self.message.identity, *self.kept), person, scene)
+        for one in (wish, replace(wish, emails=None, phones=None), Wish()):
+            try:
+                return Update(one).plan(person, scene)
+            except Refused:
+                continue
+        return Effect(person, person, ())
+
+    def _made(self, page: Page, scene: Scene) -> Effect[Person]:
+        wish = free(self.wish, (*self.message.identity, *self.kept), None, scene)
+        lines = [ids.new("sub", scene.now), *page.visitor.subjects]
+        born = ids.new("per", scene.now), scene.account, LEAD, scene.catalog, scene.now, scene.now
+        made = Person(*born, ORIGIN, ORIGIN, lines)
+        changed = write(made, wish, scene)
+        if not (made.external_id or made.emails or made.phones):
+            raise Unjoined(NOBODY)
+        effect: Effect[Person] = Effect(None, made, ("type", *changed))
+        effect.events.append(event(made, scene, "personCreated", {}))
+        return self._bound(effect.announced(), page)
+
+    def _joined(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
+        told = self._told(person, scene)
+        after = told.after if told.changed else replace(person, version=person.version + 1)
+        for one in told.events:
+            one.changed = None
+        return self._bound(_with_lines(person, after, told, page, scene), page)
+
+    def _visited(self, person: Person, page: Page, session: Session, scene: Scene) -> Effect[Person]:
+        after = replace(person, version=person.version + 1)
+        lines = page.visitor.subjects
+        after.since = {**person.since, **dict.fromkeys(lines, session.start)}
+        effect = _with_lines(person, after, Effect(person, person, ()), page, scene)
+        swept: list[tuple[str, Write]] = []
+        if page.visitor.first_seen < session.start:
+            what = [str(clock.millis(session.start)), *lines]
+            swept.append((sweeps.COLLECTION, sweeps.later(scene.account, sweeps.EVENTS_BEFORE, what)))
+        page.visitor = replace(page.visitor, since=session.start)
+        bound = self._bound(effect, page)
+        bound.besides = [*bound.besides, *swept]
+        return bound
+
+    def _bound(self, effect: Effect[Person], page: Page) -> Effect[Person]:
+        """Bind the visitor to the person; what was kept of it is the person's now."""
+        person, line = effect.after.id, page.visitor.subject
+        for one in page.events:
+            if one.subject == line:
+                one.person_id = person
+        ttl = self.message.ttl_seconds or TTL_SECONDS
+        page.visitor = replace(page.visitor, person=person, ttl_seconds=ttl, identity=(), traits=None)
+        return carried(effect, page, self.message)
+
+
+def _with_lines(person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene) -> Effect[Person]:
+    """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
+    after.subjects = [*person.subjects, *page.visitor.subjects]
+    effect = Effect(person, after, (*told.changed, "timeline"))
+    effect.events = [event(after, scene, "visitorIdentified", {}), *told.events]
+    return effect.announced()
+
+
+def carried(effect: Effect[Person], page: Page, message: Message) -> Effect[Person]:
+    """Return a change of a person that writes the visitor, and what it did, in the same unit."""
+    visitor = activity.noted(page.visitor, message)
+    kept = following(visitor)
+    effect.events += page.events
+    besides: list[tuple[str, Write]] = [(COLLECTION, Replace({"_id": kept["_id"]}, kept))]
+    if page.swept:
+        besides.append((sweeps.COLLECTION, sweeps.later(visitor.account, sweeps.EVENTS, page.swept)))
+    effect.besides = [*effect.besides, *besides]
+    return effect
+
+
+def free(wish: Wish, identity: Sequence[Locator], person: Person | None, scene: Scene) -> Wish:
+    """Return a wish without the identifiers that somebody else has, and with those that nobody has."""
+
+    def open_(kind: str, value: str) -> bool:
+        owner = scene.find(Locator(kind, value))
+        return owner is None or (person is not None and owner.id == person.id)
+
+    scalars = dict(wish.scalars)
+    named = scalars.get("external_id")
+    if named and not open_("externalId", named):
+        del scalars["external_id"]
+    lists: dict[str, Listing[Contact] | None] = {}
+    for kind, name in _KINDS.items():
+        said: Listing[Contact] | None = getattr(wish, name)
+        known = [one.value for one in identity if one.kind == kind and open_(kind, one.value)]
+        lists[name] = _open_list(said, kind, known, open_)
+    for one in identity:
+        if one.kind == "externalId" and (person is None or person.external_id is None) and open_(one.kind, one.value):
+            scalars.setdefault("external_id", one.value)
+    return replace(wish, scalars=scalars, emails=lists["emails"], phones=lists["phones"])
+
+
+def _open_list(
+    said: Listing[Contact] | None, kind: str, known: Sequence[str], open_: Callable[[str, str], bool]
+) -> Listing[Contact] | None:
+    """Return the wish for contacts without those of others, and with the identifiers of the message."""
+    named = [Contact(value, None, (kind,)) for value in dict.fromkeys(known)]
+    if said is None:
+        return Listing(None, named) if named else None
+    replaced = None if said.replace is None else [one for one in said.replace if open_(kind, one.value)]
+    added = [one for one in said.add if open_(kind, one.value)]
+    there = {one.value for one in (*(replaced or ()), *added)}
+    new = [one for one in named if one.value not in there]
+    if replaced is not None:
+        return Listing([*replaced, *new])
+    return Listing(None, [*new, *added], said.remove)
+
+
+# ---------------------------------------------------------------- what an identified visitor's lead is told
+
+
+@dataclass(frozen=True, slots=True)
+class Amend(Wished[Person]):
+    """Write what is said of a lead; a customer is refused with WEB_SDK_RESTRICTED."""
+
+    visitor: Visitor
+    message: Message
+    wish: Wish
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the lead; identifiers of others are left out, for nobody is told whose they are."""
+        lead = _lead(person)
+        return followed(Update(free(self.wish, (), lead, scene)).plan(lead, scene), self, scene)
+
+
+@dataclass(frozen=True, slots=True)
+class Collect(Change[Person]):
+    """Add items to a list of a lead; a customer is refused with WEB_SDK_RESTRICTED."""
+
+    visitor: Visitor
+    message: Message
+    definition: AttributeDefinition
+    rule: ItemsRule = field(compare=False)
+
+    def definitions(self) -> Sequence[str]:
+        """Return the list's own."""
+        return (self.definition.id,)
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the lead with the longer list."""
+        return followed(Items(self.definition, self.rule).plan(_lead(person), scene), self, scene)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrol(Change[Person]):
+    """Make a lead a member of a company; who is a customer, or a member already, stays as they are."""
+
+    link: Link
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the member."""
+        if person is None:
+            raise Unjoined(NOBODY)
+        there = any(one.company_id == self.link.company_id for one in person.memberships)
+        return Effect(person, person, ()) if there or person.type != LEAD else self.link.plan(person, scene)
+
+
+def followed(effect: Effect[Person], change: Amend | Collect, scene: Scene) -> Effect[Person]:
+    """Return a change of a lead that is an activity of the visitor as well."""
+    if not effect.changed:
+        return effect
+    page = Page(change.visitor, scene.now, set())
+    activity.seen(page, change.message)
+    return carried(effect, page, change.message)
+
+
+def _lead(person: Person | None) -> Person:
+    if person is None:
+        raise Overtaken
+    if person.type != LEAD:
+        raise restricted()
+    return person
+
+
+def is_bound(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether an anonymous id means a person at that moment."""
+    return visitor.person is not None and sessions.stands(visitor, at)

@@ -1,0 +1,149 @@
+"""When a visit ends and another begins, and how long an anonymous id means the same visitor. All pure.
+
+Decided from the times of messages alone, so that two tabs, two processes and a queue that was offline agree.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.claims.model import key
+from app.core import clock, ids
+from app.intake.visit import Former, Session, Visitor
+
+GAP_MINUTES = 30
+GAP = timedelta(minutes=GAP_MINUTES)
+VISITOR_DAYS = 45
+LIFE = timedelta(days=VISITOR_DAYS)
+SESSIONS_KEPT = 20
+FORMER_KEPT = 5
+DIGEST_BYTES = 16
+_INSTANT = timedelta(milliseconds=1)
+
+
+def visitor_key(account: str, anonymous_id: str) -> str:
+    """Return the key of an anonymous id: that of a claim, and of the document that is the claim."""
+    return key(account, "anonymous", anonymous_id)
+
+
+def session_id(visitor_id: str, at: datetime, message_id: str | None) -> str:
+    """Return the id of the session that a message begins: the same whenever the same message begins it."""
+    said = f"{visitor_id}|{clock.millis(at)}|{message_id or ''}".encode()
+    return f"ses_{hashlib.blake2b(said, digest_size=DIGEST_BYTES).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A visitor after an activity, the session that it is part of, and those that began and ended by it."""
+
+    visitor: Visitor
+    session: Session
+    started: tuple[Session, ...] = ()
+    ended: tuple[Session, ...] = ()
+
+
+def placed(visitor: Visitor, at: datetime, message_id: str | None) -> Placed:
+    """Put an activity in its session; one that is over ends at its last activity."""
+    seen = replace(visitor, first_seen=min(visitor.first_seen, at), last=max(visitor.last, at))
+    found = _session_of(visitor, at)
+    if found is not None:
+        joined = replace(found, start=min(found.start, at), last=max(found.last, at))
+        return Placed(_with(seen, found, joined), joined)
+    made = Session(session_id(visitor.id, at, message_id), at, at)
+    if any(one.start > at for one in _all(visitor)):
+        # Late, and part of no visit that is known: one by itself.
+        return Placed(_kept(seen, made), made, (made,), (made,))
+    if visitor.session is None:
+        return Placed(replace(seen, session=made), made, (made,))
+    return Placed(replace(_kept(seen, visitor.session), session=made), made, (made,), (visitor.session,))
+
+
+def ended(visitor: Visitor, at: datetime | None = None) -> Placed | None:
+    """End the open session, None where there is none; with `at` by hand, so that nothing later joins it."""
+    open_ = visitor.session
+    if open_ is None:
+        return None
+    if at is not None and open_.start - GAP <= at <= open_.last + GAP:
+        open_ = replace(open_, last=max(open_.last, at), cut=max(open_.last, at))
+        visitor = replace(visitor, last=max(visitor.last, at))
+    return Placed(replace(_kept(visitor, open_), session=None), open_, ended=(open_,))
+
+
+def over(visitor: Visitor, now: datetime) -> bool:
+    """Tell whether the open session has ended by itself."""
+    return visitor.session is not None and now > visitor.session.last + GAP
+
+
+def _all(visitor: Visitor) -> Sequence[Session]:
+    return visitor.sessions if visitor.session is None else (*visitor.sessions, visitor.session)
+
+
+def _session_of(visitor: Visitor, at: datetime) -> Session | None:
+    """Return the session that was going on: the last that had begun, else the one that begins soon after."""
+    begun = [one for one in _all(visitor) if one.start <= at]
+    if begun:
+        last = max(begun, key=lambda one: one.start)
+        if at <= last.last + GAP if last.cut is None else at < last.cut:
+            return last
+    soon = [one for one in _all(visitor) if at < one.start <= at + GAP]
+    return min(soon, key=lambda one: one.start) if soon else None
+
+
+def _with(visitor: Visitor, old: Session, new: Session) -> Visitor:
+    if old is visitor.session:
+        return replace(visitor, session=new)
+    return replace(visitor, sessions=tuple(new if one is old else one for one in visitor.sessions))
+
+
+def _kept(visitor: Visitor, session: Session) -> Visitor:
+    known = sorted((*visitor.sessions, session), key=lambda one: (one.start, one.id))
+    return replace(visitor, sessions=tuple(known[-SESSIONS_KEPT:]))
+
+
+# ---------------------------------------------------------------- one anonymous id, several visitors
+
+
+def stands(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether an anonymous id still means the visitor at that moment."""
+    return bool(visitor.subject) and at < until(visitor)
+
+
+def until(visitor: Visitor) -> datetime:
+    """Return the moment from which the anonymous id means somebody else."""
+    life = LIFE if visitor.person is None else timedelta(seconds=visitor.ttl_seconds)
+    return visitor.last + life + _INSTANT
+
+
+def nobody(account: str, anonymous_id: str, at: datetime) -> Visitor:
+    """Return what stands for an anonymous id that has meant nobody yet."""
+    return Visitor("", account, anonymous_id, "", at, at)
+
+
+def renewed(visitor: Visitor, at: datetime) -> Visitor:
+    """Return the visitor that the same anonymous id means from now on."""
+    born = ids.new("vis", at), visitor.account, visitor.anonymous_id, ids.new("web", at)
+    known = remembered(visitor, at)
+    return Visitor(*born, at, at, former=known, taken=visitor.taken, version=visitor.version)
+
+
+def left(visitor: Visitor, at: datetime) -> Visitor:
+    """Return what is kept where the anonymous id means nobody: whoever comes next is new."""
+    gone = replace(visitor, subject="", session=None, sessions=(), lines=(), person=None, since=None)
+    return replace(gone, identity=(), traits=None, former=remembered(visitor, at), last=max(visitor.last, at))
+
+
+def remembered(visitor: Visitor, at: datetime) -> tuple[Former, ...]:
+    """Return whom the anonymous id meant, the present one among them; of one whose data go nothing is remembered."""
+    if not visitor.subject or (visitor.person is None and not stands(visitor, at)):
+        return visitor.former
+    known = _all(visitor)
+    session = known[-1].id if known else None
+    before = min(at, until(visitor))
+    one = Former(visitor.subject, before, tuple(visitor.subjects), session, person=visitor.person, since=visitor.since)
+    return (*visitor.former, one)[-FORMER_KEPT:]
+
+
+def former(visitor: Visitor, at: datetime) -> Former | None:
+    """Return who it was that did something at that moment, where the anonymous id has meant somebody else since."""
+    return next((one for one in visitor.former if at < one.until), None)

@@ -1,0 +1,124 @@
+"""What is said of a visitor while nobody knows who it is: kept as text, and read again when somebody does. All pure."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from app.catalog.checks import Listing
+from app.catalog.model import Catalog
+from app.core.errors import Refusals, Refused
+from app.persons import wish
+from app.persons.wish import Contact, Given, Wish
+
+TRAITS_BYTES_MAX = 65_536
+
+Contacts = Listing[tuple[str, bool | None]]
+
+
+def written(given: Given) -> str:
+    """Return what is kept of traits: contacts are only added, type and tags are passed over."""
+    kept = {
+        "scalars": given.scalars,
+        "emails": _added(given.emails),
+        "phones": _added(given.phones),
+        "attributes": given.attributes or {},
+    }
+    return orjson.dumps({name: value for name, value in kept.items() if value}).decode()
+
+
+def _added(given: Contacts | None) -> list[str]:
+    return [] if given is None else [value for value, _ in (*(given.replace or ()), *given.add)]
+
+
+def merged(old: str | None, new: str | None) -> str | None:
+    """Return what is kept of both, the newer word for word; refuses what is too much with TOO_LONG."""
+    if old is None or new is None:
+        return new or old
+    first, last = orjson.loads(old), orjson.loads(new)
+    both: dict[str, Any] = {}
+    for name in first | last:
+        if isinstance((first | last)[name], list):
+            both[name] = list(dict.fromkeys((*first.get(name, ()), *last.get(name, ()))))[-wish.CONTACTS_MAX :]
+        else:
+            both[name] = first.get(name, {}) | last.get(name, {})
+    return bounded(orjson.dumps(both).decode())
+
+
+def bounded(kept: str) -> str:
+    """Return what is to be kept; refuses what is too much with TOO_LONG."""
+    if len(kept.encode()) > TRAITS_BYTES_MAX:
+        words = f"What is kept of a visitor has at most {TRAITS_BYTES_MAX} bytes."
+        raise Refused("TOO_LONG", words, ("traits",))
+    return kept
+
+
+def read(kept: str | None) -> Given:
+    """Return the traits that were kept."""
+    found = orjson.loads(kept) if kept else {}
+    return Given(
+        None,
+        found.get("scalars", {}),
+        _listed(found.get("emails")),
+        _listed(found.get("phones")),
+        attributes=found.get("attributes"),
+        nested=True,
+    )
+
+
+def _listed(values: list[str] | None) -> Contacts | None:
+    return Listing(None, [(one, None) for one in values]) if values else None
+
+
+def plain(given: Given) -> Given:
+    """Return traits without what a browser never decides; refuses another type with WEB_SDK_RESTRICTED."""
+    if given.type is not None:
+        words = "A website changes no one's type."
+        raise Refused("WEB_SDK_RESTRICTED", words, ("traits", "type"))
+    return replace(given, tags=None)
+
+
+def checked(given: Given, catalog: Catalog) -> Wish:
+    """Return the wish of traits; raises Refusals with paths under `traits`."""
+    try:
+        return wish.check(given, catalog)
+    except Refusals as refusals:
+        raise Refusals([one.under("traits") for one in refusals.refusals]) from refusals
+
+
+def recalled(kept: str | None, catalog: Catalog) -> Wish:
+    """Return the wish of what was kept: what is no longer good, its attribute being gone, is left out."""
+    given = read(kept)
+    while True:
+        try:
+            return wish.check(given, catalog)
+        except Refusals as refusals:
+            given = _without(given, refusals.refusals[0].path)
+
+
+def _without(given: Given, path: tuple[str, ...]) -> Given:
+    """Return traits without the field that was refused."""
+    name = path[0] if path else ""
+    if name == "customAttributes" and len(path) > 1:
+        rest = {key: value for key, value in given.attributes.items() if key != path[1]}
+        return replace(given, attributes=rest)
+    drop: dict[str, Callable[[], Given]] = {
+        "emails": lambda: replace(given, emails=None),
+        "phones": lambda: replace(given, phones=None),
+        "customAttributes": lambda: replace(given, attributes=None),
+    }
+    if name in drop:
+        return drop[name]()
+    rest = {attribute: value for attribute, value in given.scalars.items() if wish.RULES[attribute][0] != name}
+    return replace(given, scalars=rest) if rest != given.scalars else Given(nested=True)
+
+
+def together(kept: Listing[Contact] | None, said: Listing[Contact] | None) -> Listing[Contact] | None:
+    """Return the wish for contacts of both; what is said decides."""
+    if kept is None or said is None:
+        return said or kept
+    if said.replace is not None:
+        return said
+    there = {one.value for one in said.add}
+    return Listing(None, [*(one for one in kept.add if one.value not in there), *said.add], said.remove)
