@@ -18,6 +18,7 @@ from app.core.pages import Signer
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
+from app.identity.mobile import Installations
 from app.identity.proofs import Unproven
 from app.identity.service import Merges
 from app.intake.contacts import Channels
@@ -96,6 +97,7 @@ class Service:
             channels=channels,
             forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
             visitors=visitors,
+            installations=Installations(persons, Unproven()),
             signer=Signer(b""),
         )
         rates = Rates(settings.rate_limit)

@@ -59,6 +59,17 @@ class EventDefinition:
     description: str | None = None
     standard: bool = False
     fields: tuple[EventField, ...] = ()
+    # The fields by name, made once: every event that comes in is held against them.
+    declared: Mapping[str, EventField] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look the fields up by name from now on."""
+        object.__setattr__(self, "declared", by_name(self.fields))
+
+
+def by_name(fields: Iterable[EventField]) -> dict[str, EventField]:
+    """Return fields by their names."""
+    return {one.name: one for one in fields}
 
 
 @dataclass(slots=True)

@@ -3,13 +3,13 @@
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
-from app.catalog.model import AttributeDefinition, EventField
+from app.catalog.model import AttributeDefinition, EventField, by_name
 from app.core import chance, clock, text
 from app.core.errors import Refused
 
@@ -76,24 +76,24 @@ def day(value: Any) -> datetime:
     if not isinstance(value, str) or not _DATE.fullmatch(value):
         raise TypeError
     try:
-        parsed = date.fromisoformat(value)
+        return datetime.fromisoformat(value)
     except ValueError as error:
         raise TypeError from error
-    return datetime(parsed.year, parsed.month, parsed.day)  # noqa: DTZ001 - naive UTC is the house's time
 
 
 def moment(value: Any) -> datetime:
     """Return naive UTC in milliseconds of an RFC 3339 text; raises TypeError for anything else."""
-    if not isinstance(value, str) or "T" not in value.upper():
+    written = value.upper() if isinstance(value, str) else ""
+    if "T" not in written:
         raise TypeError
     try:
-        parsed = datetime.fromisoformat(value.upper())
+        parsed = datetime.fromisoformat(written)
         if parsed.tzinfo is None:
             raise TypeError
-        utc = parsed.astimezone(UTC).replace(tzinfo=None)
+        utc = parsed if parsed.tzinfo is UTC else parsed.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise TypeError from error
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+    return utc.replace(tzinfo=None, microsecond=utc.microsecond // 1000 * 1000)
 
 
 CHECKS: dict[str, Callable[[Any], Any]] = {
@@ -207,13 +207,20 @@ def present(definition: AttributeDefinition, value: Any) -> Any:
     return [{name: shown(types.get(name, "STRING"), one) for name, one in item.items()} for item in value]
 
 
-def properties(fields: Sequence[EventField], given: Any, *, inside: bool = False) -> dict[str, Any]:
-    """Check the properties of an event: a subset of what is declared; values are kept as JSON shows them."""
+# Values of events are kept as JSON shows them.
+_PROPERTIES: dict[str, Callable[[Any], Any]] = {
+    **CHECKS,
+    "DATE": lambda value: shown("DATE", day(value)),
+    "DATE_TIME": lambda value: shown("DATE_TIME", moment(value)),
+}
+
+
+def properties(declared: Mapping[str, EventField], given: Any, *, inside: bool = False) -> dict[str, Any]:
+    """Check the properties of an event: a subset of what is declared, by name; values are kept as JSON shows them."""
     if given is None:
         return {}
     if not isinstance(given, dict):
         raise Refused("INVALID", "Properties are an object.")
-    declared = {field.name: field for field in fields}
     result = {}
     for name, value in given.items():
         field = declared.get(name)
@@ -221,22 +228,24 @@ def properties(fields: Sequence[EventField], given: Any, *, inside: bool = False
             raise Refused("UNKNOWN_PROPERTY", f"{name} is not declared for this event.", (name,))
         if value is None:
             continue
+        check = _PROPERTIES.get(field.type)
         try:
-            result[name] = _property(field, value, inside=inside)
+            result[name] = check(value) if check else _listed(field, value, inside=inside)
+        except TypeError as error:
+            raise Refused("INVALID", f"This takes {WORDS[field.type]}.", (name,)) from error
         except Refused as refusal:
             raise refusal.under(name) from refusal
     return result
 
 
-def _property(field: EventField, value: Any, *, inside: bool) -> Any:
-    if field.type != "LIST":
-        return shown(field.type, kept(field.type, value, wrong="INVALID"))
+def _listed(field: EventField, value: Any, *, inside: bool) -> list[dict[str, Any]]:
     if inside or not isinstance(value, list):
         raise Refused("INVALID", f"This takes {WORDS['LIST']}.")
+    declared = by_name(field.item_fields)
     result = []
     for index, item in enumerate(value):
         try:
-            result.append(properties(field.item_fields, item, inside=True))
+            result.append(properties(declared, item, inside=True))
         except Refused as refusal:
             raise refusal.under(str(index)) from refusal
     return result

@@ -5,6 +5,7 @@ A later change of a chunk sees what the earlier ones did; one that is refused le
 
 import asyncio
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import Generic
 
 from app.catalog.model import Tag
@@ -13,6 +14,7 @@ from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
+from app.changes.parts import stepwise
 from app.changes.plan import named_keys, planned
 from app.changes.requests import COLLECTION as REQUESTS
 from app.changes.writing import writes_of
@@ -47,31 +49,35 @@ class Chunk(Generic[P]):
     async def whole(self, asks: Sequence[Ask[P]]) -> list[Outcome[P]]:
         """Carry out all asks as one unit, or none: where one is refused, nothing is written. Raises UNAVAILABLE."""
         for tried in range(COMMIT_TRIES):
-            desk = await self._read(asks)
-            outcomes = [planned(ask, desk) for ask in asks]
-            if not all(isinstance(one, Effect) for one in outcomes):
-                return _unmade(outcomes)
             try:
+                desk = await self._read(asks)
+                outcomes = [planned(ask, desk) for ask in asks]
+                if not all(isinstance(one, Effect) for one in outcomes):
+                    return _unmade(outcomes)
                 return await self._settled(desk, outcomes)
             except (Clash, Stale, Conflict):
-                await self._renew(desk, tried)
+                await self._renew(asks, tried)
         raise unavailable()
 
     async def dry(self, ask: Ask[P]) -> tuple[Outcome[P], list[Tag]]:
         """Return what would become of an ask, and the tags that it would make; nothing is written."""
-        desk = await self._read([ask])
-        return planned(ask, desk), list(desk.tags.values())
+        for tried in range(COMMIT_TRIES):
+            try:
+                desk = await self._read([ask])
+                return planned(ask, desk), list(desk.tags.values())
+            except Stale:
+                await self._renew([ask], tried)
+        raise unavailable()
 
     async def _commit(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
-        desk = await self._read(asks)
-        outcomes = [planned(ask, desk) for ask in asks]
         try:
-            return await self._settled(desk, outcomes)
+            desk = await self._read(asks)
+            return await self._settled(desk, await stepwise(partial(planned, desk=desk), asks))
         except (Clash, Stale, Conflict):
             # Somebody else was faster: read again, in halves, so that one contended change doesn't hold up the rest.
             if tries <= 1:
                 return [unavailable()] * len(asks)
-            await self._renew(desk, COMMIT_TRIES - tries)
+            await self._renew(asks, COMMIT_TRIES - tries)
             if len(asks) == 1:
                 return await self._commit(asks, tries - 1)
             half = len(asks) // 2
@@ -101,15 +107,15 @@ class Chunk(Generic[P]):
                 held.add(tag)
         return outcomes
 
-    async def _renew(self, desk: Desk[P], tried: int) -> None:
+    async def _renew(self, asks: Sequence[Ask[P]], tried: int) -> None:
         """Get ready for another try: with fresh definitions, and after a while by chance, so that all get on."""
         if tried:
             await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**tried)))
-        for account in desk.catalogs:
+        for account in {ask.account for ask in asks}:
             await self._catalog.fresh(account)
 
     async def _read(self, asks: Sequence[Ask[P]], tries: int = READ_TRIES) -> Desk[P]:
-        """Read all that the asks name; where identifiers moved while it was read, again, a few times."""
+        """Read all that the asks name; where identifiers moved while it was read, again, a few times: then Stale."""
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
         desk: Desk[P] = Desk(self._kind, clock.now(), catalogs)
         meant = [(ask.account, one) for ask in asks for one in (*ask.sought, *ask.others)]
@@ -127,14 +133,18 @@ class Chunk(Generic[P]):
         await self._load(desk, profiles)
         wanted = {owner for account, one in meant if (owner := desk.owner(account, one))} - ids
         for _ in range(MERGES_MAX):
-            wanted |= {one.into for one in desk.profiles.values() if one.into and one.into not in desk.profiles}
+            wanted |= desk.missing() - ids
             if not wanted:
                 break
             await self._load(desk, await self._found(self._kind.collection, wanted))
+            # Once each: of some there is nothing to be found.
+            ids |= wanted
             wanted = set()
         if any(ask.change.moves for ask in asks):
             await self._load_claims(desk)
-            if not desk.agrees() and tries > 1:
+            if not desk.agrees(meant):
+                if tries <= 1:
+                    raise Stale
                 return await self._read(asks, tries - 1)
         return desk
 

@@ -7,7 +7,7 @@ from typing import Generic
 
 from app.catalog.model import Catalog, Tag
 from app.changes import requests
-from app.changes.model import ACTIVE, DELETED, MERGED, Effect, Kind, P, Path
+from app.changes.model import ACTIVE, DELETED, Effect, Kind, P, Path
 from app.claims.model import Claim, Locator
 from app.mongo.engine import Document
 
@@ -25,6 +25,8 @@ class Desk(Generic[P]):
     catalogs: dict[str, Catalog]
     profiles: dict[str, P] = field(default_factory=dict)
     claims: dict[str, Claim | None] = field(default_factory=dict)
+    # Those who were deleted before, and in whom they live on.
+    heirs: dict[str, str] = field(default_factory=dict)
     tags: dict[tuple[str, str], Tag] = field(default_factory=dict)
     # Versions as they were read, for the filters of replacements; claims of each profile by now, and as it was read.
     originals: dict[str, int] = field(default_factory=dict)
@@ -44,8 +46,10 @@ class Desk(Generic[P]):
             (self.requests if requests.stands(kept, self.now) else self.lapsed)[kept["_id"]] = kept
 
     def take_kept(self, kept: Document) -> None:
-        """Take in a profile as it is kept; one that is deleted is nobody."""
+        """Take in a profile as it is kept; one that is deleted is nobody, but may live on in another one."""
         if kept.get("state") == DELETED:
+            if kept.get("into"):
+                self.heirs[kept["_id"]] = kept["into"]
             return
         one = self.kind.read(kept, self.catalogs[kept["account"]])
         self.profiles[one.id] = one
@@ -59,13 +63,23 @@ class Desk(Generic[P]):
         return claim.owner if claim else None
 
     def find(self, account: str, locator: Locator) -> P | None:
-        """Return whom a locator means, following merges."""
-        one = self.profiles.get(self.owner(account, locator) or "")
-        for _ in range(MERGES_MAX):
-            if one is None or one.state != MERGED or one.into is None:
+        """Return whom a locator means, following merges; an identifier finds also who lives on in another profile."""
+        at = self.owner(account, locator)
+        for hops in range(MERGES_MAX):
+            one = self.profiles.get(at or "")
+            if one is not None and one.state == ACTIVE:
+                return one if one.account == account else None
+            into = self.heirs.get(at or "") if one is None else one.into
+            ended = one is None or one.state == DELETED
+            if into is None or (ended and locator.kind == "id" and not hops):
                 break
-            one = self.profiles.get(one.into)
-        return one if one is not None and one.state == ACTIVE and one.account == account else None
+            at = into
+        return None
+
+    def missing(self) -> set[str]:
+        """Return in whom profiles live on that were not read yet."""
+        into = {one.into for one in self.profiles.values() if one.into} | set(self.heirs.values())
+        return into - self.profiles.keys()
 
     def kept(self, account: str, profile_id: str) -> P | None:
         """Return the profile of an id as it is, be it merged into another one."""
@@ -79,10 +93,19 @@ class Desk(Generic[P]):
             found = self.held[one.id] = self.earliest[one.id] = self.kind.claims(one)
         return found
 
-    def agrees(self) -> bool:
-        """Tell whether all claims of the profiles, as both were read, are theirs: else something moved in between."""
+    def agrees(self, meant: Iterable[tuple[str, Locator]]) -> bool:
+        """Tell whether claims and profiles, as both were read, say the same: else something moved in between."""
         held = [(key, one.id) for one in self.profiles.values() for key in self.claims_of(one)]
-        return all((claim := self.claims.get(key)) is not None and claim.owner == owner for key, owner in held)
+        claimed = all((claim := self.claims.get(key)) is not None and claim.owner == owner for key, owner in held)
+        return claimed and all(self._holds(account, one) for account, one in meant)
+
+    def _holds(self, account: str, locator: Locator) -> bool:
+        """Tell whether whom a locator finds has it."""
+        key = None if locator.kind == "id" else locator.claim(account)
+        if key is None or self.claims.get(key) is None:
+            return True
+        one = self.find(account, locator)
+        return one is not None and key in self.claims_of(one)
 
     def gone(self) -> list[P]:
         """Return the profiles that the changes planned so far delete, and that live on in no other."""

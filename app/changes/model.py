@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from app.catalog.model import Catalog
 from app.changes.requests import Once
@@ -193,8 +193,7 @@ class Impossible(Change[P]):
         raise self._refusals
 
 
-@dataclass(frozen=True, slots=True)
-class Ask(Generic[P]):
+class Ask(NamedTuple, Generic[P]):
     """One change that somebody asks for; `origin` is stamped on what is written.
 
     `sought` says whom it may mean: the first that is owned counts; where it is empty, a new profile is made. `others`

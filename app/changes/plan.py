@@ -57,8 +57,10 @@ def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene
     catalog = desk.catalogs[ask.account]
 
     def tag_id(name: str) -> str:
+        if known := catalog.tag(name):
+            return known.id
         key = ask.account, caseless(name)
-        known = catalog.tag(name) or desk.tags.get(key) or new.get(key)
+        known = desk.tags.get(key) or new.get(key)
         if known is None:
             known = new[key] = Tag(ids.new("tag", now), name, now)
         return known.id
@@ -105,12 +107,16 @@ def _again(made: bool, changed: tuple[str, ...], after: P) -> Effect[P]:  # noqa
 
 
 def _refuse_taken(ask: Ask[P], effect: Effect[P], held: Sequence[dict[str, Path]], desk: Desk[P]) -> None:
-    own = {one.after.id for one in effect.parts()}
+    parts = list(zip(effect.parts(), held, strict=True))
+    # What a part lets go of may come to another one; what it keeps is taken for all others.
+    keeping = {one.after.id: now for one, now in parts}
     taken = {
         key: path
-        for claims in held
-        for key, path in claims.items()
-        if (claim := desk.claims.get(key)) is not None and claim.owner not in own
+        for one, now in parts
+        for key, path in now.items()
+        if (claim := desk.claims.get(key)) is not None
+        and claim.owner != one.after.id
+        and key in keeping.get(claim.owner, now)
     }
     if not taken:
         return

@@ -1,7 +1,8 @@
 """Changes of one kind of profiles, by whoever asks: single ones share chunks, lists travel by themselves."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Generic, TypeVar
 
 from app.catalog.checks import has_unknown
@@ -9,15 +10,17 @@ from app.catalog.model import Catalog, Tag
 from app.catalog.service import CatalogService
 from app.changes.chunk import CHUNK_CHANGES, Chunk
 from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
+from app.changes.parts import PART_CHANGES, Parts, named_by, stepwise
 from app.changes.requests import Once
 from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refusals
-from app.mongo.chunk import Chunks
+from app.mongo.chunk import LIST_ITEMS, Chunks
 from app.mongo.engine import Engine
 
 CHUNKS_IN_FLIGHT = 2
 
+T = TypeVar("T")
 G = TypeVar("G")
 W = TypeVar("W")
 N = TypeVar("N", bound=Wishes)
@@ -52,10 +55,21 @@ class Changes(Generic[P]):
         if whole:
             async with self._wholes:
                 return await self._chunk.whole(asks)
-        if _apart(asks):
+        if len(asks) < LIST_ITEMS and _apart(asks):
             return await self._chunks.put_all(list(asks))
-        parts = [list(asks[start : start + CHUNK_CHANGES]) for start in range(0, len(asks), CHUNK_CHANGES)]
-        return [outcome for part in parts for outcome in await self._chunks.alone(part)]
+        return await self._in_parts(asks, _as_they_are)
+
+    async def _in_parts(
+        self, rows: Sequence[T], made: Callable[[Sequence[T]], Awaitable[list[Ask[P]]]]
+    ) -> Sequence[Outcome[P] | Exception]:
+        """Carry out the asks that are `made` of rows, a part of them after the other."""
+        parts: Parts[P] = Parts(self._chunks.alone)
+        try:
+            for start in range(0, len(rows), PART_CHANGES):
+                await parts.send(await made(rows[start : start + PART_CHANGES]))
+            return await parts.outcomes()
+        finally:
+            parts.give_up()
 
     async def wish(
         self,
@@ -125,14 +139,18 @@ class Changes(Generic[P]):
         *,
         whole: bool = False,
     ) -> Sequence[Outcome[P] | Exception]:
-        catalog = await self._catalog.of(account)
-        wishes = [_checked(one, catalog, check) for _, one in given]
-        if any(isinstance(one, Refusals) and has_unknown(one) for one in wishes):
-            # An attribute may have been defined by another process a moment ago.
-            catalog = await self._catalog.fresh(account)
-            wishes = [_checked(one, catalog, check) for _, one in given]
-        asks = [ask(index, wish) for (index, _), wish in zip(given, wishes, strict=True)]
-        return await self.all(asks, whole=whole)
+        async def made(part: Sequence[tuple[int, G]]) -> list[Ask[P]]:
+            catalog = await self._catalog.of(account)
+            wishes = await stepwise(partial(_checked, catalog, check), part)
+            if any(isinstance(one, Refusals) and has_unknown(one) for one in wishes):
+                # An attribute may have been defined by another process a moment ago.
+                catalog = await self._catalog.fresh(account)
+                wishes = await stepwise(partial(_checked, catalog, check), part)
+            return [ask(index, wish) for (index, _), wish in zip(part, wishes, strict=True)]
+
+        if whole or len(given) < LIST_ITEMS:
+            return await self.all(await made(given), whole=whole)
+        return await self._in_parts(given, made)
 
 
 def settled(outcome: Outcome[P] | Exception) -> Effect[P]:
@@ -149,12 +167,16 @@ def change_of(wish: W | Refusals, make: Callable[[W], Change[P]]) -> Change[P]:
 
 def _apart(asks: Sequence[Ask[P]]) -> bool:
     """Tell whether no two of the asks name the same identifier."""
-    seen = [one for ask in asks for one in {*ask.sought, *(locator for locator, _ in ask.change.named())}]
+    seen = [one for ask in asks for one in named_by(ask)]
     return len(set(seen)) == len(seen)
 
 
-def _checked(given: G, catalog: Catalog, check: Callable[[G, Catalog], W]) -> W | Refusals:
+async def _as_they_are(asks: Sequence[Ask[P]]) -> list[Ask[P]]:
+    return list(asks)
+
+
+def _checked(catalog: Catalog, check: Callable[[G, Catalog], W], row: tuple[int, G]) -> W | Refusals:
     try:
-        return check(given, catalog)
+        return check(row[1], catalog)
     except Refusals as refusals:
         return refusals

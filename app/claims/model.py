@@ -1,16 +1,14 @@
 """A claim: one normalised identifier of one account, and the one who owns it."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 COLLECTION = "claims"
 DIGEST_BYTES = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """`key` holds account, kind and digest; `subject` is the line of activity that the identifier carries events to."""
 
     key: str
@@ -39,16 +37,16 @@ def parts(value: str) -> list[str]:
     return value.split("\0")
 
 
-class Locator:
+class _Named(NamedTuple):
+    kind: str
+    value: str
+
+
+class Locator(_Named):
     """One way to say which profile is meant; `value` is in normal form, `kind` the kind of its claim, or `id`."""
 
-    __slots__ = ("_claim", "kind", "value")
-
-    def __init__(self, kind: str, value: str) -> None:
-        self.kind = kind
-        self.value = value
-        # The account that was asked for last, and the key there: a change asks several times.
-        self._claim: tuple[str, str] | None = None
+    # The account that was asked for last, and the key there: a change asks several times.
+    _claim: tuple[str, str] | None = None
 
     def claim(self, account: str) -> str:
         """Return the key of the claim that it stands for."""
@@ -56,15 +54,6 @@ class Locator:
         if known is None or known[0] != account:
             known = self._claim = account, key(account, self.kind, self.value)
         return known[1]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Locator) and self.value == other.value and self.kind == other.kind
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __repr__(self) -> str:
-        return f"Locator({self.kind!r}, {self.value!r})"
 
 
 def read(document: dict[str, Any]) -> Claim:

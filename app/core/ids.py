@@ -60,8 +60,11 @@ os.register_at_fork(after_in_child=_CHANCE.forget)
 
 def new(prefix: str, at: datetime | None = None) -> str:
     """Return a fresh id such as `per_01k9…`; ids of one process made later sort later."""
-    number = _LAST.following(clock.millis(at or clock.now()))
-    return prefix + "_" + "".join([PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])
+    n, p = _LAST.following(clock.millis(at or clock.now())), PAIRS
+    # Written out: a batch makes thousands, and a loop takes nearly twice as long.
+    head = f"{p[n >> 120]}{p[n >> 110 & 1023]}{p[n >> 100 & 1023]}{p[n >> 90 & 1023]}{p[n >> 80 & 1023]}"
+    tail = f"{p[n >> 70 & 1023]}{p[n >> 60 & 1023]}{p[n >> 50 & 1023]}{p[n >> 40 & 1023]}{p[n >> 30 & 1023]}"
+    return f"{prefix}_{head}{tail}{p[n >> 20 & 1023]}{p[n >> 10 & 1023]}{p[n & 1023]}"
 
 
 def kind(value: str) -> str | None:

@@ -15,6 +15,7 @@ from app.graph.results import ApiKeyPayload, Payload, settled
 _READ = (Scope.PEOPLE_READ,)
 _MANAGE = (Scope.PEOPLE_MANAGE,)
 _EVENTS = (Scope.EVENTS_WRITE,)
+_MOBILE = (Scope.MOBILE_SDK,)
 _NOBODY_ELSE: tuple[Scope, ...] = (Scope.ADMIN,)
 _WEB = (Scope.WEB_SDK,)
 _ANYBODY: tuple[Scope, ...] = tuple(Scope)
@@ -26,7 +27,6 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "apiKeys": _NOBODY_ELSE,
     "createApiKey": _NOBODY_ELSE,
     "revokeApiKey": _NOBODY_ELSE,
-    "trackEvents": _EVENTS,
     "recordInboundMessage": _EVENTS,
     "addJourneyParticipants": _EVENTS,
     "recordChatbotSession": _EVENTS,
@@ -37,6 +37,12 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "updateVisitor": _WEB,
     "appendVisitorListItem": _WEB,
     "forgetVisitor": _WEB,
+    "trackEvents": _EVENTS + _MOBILE,  # an app for its own installation alone, see `devices`
+    "updatePerson": _MANAGE + _MOBILE,  # likewise
+    "openInstallation": _MOBILE,
+    "updateInstallation": _MOBILE,
+    "personalize": _MOBILE,
+    "depersonalize": _MOBILE,
 }
 
 

@@ -11,7 +11,7 @@ from app.catalog.checks import Listing
 from app.changes.rows import Row
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
-from app.graph import reading, types
+from app.graph import devices, reading, types
 from app.graph.connections import Connection, Place
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
@@ -107,12 +107,12 @@ async def update_person(
     idempotency_key: Key = None,
 ) -> Payload:
     """Change a person."""
-    context, persons = info.context, info.context.services.persons
+    context, update = info.context, devices.saving(info.context, by)
 
     async def work() -> Person:
         once = reading.once(context.account, idempotency_key, "updatePerson", by=by, input=input, at=expected_version)
         whom, changes = reading.locator(by, "by"), reading.changed_person(input)
-        return await persons.update(context.actor, whom, changes, expected=expected_version, once=once)
+        return await update(context.actor, whom, changes, expected=expected_version, once=once)
 
     return await settled(context.actor, "person", work(), deleted_person_ids=[])
 

@@ -32,9 +32,10 @@ def locator(by: Input, *at: str) -> Locator:
     ((kind, value),) = by.items()
     if kind in _COMPOUND:
         return Locator(kind, compound(*(value[name] for name in _COMPOUND[kind])))
-    rule = _NORMAL.get(kind)
+    if kind not in _NORMAL:
+        return Locator(kind, value)
     try:
-        return Locator(kind, rule(value) if rule else value)
+        return Locator(kind, _NORMAL[kind](value))
     except Refused as refusal:
         raise refusal.under(*at, kind) from refusal
 

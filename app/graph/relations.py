@@ -9,7 +9,8 @@ import strawberry
 
 from app.catalog.model import Tag
 from app.companies.model import Company
-from app.core.errors import Fault
+from app.core.actor import Scope
+from app.core.errors import Fault, forbidden
 from app.core.pages import Page
 from app.graph import reading
 from app.graph.connections import Connection, Place
@@ -46,10 +47,17 @@ async def companies_of(
     root: strawberry.Parent[Person], info: Info, first: First = 20, after: After = None
 ) -> Connection[Company]:
     """Return the companies that a person belongs to; links to companies that are gone are passed over."""
+    _refuse_strangers(info.context)
     context, place = info.context, Place(info.context, f"companies:{root.id}")
     held = [one.company_id for one in root.memberships]
     page, total = await context.services.companies.among(context.account, held, place.part(first, after))
     return Connection(page, place, lambda one: (one.id,), count=total, roles=lambda one: _role(root, one.id))
+
+
+def _refuse_strangers(context: Context) -> None:
+    """Refuse what leads from one person to others where the key may see but that one: an app its own user."""
+    if not context.actor.may(Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE):
+        raise forbidden("Companies need a key with PEOPLE_READ or PEOPLE_MANAGE.")
 
 
 async def persons_of(

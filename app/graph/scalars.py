@@ -19,6 +19,7 @@ Cursor = NewType("Cursor", str)
 
 CURSOR_CHARACTERS = 1024
 JSON_DEPTH = 32
+_NESTS = (dict, list)
 
 
 def _read_moment(value: Any) -> datetime:
@@ -49,10 +50,15 @@ def _read_json(value: Any) -> Any:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    if not isinstance(value, dict | list):
+    if not isinstance(value, _NESTS):
         return False
-    inner = value.values() if isinstance(value, dict) else value
-    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
+    if levels == 0:
+        return True
+    # A loop that leaves plain values alone: every set of properties and attributes comes here.
+    for one in value.values() if isinstance(value, dict) else value:
+        if isinstance(one, _NESTS) and _deeper(one, levels - 1):
+            return True
+    return False
 
 
 def _same(value: Any) -> Any:

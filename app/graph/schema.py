@@ -29,6 +29,7 @@ from app.graph.channels import ChannelMutations
 from app.graph.companies import CompanyMutations, CompanyQueries
 from app.graph.forms import FormMutations, FormQueries
 from app.graph.merges import MergeMutations, MergeQueries
+from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
@@ -72,6 +73,7 @@ class Mutation(
     ChannelMutations,
     FormMutations,
     VisitorMutations,
+    MobileMutations,
 ):
     """All mutations."""
 

@@ -6,6 +6,7 @@ from app.access.service import Access
 from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core.pages import Signer
+from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.intake.contacts import Channels
 from app.intake.submissions import Forms
@@ -31,4 +32,5 @@ class Services:
     channels: Channels
     forms: Forms
     visitors: Visitors
+    installations: Installations
     signer: Signer

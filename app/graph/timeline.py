@@ -9,7 +9,7 @@ import strawberry
 
 from app.core.actor import Actor
 from app.core.errors import Refused
-from app.graph import reading, types
+from app.graph import devices, reading, types
 from app.graph.connections import Connection, Place
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import EventInput
@@ -45,6 +45,7 @@ async def track_events(
     if len(events) > EVENTS_MAX:
         refused = Refused("TOO_MANY", f"A call takes at most {EVENTS_MAX} events.", ("events",))
         return Payload(results=[], errors=shown([refused], context.actor))
+    devices.refuse_others(context, events)
     items = [_read(one) for one in events]
     outcomes = await _tracked(context.services.tracking, context.actor, items, atomic=atomic)
     return Payload(results=[_result(index, one, context.actor) for index, one in enumerate(outcomes)], errors=[])

@@ -48,7 +48,7 @@ def decide(persons: Sequence[Person], into: str | None = None) -> Decided:
     ranked = sorted(persons, key=lambda one: (one.type == CUSTOMER, one.updated_at, one.id), reverse=True)
     after, decisions = replace(survivor), list[Decision]()
     _choose(after, ranked, decisions)
-    _unite(after, survivor, gone)
+    unite(after, survivor, gone)
     _bound(after)
     return Decided(survivor, gone, after, tuple(decisions))
 
@@ -89,7 +89,8 @@ def united(lists: Iterable[Iterable[T]], key: Callable[[T], Hashable]) -> list[T
     return list(found.values())
 
 
-def _unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
+def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
+    """Give `after` the lists of all: what each of them has comes once, the survivor's first."""
     all_of = (survivor, *gone)
     after.emails = single(united((one.emails for one in all_of), lambda one: one.address), replace_flag)
     after.phones = single(united((one.phones for one in all_of), lambda one: one.number), replace_flag)

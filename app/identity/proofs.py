@@ -10,14 +10,22 @@ from app.core.actor import Actor
 class Proofs(Protocol):
     """Which identifiers a caller has proven to be the visitor's own."""
 
-    async def proven(self, actor: Actor, token: str | None, locators: Sequence[Locator]) -> Collection[Locator]:
-        """Return those of `locators` that the token proves; none where there is no token, or a bad one."""
+    async def proven(
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+    ) -> Collection[Locator]:
+        """Return those of `locators` that the token proves; none where there is no token, or a bad one.
+
+        A token counts once; the same `context` may show it again.
+        """
         ...
 
 
 class Unproven:
-    """Proves nothing: where no tokens are signed, a strict key meets no person who is there already."""
+    """Nobody signs anything: nothing is ever proven."""
 
-    async def proven(self, actor: Actor, token: str | None, locators: Sequence[Locator]) -> Collection[Locator]:  # noqa: ARG002
-        """Return none."""
-        return ()
+    async def proven(
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+    ) -> Collection[Locator]:
+        """Return none of `locators`."""
+        del actor, token, locators, context
+        return frozenset()

@@ -23,7 +23,7 @@ from app.intake.channels import ENDED, PARTICIPANT, STARTED, Contacted, Told
 from app.intake.participants import Join, Joining, Participant
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Engine
-from app.persons.model import Line, Person
+from app.persons.model import Carrier, Line, Person
 from app.persons.service import Persons
 from app.persons.track import own_lines
 from app.persons.wish import Wish
@@ -85,7 +85,7 @@ class Channels:
 
     async def tell(self, actor: Actor, line: Line, told: Told) -> None:
         """Put the event of what was told on a line of activity; nothing happens where the person has it already."""
-        alone = len(told.phases) == 1 and not own_lines(line)
+        alone = len(told.phases) == 1 and not _others(line)
         there = {} if alone else await self._there(line, told)
         if told.phase in there:
             return
@@ -107,7 +107,7 @@ class Channels:
 
     async def _there(self, line: Line, told: Told) -> dict[int, Event]:
         """Return the events of a thread that a person has, whichever of their contacts they came by; by phase."""
-        subjects = [line.subject, *own_lines(line)]
+        subjects = [line.subject, *_others(line)]
         wanted = {f"{one}:{told.event_id(phase)}": phase for one in subjects for phase in told.phases}
         found = await self._timeline.get(line.person.account, list(wanted))
         return {wanted[event_id]: event for event_id, event in found.items()}
@@ -180,6 +180,11 @@ def _in_order(phase: int, occurred: datetime, there: dict[int, Event]) -> dateti
     if phase == ENDED and STARTED in there:
         return max(occurred, there[STARTED].occurred_at)
     return occurred
+
+
+def _others(line: Line) -> list[str]:
+    """Return the other lines of whoever it is that a contact may have carried events to."""
+    return own_lines(Carrier(line.person.id, line.subject, line.person.subjects))
 
 
 def _gone() -> Refused:

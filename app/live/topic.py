@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from app.timeline.model import Event
 
@@ -36,8 +37,7 @@ class Topic:
         return not any(line == event.subject and event.occurred_at < at for line, at in self.since)
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """One thing to tell: READY and RESYNC carry a position alone, EVENT an event and the position behind it."""
 
     kind: str

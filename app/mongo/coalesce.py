@@ -1,6 +1,6 @@
 """Reads by key that share a query: callers who come while one is in flight wait for the next, one `$in` of all keys."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Document, Engine
@@ -10,15 +10,16 @@ QUERIES_IN_FLIGHT = 2
 
 
 class Reads:
-    """Documents of a collection by `_id`.
+    """Documents of a collection by `_id`, or of each what a projection shows.
 
     A read only joins a query that has not left yet, so it sees everything acknowledged before it began. Documents are
     shared between callers: nobody changes them.
     """
 
-    def __init__(self, engine: Engine, collection: str) -> None:
+    def __init__(self, engine: Engine, collection: str, projection: Mapping[str, int] | None = None) -> None:
         self._engine = engine
         self._collection = collection
+        self._projection = projection
         self._chunks: Chunks[str, Document | None] = Chunks(self._find, limit=KEYS_PER_QUERY, flights=QUERIES_IN_FLIGHT)
 
     async def get(self, key: str) -> Document | None:
@@ -36,5 +37,6 @@ class Reads:
     async def _find(self, keys: list[str]) -> list[Document | None]:
         wanted = list(dict.fromkeys(keys))
         where = {"_id": wanted[0]} if len(wanted) == 1 else {"_id": {"$in": wanted}}
-        found = {document["_id"]: document for document in await self._engine.find(self._collection, where)}
+        kept = await self._engine.find(self._collection, where, projection=self._projection)
+        found = {document["_id"]: document for document in kept}
         return [found.get(key) for key in keys]

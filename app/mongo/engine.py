@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -15,8 +15,7 @@ Sort = Sequence[tuple[str, int]]
 LAPSE: Sort = (("until", 1),)
 
 
-@dataclass(frozen=True, slots=True)
-class Insert:
+class Insert(NamedTuple):
     """Put a new document; an `_id` that exists already is a `Clash`."""
 
     document: Document
@@ -73,8 +72,7 @@ class Conflict(Exception):  # noqa: N818
     """Another unit wrote the same documents at the same time: nothing of this one happened."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One committed write of a watched collection. `document` is whole for inserts, None for deletes.
 
     `token` orders all changes of the database as plain strings do, on every process alike.

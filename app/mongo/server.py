@@ -154,6 +154,8 @@ class Server:
 
     async def write(self, collection: str, writes: Sequence[Write], session: Any = None) -> int:
         """Write in order; raises Clash or Stale."""
+        if _inserts(writes):
+            return await self._bulk(collection, writes, session)
         changed = 0
         # The server's answer counts matches together, and deletions together: told apart by asking apart.
         for _, group in itertools.groupby(writes, _counted):
@@ -163,12 +165,9 @@ class Server:
     async def _bulk(self, collection: str, writes: Sequence[Write], session: Any) -> int:
         if not writes:
             return 0
-        must = sum(_must_match(one) for one in writes)
-        gone = sum(isinstance(one, Delete) and one.must for one in writes)
         try:
             with _translated():
-                if all(isinstance(one, Insert) for one in writes):
-                    documents = [one.document for one in writes if isinstance(one, Insert)]
+                if documents := _inserts(writes):
                     await self._collection(collection).insert_many(documents, session=session)
                     return len(documents)
                 requests = [_request(one) for one in writes]
@@ -180,6 +179,8 @@ class Server:
             if error.details.get("writeConcernErrors"):
                 raise unavailable() from error
             raise
+        must = sum(_must_match(one) for one in writes)
+        gone = sum(isinstance(one, Delete) and one.must for one in writes)
         if done.matched_count < must or done.deleted_count < gone:
             raise Stale
         return int(done.inserted_count + done.modified_count + done.deleted_count + done.upserted_count)
@@ -333,6 +334,12 @@ async def _commit(session: Any, until: float) -> None:
 def _index(keys: Sort) -> IndexModel:
     lapse = {"expireAfterSeconds": 0} if list(keys) == list(LAPSE) else {}
     return IndexModel(list(keys), **lapse)
+
+
+def _inserts(writes: Sequence[Write]) -> list[Document]:
+    """Return the documents of writes that are inserts alone, as nearly all of them are; none where others are among."""
+    documents = [one.document for one in writes if isinstance(one, Insert)]
+    return documents if len(documents) == len(writes) else []
 
 
 def _must_match(one: Write) -> bool:

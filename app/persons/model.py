@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.catalog.model import PERSON, Catalog
 from app.catalog.values import present
@@ -143,6 +143,14 @@ class Line:
 
     person: Person
     subject: str
+
+
+class Carrier(NamedTuple):
+    """Whose an event is: the person's id, the line that the identifier carries it to, and all lines of the person."""
+
+    person_id: str
+    subject: str
+    subjects: list[str]
 
 
 def push_key(account: str, application_id: str, registration_id: str) -> str:

@@ -99,7 +99,7 @@ class Update(Wished[Person]):
         if not changed:
             return Effect(before, before, ())
         effect = Effect(before, after, tuple(dict.fromkeys(changed)))
-        effect.events = _told(before, after, effect.changed, scene)
+        effect.events = told(before, after, effect.changed, scene)
         return effect.announced()
 
 
@@ -175,14 +175,12 @@ def _contacts(
     return [make(value, value == primary) for value in flags]
 
 
-# Fields of which something better is told than that they changed.
-TOLD = frozenset({"type", "emails", "phones", "tags", "channels", "pushRegistrations", TIMELINE})
-
-
-def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
+def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
     """Return one event for each thing that happened; values of the profile stay out of them."""
     events = []
-    plain = [name for name in changed if name not in TOLD]
+    came = _came(before, after, changed, scene)
+    spoken = {"type", "emails", "phones", "tags", *came}
+    plain = [name for name in changed if name not in spoken]
     if "type" in changed:
         events.append(event(after, scene, "personPromoted", {}))
     if plain or _primaries(before) != _primaries(after):
@@ -195,7 +193,7 @@ def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -
         for type_, count in (("contactAdded", len(new - old)), ("contactRemoved", len(old - new))):
             if count:
                 events.append(event(after, scene, type_, {"channel": channel, "count": count}))
-    events += _reached(before, after, scene)
+    events += [one for each in came.values() for one in each]
     for type_, gained, lost in (
         ("tagAdded", after.tag_ids, before.tag_ids),
         ("tagRemoved", before.tag_ids, after.tag_ids),
@@ -205,12 +203,19 @@ def _told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -
     return events
 
 
-def _reached(before: Person, after: Person, scene: Scene) -> list[Event]:
-    """Return what is told of channels and installations that are new."""
+def _came(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> dict[str, list[Event]]:
+    """Return what is told of channels and installations that are new, by the fields of which that tells enough."""
+    found: dict[str, list[Event]] = {}
     channels = [one.channel for one in after.channels if one not in before.channels]
-    apps = [one.application_id for one in after.push_registrations if one not in before.push_registrations]
-    added = [event(after, scene, "contactAdded", {"channel": one, "count": 1}) for one in channels]
-    return [*added, *(event(after, scene, "pushAttached", {"applicationId": one}) for one in apps)]
+    if channels and "channels" in changed:
+        found["channels"] = [event(after, scene, "contactAdded", {"channel": one, "count": 1}) for one in channels]
+    held = {(one.application_id, one.registration_id) for one in before.push_registrations}
+    new = [one for one in after.push_registrations if (one.application_id, one.registration_id) not in held]
+    if new and "pushRegistrations" in changed:
+        said = [{"applicationId": one.application_id} for one in new]
+        found["pushRegistrations"] = [event(after, scene, "pushAttached", one) for one in said]
+        found[TIMELINE] = []
+    return found
 
 
 def _primaries(person: Person) -> tuple[set[str], set[str]]:

@@ -2,6 +2,8 @@
 
 from typing import Any, cast
 
+import orjson
+
 from app.catalog.model import Catalog
 from app.catalog.values import fields, tokens
 from app.changes.model import Kind
@@ -69,21 +71,32 @@ def document(person: Person) -> Document:
     for name, value in (
         ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
         ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
-        ("push", [_push(one) for one in person.push_registrations]),
-        ("channels", [{"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels]),
-        ("crm", [_crm(one) for one in person.crm_links]),
         ("tags", person.tag_ids),
         ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
         ("a", scalars),
         ("l", lists),
         ("mergedIds", person.merged_ids),
-        ("since", person.since),
-        ("aliases", person.aliases),
         ("words", _words(person)),
     ):
         if value:
             kept[name] = value
+    _keep_rare(person, kept)
     return kept
+
+
+def _keep_rare(person: Person, kept: Document) -> None:
+    if person.push_registrations:
+        kept["push"] = [_push(one) for one in person.push_registrations]
+    if person.channels:
+        kept["channels"] = [
+            {"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels
+        ]
+    if person.crm_links:
+        kept["crm"] = [_crm(one) for one in person.crm_links]
+    if person.since:
+        kept["since"] = person.since
+    if person.aliases:
+        kept["aliases"] = person.aliases
 
 
 def _push(one: PushRegistration) -> Document:
@@ -93,10 +106,15 @@ def _push(one: PushRegistration) -> Document:
         "p": one.primary,
         "on": one.enabled,
         "platform": one.platform,
-        "system": one.system_data,
-        "additional": one.additional_data,
+        # As text: apps choose the names in it, and not every name is one for a document.
+        "system": _text(one.system_data),
+        "additional": _text(one.additional_data),
         **({"line": one.subject} if one.subject else {}),
     }
+
+
+def _text(data: dict[str, Any]) -> str:
+    return orjson.dumps(data).decode()
 
 
 def _crm(one: CrmLink) -> Document:
@@ -158,8 +176,8 @@ def _read_rare(person: Person, kept: Document) -> None:
                 one["p"],
                 one["on"],
                 one["platform"],
-                one["system"],
-                one["additional"],
+                orjson.loads(one["system"]),
+                orjson.loads(one["additional"]),
                 one.get("line"),
             )
             for one in kept["push"]

@@ -26,7 +26,7 @@ from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
 from app.mongo.engine import Update as UpdateOne
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
-from app.persons.model import Line, Person
+from app.persons.model import Carrier, Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
@@ -46,6 +46,7 @@ class Persons:
         self._claims = claims
         self._catalog = catalog
         self._reads = Reads(engine, record.COLLECTION)
+        self._briefs = Reads(engine, record.COLLECTION, store.BRIEF)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
         # The one way to change them, also for the rooms above.
@@ -78,7 +79,8 @@ class Persons:
         if locator.kind == "id":
             return await self.get(account, locator.value)
         claim = await self._claims.one(locator.claim(account))
-        return await self.get(account, claim.owner) if claim else None
+        # A login may have taken it to an heir since it was read.
+        return await self.heir(account, claim.owner) if claim else None
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""
@@ -86,11 +88,40 @@ class Persons:
 
     async def lines(self, account: str, locators: Sequence[Locator]) -> list[Line | None]:
         """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads."""
+        named = await self._named(account, locators)
+        found = await self.get_all(account, [person_id for person_id, _ in named])
+        # A login may have taken what was claimed to an heir since it was read.
+        missing = {one for one, subject in named if subject is not None and one not in found}
+        heirs = {one: await self.heir(account, one) for one in missing}
+
+        def person(person_id: str, subject: str | None) -> Person | None:
+            return found.get(person_id) if subject is None else found.get(person_id) or heirs.get(person_id)
+
+        return [await self._line(person(*one), *one) for one in named]
+
+    async def carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | None]:
+        """Return what `lines` says without the persons themselves; aligned, in two small reads."""
+        named = await self._named(account, locators)
+        kept = await self._briefs.get_all(list(dict.fromkeys(person_id for person_id, _ in named if person_id)))
+        found = {one["_id"]: one for one in kept if one and one["account"] == account}
+        return [await self._carrier(account, found.get(person_id), subject) for person_id, subject in named]
+
+    async def _named(self, account: str, locators: Sequence[Locator]) -> list[tuple[str, str | None]]:
+        """Return the id that each locator leads to, be it there or not, and the line of its claim."""
         keys = [one.claim(account) for one in locators if one.kind != "id"]
         owned = await self._claims.owners(list(dict.fromkeys(keys)))
-        named = [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
-        found = await self.get_all(account, [person_id for person_id, _ in named])
-        return [await self._line(found.get(person_id), person_id, subject) for person_id, subject in named]
+        return [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
+
+    async def _carrier(self, account: str, kept: Document | None, subject: str | None) -> Carrier | None:
+        if kept is None:
+            return None
+        if kept["state"] == ACTIVE:
+            lines = kept["subjects"]
+            return Carrier(kept["_id"], subject if subject and subject in lines else lines[0], lines)
+        # What was claimed, a login may have taken to an heir since it was read.
+        find = self.get if subject is None else self.heir
+        line = await self._line(await find(account, kept["_id"]), kept["_id"], subject)
+        return Carrier(line.person.id, line.subject, line.person.subjects) if line else None
 
     async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:
         if person is None:

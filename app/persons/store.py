@@ -9,3 +9,6 @@ BY_LAST_NAME: Sort = (("account", 1), ("state", 1), ("last", 1), ("_id", 1))
 BY_TAG: Sort = (("account", 1), ("tags", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
 BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1))
 BY_WORD: Sort = (("account", 1), ("words", 1), ("_id", 1))
+
+# What tells whose an event is.
+BRIEF = {"account": 1, "state": 1, "subjects": 1}

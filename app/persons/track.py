@@ -3,11 +3,11 @@
 What is good is recorded whatever its neighbours are; where a call is atomic, all of it or nothing.
 """
 
-from asyncio import gather
+from asyncio import Task, create_task, gather, sleep
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.catalog.checks import Listing
 from app.catalog.model import Catalog
@@ -21,7 +21,7 @@ from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
-from app.persons.model import Line
+from app.persons.model import Carrier
 from app.persons.plan import Create
 from app.persons.service import Persons
 from app.persons.wish import Contact, Wish
@@ -31,14 +31,14 @@ from app.timeline.record import COLLECTION, document
 from app.timeline.service import Timeline
 
 EVENTS_MAX = 5000
+PART_EVENTS = 1000
 TRIES = 8
 ACCEPTED, DUPLICATE, REJECTED = "ACCEPTED", "DUPLICATE", "REJECTED"
 # Identifiers that are enough to make a customer of.
 MAKING = frozenset({"email", "phone", "externalId"})
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(NamedTuple):
     """One event and the person it is sent for."""
 
     locator: Locator
@@ -66,6 +66,9 @@ class _Item:
     event: Event | None = None
 
 
+People = dict[Locator, Carrier]
+
+
 class Tracking:
     """Puts sent events on the timelines of persons."""
 
@@ -82,48 +85,88 @@ class Tracking:
         if len(items) > EVENTS_MAX:
             raise Refused("TOO_MANY", f"A call takes at most {EVENTS_MAX} events.", ("events",))
         outcomes: dict[int, Outcome] = {}
-        good = await self._admitted(actor.account, items, outcomes)
-        people = await self._people(actor, good, outcomes, atomic=atomic)
-        if atomic and outcomes:
-            return _nothing(outcomes, len(items))
-        if people is None:
-            good, people = await self._made(actor, good, outcomes)
-        now = clock.now()
-        left = [item for item in good if item.index not in outcomes]
-        for item in left:
-            item.event = _event(actor, people[item.tracked.locator], item, now)
-        await self._had(left, people, outcomes)
-        left = [item for item in left if item.index not in outcomes]
-        await self._timeline.entitle([item.event for item in left if item.event])
-        await self._record(left, outcomes, atomic=atomic)
+        numbered = list(enumerate(items))
+        if not atomic and len(items) > PART_EVENTS and _apart(items):
+            await self._in_parts(actor, numbered, outcomes)
+        else:
+            left = await self._ready(actor, numbered, {}, outcomes, atomic=atomic)
+            if atomic and outcomes:
+                return _nothing(outcomes, len(items))
+            await self._record(left, outcomes, atomic=atomic)
         return [outcomes[index] for index in range(len(items))]
 
-    async def _admitted(self, account: str, items: Sequence[Tracked], outcomes: dict[int, Outcome]) -> list[_Item]:
+    async def _in_parts(self, actor: Actor, items: Sequence[tuple[int, Tracked]], outcomes: dict[int, Outcome]) -> None:
+        """Record part by part: while the store keeps one, the next is checked."""
+        people: People = {}
+        parts: list[Task[None]] = []
+        try:
+            for start in range(0, len(items), PART_EVENTS):
+                part = items[start : start + PART_EVENTS]
+                left = await self._ready(actor, part, people, outcomes, atomic=False)
+                parts.append(create_task(self._record(left, outcomes, atomic=False)))
+                # It is to leave before the next part is looked at.
+                await sleep(0)
+            await gather(*parts)
+        finally:
+            for one in parts:
+                one.cancel()
+
+    async def _ready(
+        self,
+        actor: Actor,
+        items: Sequence[tuple[int, Tracked]],
+        people: People,
+        outcomes: dict[int, Outcome],
+        *,
+        atomic: bool,
+    ) -> list[_Item]:
+        """Return what can be recorded, with its event; `people` are those whom the call knows, more join them."""
+        good = await self._admitted(actor.account, items, outcomes)
+        making = await self._found(actor, good, people, outcomes)
+        if atomic and outcomes:
+            return []
+        if making:
+            await self._make(actor, good, people, outcomes)
+        now = clock.now()
+        left = [item for item in good if item.index not in outcomes] if outcomes else good
+        for item in left:
+            item.event = _event(actor, people[item.tracked.locator], item, now)
+        await self._had(actor.account, left, people, outcomes)
+        left = [item for item in left if item.index not in outcomes]
+        await self._timeline.entitle([item.event for item in left if item.event])
+        return left
+
+    async def _admitted(
+        self, account: str, items: Sequence[tuple[int, Tracked]], outcomes: dict[int, Outcome]
+    ) -> list[_Item]:
         catalog = await self._catalog.of(account)
-        if any(one.sent.type not in catalog.events for one in items):
+        if not {one.sent.type for _, one in items} <= catalog.events.keys():
             # It may have been defined by another process a moment ago.
             catalog = await self._catalog.fresh(account)
         now = clock.now()
-        found = [_admit(index, one, catalog, now) for index, one in enumerate(items)]
-        if any(isinstance(one, Refused) and one.code == "UNKNOWN_PROPERTY" for one in found):
+        found = [_admit(index, one, catalog, now) for index, one in items]
+        if "UNKNOWN_PROPERTY" in {one.code for one in found if isinstance(one, Refused)}:
             catalog = await self._catalog.fresh(account)
-            found = [_admit(index, one, catalog, now) for index, one in enumerate(items)]
-        for index, one in enumerate(found):
+            found = [_admit(index, one, catalog, now) for index, one in items]
+        good: list[_Item] = []
+        for (index, _), one in zip(items, found, strict=True):
             if isinstance(one, Refused):
                 outcomes[index] = Outcome(REJECTED, None, (one,))
-        return [one for one in found if isinstance(one, _Item)]
+            else:
+                good.append(one)
+        return good
 
-    async def _people(
-        self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool
-    ) -> dict[Locator, Line] | None:
-        """Return everybody's person, or None where some are to be made first."""
-        named = list(dict.fromkeys(item.tracked.locator for item in good))
-        if not named:
-            return {}
-        found, erased = await gather(self._persons.lines(actor.account, named), self._may_be_erased(actor, good))
+    async def _found(self, actor: Actor, good: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> bool:
+        """Find everybody's line; tell whether some are to be made first."""
+        if not good:
+            return False
+        named = [one for one in dict.fromkeys([item.tracked.locator for item in good]) if one not in people]
+        found, erased = await gather(self._persons.carriers(actor.account, named), self._may_be_erased(actor, good))
         if erased:
             await self._refuse_erased(actor.account, good, outcomes)
-        people = {locator: line for locator, line in zip(named, found, strict=True) if line}
+        people.update({locator: line for locator, line in zip(named, found, strict=True) if line})
+        if people.keys() >= set(named):
+            return False
         making = False
         for item in good:
             locator = item.tracked.locator
@@ -133,7 +176,7 @@ class Tracking:
                 making = True
             else:
                 outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
-        return None if making and not (atomic and outcomes) else people
+        return making
 
     async def _may_be_erased(self, actor: Actor, good: Sequence[_Item]) -> bool:
         """Tell whether any of the events could be one of somebody who was deleted; mostly that takes no look."""
@@ -149,16 +192,14 @@ class Tracking:
             words = "This event belonged to a person who was deleted."
             outcomes[index] = Outcome(REJECTED, None, (Refused("PERSON_NOT_FOUND", words, ("person",)),))
 
-    async def _made(
-        self, actor: Actor, good: Sequence[_Item], outcomes: dict[int, Outcome]
-    ) -> tuple[list[_Item], dict[Locator, Line]]:
+    async def _make(self, actor: Actor, good: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> None:
         """Make the persons that are wanted; whoever was faster has made them as well."""
         left = [item for item in good if item.index not in outcomes]
         named = list(dict.fromkeys(item.tracked.locator for item in left))
         refused: dict[Locator, tuple[Refused, ...]] = {}
         for _ in range(TRIES):
-            found = await self._persons.lines(actor.account, named)
-            people = {locator: line for locator, line in zip(named, found, strict=True) if line}
+            found = await self._persons.carriers(actor.account, named)
+            people.update({locator: line for locator, line in zip(named, found, strict=True) if line})
             missing = [one for one in named if one not in people and one not in refused]
             if not missing:
                 break
@@ -170,9 +211,8 @@ class Tracking:
         for item in left:
             if item.tracked.locator in refused:
                 outcomes[item.index] = Outcome(REJECTED, None, refused[item.tracked.locator])
-        return left, people
 
-    async def _had(self, items: Sequence[_Item], people: dict[Locator, Line], outcomes: dict[int, Outcome]) -> None:
+    async def _had(self, account: str, items: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> None:
         """Note what its person had under another name already: who was merged has several lines of their own."""
         wanted: dict[str, list[int]] = {}
         for item in items:
@@ -180,7 +220,6 @@ class Tracking:
             for one in own_lines(line) if sent else ():
                 wanted.setdefault(f"{one}:{sent}", []).append(item.index)
         if wanted:
-            account = people[items[0].tracked.locator].person.account
             for had, event in (await self._timeline.get(account, list(wanted))).items():
                 outcomes.update(dict.fromkeys(wanted[had], Outcome(DUPLICATE, event)))
 
@@ -225,6 +264,12 @@ class Tracking:
         raise unavailable()
 
 
+def _apart(items: Sequence[Tracked]) -> bool:
+    """Tell whether no event can be there twice: then it matters to nobody which part is faster."""
+    sent = [one.sent.event_id for one in items if one.sent.event_id]
+    return len(set(sent)) == len(sent)
+
+
 def _admit(index: int, tracked: Tracked, catalog: Catalog, now: datetime) -> _Item | Refused:
     try:
         return _Item(index, tracked, *admit(tracked.sent, catalog, now))
@@ -251,9 +296,9 @@ def _wish(locator: Locator) -> Wish:
     return Wish(scalars={"external_id": locator.value})
 
 
-def own_lines(line: Line) -> list[str]:
+def own_lines(line: Carrier) -> list[str]:
     """Return the other lines that events by id, email, phone or external id may have come to."""
-    lines = line.person.subjects
+    lines = line.subjects
     return [one for one in lines if one != line.subject and ids.kind(one) == "sub"] if len(lines) > 1 else []
 
 
@@ -265,7 +310,7 @@ def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, 
         refused[locator] = tuple(one.under("person") for one in refusals if isinstance(one, Refused))
 
 
-def _event(actor: Actor, line: Line, item: _Item, now: datetime) -> Event:
+def _event(actor: Actor, line: Carrier, item: _Item, now: datetime) -> Event:
     sent, subject = item.tracked.sent, line.subject
     return Event(
         f"{subject}:{sent.event_id or ids.new('evt', now)}",
@@ -275,9 +320,10 @@ def _event(actor: Actor, line: Line, item: _Item, now: datetime) -> Event:
         item.occurred,
         now,
         actor.origin,
-        line.person.id,
-        session_id=sent.session_id,
-        properties=item.properties,
+        line.person_id,
+        None,
+        sent.session_id,
+        item.properties,
     )
 
 

@@ -190,11 +190,15 @@ def _contacts(
         if len(items) > CONTACTS_MAX:
             checks.refused.append(Refused("TOO_MANY", f"A person has at most {CONTACTS_MAX} {name}.", at))
             return []
-        if sum(primary is True for _, primary in items) > 1:
+        if [primary for _, primary in items].count(True) > 1:
             checks.refused.append(Refused("INVALID", "Only one can be primary.", at))
-        paths = [(*at, str(i), leaf) for i in range(len(items))]
-        found = [checks.run(rule, value, at=path) for (value, _), path in zip(items, paths, strict=True)]
-        return [Contact(v, item[1], path) for v, item, path in zip(found, items, paths, strict=True) if v is not None]
+        found = []
+        for i, (value, primary) in enumerate(items):
+            path = (*at, str(i), leaf)
+            normal = checks.run(rule, value, at=path)
+            if normal is not None:
+                found.append(Contact(normal, primary, path))
+        return found
 
     gone = [checks.run(rule, value, at=(name, "remove", str(i))) for i, value in enumerate(given.remove)]
     replace = None if given.replace is None else all_of("set", given.replace)

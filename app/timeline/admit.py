@@ -14,6 +14,7 @@ from app.core.errors import Refused
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 AGE_DAYS = 30
+_AGE = timedelta(days=AGE_DAYS)
 EVENT_BYTES = 512_000
 SESSION_ID_MAX = 256
 
@@ -47,7 +48,7 @@ def admit(
         raise Refused("INVALID", f"A session id has 1 to {SESSION_ID_MAX} characters.", ("sessionId",))
     occurred = when(sent.occurred_at, now)
     try:
-        properties = values.properties(definition.fields, sent.properties)
+        properties = values.properties(definition.declared, sent.properties)
     except Refused as refusal:
         raise refusal.under("properties") from refusal
     if len(orjson.dumps(properties)) > EVENT_BYTES:
@@ -58,6 +59,6 @@ def admit(
 def when(occurred_at: datetime | None, now: datetime) -> datetime:
     """Return when something occurred: now where nobody says, or where it lies ahead; refuses TOO_OLD."""
     occurred = min(occurred_at or now, now)
-    if occurred < now - timedelta(days=AGE_DAYS):
+    if occurred < now - _AGE:
         raise Refused("TOO_OLD", f"Events older than {AGE_DAYS} days are not taken.", ("occurredAt",))
     return occurred

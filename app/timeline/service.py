@@ -80,8 +80,16 @@ class Timeline:
 
     async def entitle(self, events: Sequence[Event]) -> None:
         """Fill in the display names."""
+        titles: dict[tuple[str, str], str] = {}
         for event in events:
-            known = (self._catalog.known(event.account) or await self._catalog.of(event.account)).events
-            if event.type not in known:
-                known = (await self._catalog.fresh(event.account)).events
-            event.title = known[event.type].title if event.type in known else event.type
+            named = event.account, event.type
+            title = titles.get(named)
+            if title is None:
+                title = titles[named] = await self._title(*named)
+            event.title = title
+
+    async def _title(self, account: str, type_: str) -> str:
+        known = (self._catalog.known(account) or await self._catalog.of(account)).events
+        if type_ not in known:
+            known = (await self._catalog.fresh(account)).events
+        return known[type_].title if type_ in known else type_

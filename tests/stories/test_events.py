@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from app.core import clock
+from app.persons.track import PART_EVENTS
 from tests.api import DEFINE, TIMELINE, TRACK, Api
 
 ORDER = {
@@ -56,6 +57,23 @@ async def test_E2_an_event_id_counts_once_for_ever(shop: Api) -> None:
     assert (first["status"], second["status"], third["status"]) == ("ACCEPTED", "DUPLICATE", "DUPLICATE")
     assert second["event"] == first["event"]
     assert len(await shop.events({"externalId": "e"}, filter={"types": ["orderPlaced"]})) == 1
+
+
+async def test_E2_an_event_id_counts_once_in_a_call_of_any_size(shop: Api) -> None:
+    """W same eventId at both ends of a large call T the first one counts, and results stay in order."""
+    ends = [order(eventId="o-1", properties={"total": 1}), order(eventId="o-1", properties={"total": 2})]
+    between = [order(properties={"total": n}) for n in range(PART_EVENTS)]
+    found = await shop.track(ends[0], *between, ends[1])
+    assert [one["status"] for one in found] == ["ACCEPTED"] * (PART_EVENTS + 1) + ["DUPLICATE"]
+    assert found[-1]["event"] == found[0]["event"]
+
+
+async def test_a_person_of_a_large_call_is_made_once(shop: Api) -> None:
+    """W all events of a call of two parts name the same unknown person T there is one person, with all of them."""
+    unknown = {**order(createPerson=True), "person": {"email": "new@b.example"}}
+    found = await shop.track(*[unknown] * PART_EVENTS, {**unknown, "type": "none"}, unknown)
+    assert [one["status"] for one in found] == ["ACCEPTED"] * PART_EVENTS + ["REJECTED", "ACCEPTED"]
+    assert len({one["event"]["id"] for one in found if one["event"]}) == PART_EVENTS + 1
 
 
 async def test_E3_old_events_are_refused_and_future_ones_are_now(shop: Api) -> None:

@@ -177,8 +177,11 @@ async def test_many_visitors_at_once_share_what_is_written(site: Site) -> None:
 class Backend:
     """The backend of an account: it proves what its tokens say."""
 
-    async def proven(self, actor: Actor, token: str | None, locators: Sequence[Locator]) -> list[Locator]:
+    async def proven(
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+    ) -> list[Locator]:
         """Return the identifiers that the token is the value of, where the key is strict."""
+        del context
         return [one for one in locators if actor.strict and one.value == token]
 
 

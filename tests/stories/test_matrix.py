@@ -123,6 +123,7 @@ async def test_a_mixed_document_is_refused_as_a_whole(api: Api) -> None:
 # ---------------------------------------------------------------- what belongs to others
 
 PHONE = "4917012345"
+DEVICE = {"applicationId": "theirs", "registrationId": "device"}
 
 
 async def furnished(api: Api) -> tuple[Api, list[Names]]:
@@ -139,6 +140,8 @@ async def furnished(api: Api) -> tuple[Api, list[Names]]:
     given = {"name": "Theirs", "externalId": "firm", "domains": ["theirs.example"], "tags": ["VIP"]}
     company = (await there(apis.COMPANY, input=given))["company"]["id"]
     assert await there.codes(apis.LINK, company={"id": company}, persons=[{"id": person["id"]}]) == []
+    opened = "mutation($input: InstallationInput!) { openInstallation(input: $input) { errors { code } } }"
+    assert await there.codes(opened, input=DEVICE) == []
     event = (await there.track({"person": {"id": person["id"]}, "type": "order", "eventId": "e"}))[0]["event"]["id"]
     merge = await merged(there, person, await there.made(externalId="theirs too"))
     form = await submitted(there)
@@ -164,7 +167,9 @@ async def submitted(there: Api) -> str:
 
 def named(id_: str, person: dict[str, str], company: dict[str, str], name: str) -> Names:
     """Name things: an id of any kind, a person, a company, and a tag or an attribute."""
-    return Names({"ID": id_, "PersonLocator": person, "CompanyLocator": company}, {"name": name, "attribute": name})
+    devices = {"PushLocator": DEVICE, "InstallationInput": DEVICE}
+    types = {"ID": id_, "PersonLocator": person, "CompanyLocator": company, **devices}
+    return Names(types, {"name": name, "attribute": name})
 
 
 def unknown(names: Names) -> Names:
@@ -184,7 +189,7 @@ def unknown(names: Names) -> Names:
 def masked(response: str, names: Names) -> str:
     """Return an answer without the names that were asked for, and without ids and times that are made anew."""
     texts = [names.types["ID"], *names.types["PersonLocator"].values(), *names.types["CompanyLocator"].values()]
-    for text in (*texts, names.arguments["name"]):
+    for text in (*texts, *names.types["PushLocator"].values(), names.arguments["name"]):
         response = response.replace(text, "NAME")
     response = re.sub(r"\b[a-z]{3}_[0-9a-z]{26}\b|\bcp_live_\w+…", "ID", response)
     return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z|\"[\w-]{24,}\"", "NEW", response)
@@ -203,7 +208,7 @@ def ways(operation: Operation, names: Names) -> list[tuple[str, dict[str, Any]]]
 
 def by_creation(operation: Operation) -> bool:
     """Tell what makes things under the names: it comes last, for then they are one's own."""
-    return bool(re.match("create|upsert|define", operation.name))
+    return bool(re.match("create|upsert|define|open", operation.name))
 
 
 async def test_what_is_anothers_is_answered_like_what_nobody_has(api: Api) -> None:
