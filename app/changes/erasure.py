@@ -42,7 +42,8 @@ async def note(unit: Unit, account: str, subjects: Sequence[str], claims: Iterab
     keys = [key for key in claims if key.split("|")[1] in KINDS]
     if not keys:
         return
-    where = {"subject": {"$in": list(subjects)}, "account": account}
+    # Lines of visitors and of installations are not reached by these identifiers.
+    where = {"subject": {"$in": [one for one in subjects if ids.kind(one) == "sub"]}, "account": account}
     found = await unit.find(EVENTS, where, projection={"_id": 1})
     sent = {one["_id"].partition(":")[2] for one in found}
     until = clock.now() + timedelta(days=KEPT_DAYS)

@@ -193,7 +193,7 @@ def _event(page: Page, step: Step, line: str, session: str | None, person: str |
 def is_new(page: Page, message: Message) -> bool:
     """Tell whether a message that is no event is to be taken in: none that came before, or that comes too late."""
     at = page.at(message)
-    late = any(at <= one.until for one in page.visitor.former) and message.occurred_at is not None
+    late = any(at < one.until for one in page.visitor.former) and message.occurred_at is not None
     return not (late or was_taken(page.visitor, message))
 
 

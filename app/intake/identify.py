@@ -41,12 +41,14 @@ class Unjoined(Refused):
     """Nobody is joined, and the visitor stays what it is; the caller is not told.
 
     `reason` is UNPROVEN (somebody is known by that, but it is not shown that it is the same one), SEVERAL (two persons
-    are), NOBODY (what can't make a person is nobody's), FULL (the person has LINES_MAX lines).
+    are), NOBODY (what can't make a person is nobody's), FULL (the person has LINES_MAX lines). `unowned` are the
+    identifiers of the message that nobody has.
     """
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, unowned: Sequence[Locator] = ()) -> None:
         super().__init__("WRONG_STATE", "The visitor joins nobody.")
         self.reason = reason
+        self.unowned = tuple(unowned)
 
 
 UNPROVEN, SEVERAL, NOBODY, FULL = "UNPROVEN", "SEVERAL", "NOBODY", "FULL"
@@ -91,7 +93,7 @@ class Identify(Wished[Person]):
             own = next((one for one in met.values() if self.visitor.subject in one.subjects), None)
         known = [one for one in met.values() if one is own or self._shown(one, scene)]
         if met and not known:
-            raise Unjoined(UNPROVEN)
+            raise Unjoined(UNPROVEN, [one for one in self.message.identity if scene.find(one) is None])
         if len(known) > 1:
             raise Unjoined(SEVERAL)
         if own is not None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -173,7 +174,7 @@ class Identifying:
         try:
             return _verdict(await self._put(stretch))
         except Redo:
-            return await self.identify(actor, replaced(message, previous)) if message.identity else ACCEPTED
+            return await self.identify(actor, replace(message, anonymous_id=previous)) if message.identity else ACCEPTED
 
     # ------------------------------------------------------------ what they have in common
 
@@ -203,7 +204,9 @@ class Identifying:
         log.warning("visitor_not_joined", reason=why.reason, account=actor.account)
         step = Step(activity.touch, message)
         if why.reason == identify.UNPROVEN and not identify.is_bound(visitor, _at(message)):
-            step = Step(activity.keep, message, traits=traits.written(given))
+            # Identifiers of others are not kept: nobody could be given them, and no erasure would find them here.
+            said = replace(message, identity=why.unowned)
+            step = Step(activity.keep, said, traits=traits.written(given))
         return await self._step(actor, message, step)
 
     async def _step(self, actor: Actor, message: Message, step: Step) -> Verdict:
@@ -225,20 +228,6 @@ class Identifying:
             if found is not None:
                 return found
         return None
-
-
-def replaced(message: Message, anonymous_id: str) -> Message:
-    """Return a message as one of another anonymous id."""
-    return Message(
-        message.kind,
-        anonymous_id,
-        message.message_id,
-        message.occurred_at,
-        identity=message.identity,
-        traits=message.traits,
-        ttl_seconds=message.ttl_seconds,
-        identity_token=message.identity_token,
-    )
 
 
 def _whole(said: tuple[Given, str | None], catalog: Catalog) -> Wish:

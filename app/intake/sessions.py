@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 from app.claims.model import key
 from app.core import clock, ids
@@ -19,9 +21,12 @@ LIFE = timedelta(days=VISITOR_DAYS)
 SESSIONS_KEPT = 20
 FORMER_KEPT = 5
 DIGEST_BYTES = 16
+# A message asks for the key of its visitor several times.
+KEYS_KEPT = 4096
 _INSTANT = timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=KEYS_KEPT)
 def visitor_key(account: str, anonymous_id: str) -> str:
     """Return the key of an anonymous id: that of a claim, and of the document that is the claim."""
     return key(account, "anonymous", anonymous_id)
@@ -45,18 +50,25 @@ class Placed:
 
 def placed(visitor: Visitor, at: datetime, message_id: str | None) -> Placed:
     """Put an activity in its session; one that is over ends at its last activity."""
-    seen = replace(visitor, first_seen=min(visitor.first_seen, at), last=max(visitor.last, at))
     found = _session_of(visitor, at)
     if found is not None:
-        joined = replace(found, start=min(found.start, at), last=max(found.last, at))
-        return Placed(_with(seen, found, joined), joined)
+        joined = Session(found.id, min(found.start, at), max(found.last, at), found.cut)
+        if found is visitor.session:
+            return Placed(_seen(visitor, at, session=joined), joined)
+        known = tuple(joined if one is found else one for one in visitor.sessions)
+        return Placed(_seen(visitor, at, sessions=known), joined)
     made = Session(session_id(visitor.id, at, message_id), at, at)
     if any(one.start > at for one in _all(visitor)):
         # Late, and part of no visit that is known: one by itself.
-        return Placed(_kept(seen, made), made, (made,), (made,))
+        return Placed(_seen(visitor, at, sessions=_kept(visitor, made)), made, (made,), (made,))
     if visitor.session is None:
-        return Placed(replace(seen, session=made), made, (made,))
-    return Placed(replace(_kept(seen, visitor.session), session=made), made, (made,), (visitor.session,))
+        return Placed(_seen(visitor, at, session=made), made, (made,))
+    kept = _kept(visitor, visitor.session)
+    return Placed(_seen(visitor, at, session=made, sessions=kept), made, (made,), (visitor.session,))
+
+
+def _seen(visitor: Visitor, at: datetime, **changes: Any) -> Visitor:
+    return replace(visitor, first_seen=min(visitor.first_seen, at), last=max(visitor.last, at), **changes)
 
 
 def ended(visitor: Visitor, at: datetime | None = None) -> Placed | None:
@@ -67,7 +79,7 @@ def ended(visitor: Visitor, at: datetime | None = None) -> Placed | None:
     if at is not None and open_.start - GAP <= at <= open_.last + GAP:
         open_ = replace(open_, last=max(open_.last, at), cut=max(open_.last, at))
         visitor = replace(visitor, last=max(visitor.last, at))
-    return Placed(replace(_kept(visitor, open_), session=None), open_, ended=(open_,))
+    return Placed(replace(visitor, sessions=_kept(visitor, open_), session=None), open_, ended=(open_,))
 
 
 def over(visitor: Visitor, now: datetime) -> bool:
@@ -81,6 +93,9 @@ def _all(visitor: Visitor) -> Sequence[Session]:
 
 def _session_of(visitor: Visitor, at: datetime) -> Session | None:
     """Return the session that was going on: the last that had begun, else the one that begins soon after."""
+    current = visitor.session
+    if current is not None and current.start <= at <= current.last + GAP:
+        return current
     begun = [one for one in _all(visitor) if one.start <= at]
     if begun:
         last = max(begun, key=lambda one: one.start)
@@ -90,15 +105,9 @@ def _session_of(visitor: Visitor, at: datetime) -> Session | None:
     return min(soon, key=lambda one: one.start) if soon else None
 
 
-def _with(visitor: Visitor, old: Session, new: Session) -> Visitor:
-    if old is visitor.session:
-        return replace(visitor, session=new)
-    return replace(visitor, sessions=tuple(new if one is old else one for one in visitor.sessions))
-
-
-def _kept(visitor: Visitor, session: Session) -> Visitor:
+def _kept(visitor: Visitor, session: Session) -> tuple[Session, ...]:
     known = sorted((*visitor.sessions, session), key=lambda one: (one.start, one.id))
-    return replace(visitor, sessions=tuple(known[-SESSIONS_KEPT:]))
+    return tuple(known[-SESSIONS_KEPT:])
 
 
 # ---------------------------------------------------------------- one anonymous id, several visitors

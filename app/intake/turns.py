@@ -20,38 +20,51 @@ class Turns:
     def __init__(self) -> None:
         self._turns: dict[str, _Turn] = {}
 
-    @asynccontextmanager
-    async def together(self, key: str) -> AsyncIterator[None]:
-        """Go on beside others that do so, behind whoever came before to be alone."""
-        async with self._used(key) as turn:
-            async with turn.gate:
-                turn.together += 1
-                turn.idle.clear()
+    async def begin(self, key: str) -> None:
+        """Go on beside others that do so, behind whoever came before to be alone, until `end`."""
+        turn = self._enter(key)
+        if turn.gate.locked():
             try:
-                yield
-            finally:
-                turn.together -= 1
-                if not turn.together:
-                    turn.idle.set()
+                async with turn.gate:
+                    turn.together += 1
+            except BaseException:
+                self._leave(key, turn)
+                raise
+        else:
+            turn.together += 1
+
+    def end(self, key: str) -> None:
+        """Let go of what `begin` began."""
+        turn = self._turns[key]
+        turn.together -= 1
+        if not turn.together:
+            turn.idle.set()
+        self._leave(key, turn)
 
     @asynccontextmanager
     async def alone(self, key: str) -> AsyncIterator[None]:
         """Go on alone: behind those who came before, with nobody beside."""
-        async with self._used(key) as turn, turn.gate:
-            if turn.together:
-                await turn.idle.wait()
-            yield
-
-    @asynccontextmanager
-    async def _used(self, key: str) -> AsyncIterator[_Turn]:
-        turn = self._turns.setdefault(key, _Turn())
-        turn.users += 1
+        turn = self._enter(key)
         try:
-            yield turn
+            async with turn.gate:
+                turn.idle.clear()
+                if turn.together:
+                    await turn.idle.wait()
+                yield
         finally:
-            turn.users -= 1
-            if not turn.users:
-                self._turns.pop(key, None)
+            self._leave(key, turn)
+
+    def _enter(self, key: str) -> _Turn:
+        turn = self._turns.get(key)
+        if turn is None:
+            turn = self._turns[key] = _Turn()
+        turn.users += 1
+        return turn
+
+    def _leave(self, key: str, turn: _Turn) -> None:
+        turn.users -= 1
+        if not turn.users:
+            del self._turns[key]
 
     def __len__(self) -> int:
         return len(self._turns)

@@ -72,8 +72,8 @@ class _Desk:
         return found
 
     def changed(self) -> list[Visitor]:
-        """Return the visitors that are to be written."""
-        return [page.visitor for page in self.pages.values() if page.visitor != page.before]
+        """Return the visitors that are to be written: those who did something, were it nothing new about them."""
+        return [page.visitor for page in self.pages.values() if page.events or page.visitor != page.before]
 
 
 class VisitChunk:
@@ -96,14 +96,13 @@ class VisitChunk:
             return [fault] * len(stretches)
 
     async def _commit(self, stretches: Sequence[Stretch], tries: int) -> list[Verdicts]:
-        there = await self._read(stretches)
-        known = await self._known(_sent(stretches, there))
-        desk = _Desk(clock.now(), there, known)
+        desk = _Desk(clock.now(), await self._read(stretches))
+        desk.known |= await self._known(_sent(stretches, desk))
         outcomes = [_planned(one, desk) for one in stretches]
         if tries < COMMIT_TRIES:
             # Second thoughts: an event may be there that no message names, and that only a look can tell.
-            known |= await self._known([event.id for page in desk.pages.values() for event in page.events])
-            desk = _Desk(desk.now, there, known)
+            found = await self._known([event.id for page in desk.pages.values() for event in page.events])
+            desk = _Desk(desk.now, desk.there, found | await self._known(_sent(stretches, desk)))
             outcomes = [_planned(one, desk) for one in stretches]
         try:
             await self._write(desk)
@@ -168,13 +167,12 @@ def _parts(stretches: Sequence[Stretch]) -> Iterable[list[Stretch]]:
         yield part
 
 
-def _sent(stretches: Sequence[Stretch], there: dict[str, Visitor]) -> set[str]:
+def _sent(stretches: Sequence[Stretch], desk: _Desk) -> set[str]:
     """Return the ids under which events of the messages may be there already; who is new has none."""
-    desk = _Desk(clock.now(), there)
     wanted = set()
     for one in stretches:
         named = [step.message.message_id for step in one.steps if step.event and step.message.message_id]
-        visitor = desk.page(one.account, one.anonymous_id).visitor
+        visitor = desk.page(one.account, one.anonymous_id).before
         if named and visitor.version:
             wanted |= {f"{line}:{message_id}" for line in activity.lines(visitor) for message_id in named}
     return wanted

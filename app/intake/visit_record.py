@@ -1,7 +1,6 @@
 """A visitor as a document; its `_id` is the key of a claim on the anonymous id: the document is its own claim."""
 
-from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.intake.sessions import GAP, LIFE, visitor_key
@@ -11,19 +10,19 @@ from app.mongo.engine import Document, Insert, Replace, Sort, Write
 COLLECTION = "visitors"
 BY_VISITOR: Sort = (("visitor", 1),)
 BY_DUE: Sort = (("due", 1), ("_id", 1))
-_INSTANT = timedelta(milliseconds=1)
+_MINUTE = timedelta(minutes=1)
 
 
-def document(visitor: Visitor) -> Document:
-    """Return a visitor as it is kept; what is not there is left out. `due` is when a sweep has to look at it."""
+def following(visitor: Visitor) -> Document:
+    """Return a changed visitor as it is kept, at its next version; what is not there is left out."""
     kept: Document = {
         "_id": visitor_key(visitor.account, visitor.anonymous_id),
         "account": visitor.account,
         "anonymousId": visitor.anonymous_id,
         "firstSeen": visitor.first_seen,
         "last": visitor.last,
-        "due": (visitor.session.last + GAP if visitor.session else visitor.last + LIFE) + _INSTANT,
-        "version": visitor.version,
+        "due": _due(visitor),
+        "version": visitor.version + 1,
     }
     for name, value in (
         ("visitor", visitor.id if visitor.subject else None),
@@ -43,6 +42,12 @@ def document(visitor: Visitor) -> Document:
         if value:
             kept[name] = value
     return kept
+
+
+def _due(visitor: Visitor) -> datetime:
+    """Return when a sweep has to look at it: a whole minute, so that hardly an activity changes the index."""
+    over = visitor.session.last + GAP if visitor.session else visitor.last + LIFE
+    return over.replace(second=0, microsecond=0) + _MINUTE
 
 
 def _session(one: Session) -> Document:
@@ -87,11 +92,6 @@ def _read_session(kept: Document) -> Session:
 def _read_former(kept: Document) -> Former:
     rest = kept.get("session"), kept.get("person"), kept.get("since")
     return Former(kept["line"], kept["until"], tuple(kept["lines"]), *rest)
-
-
-def following(visitor: Visitor) -> Document:
-    """Return the document of a changed visitor, at its next version."""
-    return document(replace(visitor, version=visitor.version + 1))
 
 
 def written(visitor: Visitor) -> Write:

@@ -103,6 +103,9 @@ class Visitors:
         groups: dict[str, list[_Item]] = {}
         for item in await self._read(actor.account, messages, verdicts):
             groups.setdefault(item.message.anonymous_id, []).append(item)
+        if len(groups) == 1:
+            await self._group(actor, next(iter(groups.values())), verdicts)
+            return verdicts
         # All of them end before any failure is told: nothing goes on behind the answer.
         done = await gather(*[self._group(actor, one, verdicts) for one in groups.values()], return_exceptions=True)
         for one in done:
@@ -136,8 +139,12 @@ class Visitors:
     async def _recorded(self, actor: Actor, items: Sequence[_Item], verdicts: list[Verdict]) -> None:
         message = items[0].message
         steps = tuple(item.step for item in items if item.step)
-        async with self._turns.together(visitor_key(actor.account, message.anonymous_id)):
+        key = visitor_key(actor.account, message.anonymous_id)
+        await self._turns.begin(key)
+        try:
             outcome = await self._chunks.put(Stretch(actor.account, message.anonymous_id, steps))
+        finally:
+            self._turns.end(key)
         for item, verdict in zip(items, outcome, strict=True):
             verdicts[item.index] = verdict
 

@@ -10,6 +10,7 @@ from app.claims.model import Locator
 from app.core.actor import Actor
 from app.intake.visit import ALIAS, APPEND, FORGET, GROUP, IDENTIFY, TRACK, UPDATE, Message
 from app.intake.visitors import Visitors
+from app.mongo.engine import Update
 from app.persons.wish import Given
 from tests import api as apis
 from tests.api import COMPANY, Api
@@ -102,6 +103,40 @@ async def test_a_deleted_person_leaves_no_visitor_behind(site: Site) -> None:
     assert [(one["anonymousId"], one.get("former")) for one in kept] == [("v", [])]
     await site.take(Message(TRACK, "w", "m3", type="look"))
     assert await site.seen("w") == ["sessionStarted", "look"]
+
+
+async def test_of_an_erased_lead_nothing_is_left_of_its_visits(site: Site) -> None:
+    """No event, no visitor, and no mark of an event that nobody sends by its identifiers."""
+    await site.track(eventId="m1")
+    await site.identify(email="ana@b.example")
+    await site.api('mutation { deletePerson(by: {email: "ana@b.example"}) { errors { code } } }')
+    engine = site.api.service.store.engine
+    assert [one["type"] for one in await engine.find("events", {})] == ["personDeleted"]
+    assert (await engine.count("visitors", {}), await engine.count("erased", {})) == (0, 0)
+
+
+async def test_a_visitor_of_a_merged_person_is_the_survivors(site: Site) -> None:
+    """Its line moved with the person; what it says and does from then on reaches the survivor."""
+    await site.track()
+    await site.identify(email="ana@b.example")
+    lead = await site.person(email="ana@b.example")
+    survivor = await site.api.made(type="LEAD", externalId="crm-1")
+    engine = site.api.service.store.engine
+    (kept,) = await engine.find("persons", {"_id": lead["id"]})
+    lines = kept["subjects"]
+    merged = {"$set": {"state": "merged", "into": survivor["id"], "emails": [], "subjects": []}, "$inc": {"version": 1}}
+    await engine.write("persons", [Update({"_id": lead["id"]}, merged)])
+    joined = {"$push": {"subjects": {"$each": lines}, "emails": {"v": "ana@b.example", "p": True}}}
+    await engine.write("persons", [Update({"_id": survivor["id"]}, joined)])
+    owned = {"owner": survivor["id"]}
+    await engine.write("claims", [Update({"owner": lead["id"]}, {"$set": owned}, many=True)])
+    await site.good(sites.UPDATE, id="v", traits={"firstName": "Ana"})
+    await site.track(type_="look")
+    await site.identify(email="ana@b.example", traits={"city": "Wien"})
+    person = await site.person(externalId="crm-1")
+    assert (person["id"], person["firstName"]) == (survivor["id"], "Ana")
+    assert person["did"] == ["sessionStarted", "pageView", "look"]
+    assert {one["person"]["id"] for one in person["nodes"]} == {survivor["id"]}
 
 
 # ---------------------------------------------------------------- once

@@ -38,6 +38,7 @@ KEPT = [
     "merges",
     "forms",
     "formSubmissions",
+    "visitors",
 ]
 
 
