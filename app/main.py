@@ -22,6 +22,9 @@ from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.proofs import Unproven
 from app.identity.service import Merges
+from app.intake.contacts import Channels
+from app.intake.form_store import FormStore
+from app.intake.submissions import Forms
 from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
@@ -81,6 +84,8 @@ class Service:
         timeline = Timeline(engine, catalog)
         persons = Persons(engine, claims, catalog)
         companies = Companies(engine, claims, catalog, persons)
+        channels = Channels(engine, persons, timeline)
+        visitors = Visitors(engine, catalog, persons, companies, Unproven())
         services = Services(
             access=access,
             catalog=catalog,
@@ -89,8 +94,10 @@ class Service:
             persons=persons,
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
-            visitors=Visitors(engine, catalog, persons, companies, Unproven()),
             merges=Merges(engine, catalog, persons, companies),
+            channels=channels,
+            forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
+            visitors=visitors,
             installations=Installations(persons, Unproven()),
             duplicates=Duplicates(engine, persons, lambda: access.secret),
             signer=Signer(b""),

@@ -18,8 +18,8 @@ COLLECTION = "erased"
 DIGEST_BYTES = 16
 # Events older than 30 days are not taken anyway.
 KEPT_DAYS = 31
-# Kinds of identifiers for which an event may make a person anew.
-KINDS = ("email", "phone", "externalId")
+# Kinds of identifiers for which an event may make a person anew, or come to whoever has them by then.
+KINDS = ("email", "phone", "externalId", "channel", "push")
 
 
 def key_of(account: str) -> str:

@@ -71,7 +71,8 @@ class Effect(Generic[P]):
     """What one change does. `changed` is empty where everything was so already; then nothing is written.
 
     `also` are other profiles that it changes with this one, `besides` writes to collections of other rooms, in the same
-    unit; `replayed` says that it happened before, by the same key.
+    unit; `replayed` says that it happened before, by the same key. `guards` are those of its ask, where a plan knows
+    better what becomes of one of them.
     """
 
     before: P | None

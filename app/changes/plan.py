@@ -32,7 +32,7 @@ def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
         if effect.changed:
             held = [desk.kind.claims(one.after) for one in effect.parts()]
             _refuse_taken(ask, effect, held, desk)
-            effect.guards = ask.guards
+            effect.guards = (*ask.guards, *effect.guards)
             desk.take_in(effect, held)
             desk.tags.update(new)
     except (Refused, Refusals) as refused:

@@ -32,6 +32,11 @@ def compound(*parts: str) -> str:
     return "\0".join(parts)
 
 
+def parts(value: str) -> list[str]:
+    """Return what one value was made of."""
+    return value.split("\0")
+
+
 class _Named(NamedTuple):
     kind: str
     value: str

@@ -119,6 +119,12 @@ def _refuse_control(found: re.Match[str] | None, at: tuple[str, ...] = ()) -> No
         raise Refused("FORBIDDEN_CHARACTER", message, at)
 
 
+def cleaned(value: str) -> str:
+    """Return a name without the characters that names can't have: channels would lose a lead by them."""
+    found = _FORBIDDEN.sub("", _CONTROL_OR_BREAK.sub("", value))
+    return value if found == value else found.strip()
+
+
 def refuse_forbidden(value: str) -> None:
     """Refuse a name that has one of the sixteen forbidden characters, naming it."""
     found = _FORBIDDEN.search(value)

@@ -170,7 +170,7 @@ class Scope(Enum):
 
     PEOPLE_READ = value("PEOPLE_READ", "All queries but `apiKeys`, and all subscriptions.")
     PEOPLE_MANAGE = value("PEOPLE_MANAGE", "Change persons, companies, tags, attributes and event definitions.")
-    EVENTS_WRITE = value("EVENTS_WRITE", "Send events.")
+    EVENTS_WRITE = value("EVENTS_WRITE", "Send events, what journeys, chatbots and the inbox tell, and forms.")
     WEB_SDK = value("WEB_SDK", "What a website may do: it writes and learns nothing.")
     MOBILE_SDK = value("MOBILE_SDK", "What a mobile app may do with its own installation.")
     ADMIN = value("ADMIN", "Everything, and alone the API keys.")
@@ -221,8 +221,8 @@ class ErrorCode(Enum):
     VERSION_CONFLICT = value("VERSION_CONFLICT", "Somebody changed it meanwhile: read it again.")
     IDEMPOTENCY_MISMATCH = value("IDEMPOTENCY_MISMATCH", "The key was used with another input: take a new one.")
     MERGE_BLOCKED = value("MERGE_BLOCKED", "These can't be merged: together they would be too much.")
-    WEB_SDK_RESTRICTED = value("WEB_SDK_RESTRICTED", "A website changes leads alone, and nobody's type.")
     ALREADY_REVERTED = value("ALREADY_REVERTED", "This merge was undone already.")
+    WEB_SDK_RESTRICTED = value("WEB_SDK_RESTRICTED", "A website changes leads alone, and nobody's type.")
     TYPE_NOT_ALLOWED = value("TYPE_NOT_ALLOWED", "A customer never becomes a lead again, and no app says the type.")
     PERSONALIZATION_IMPOSSIBLE = value("PERSONALIZATION_IMPOSSIBLE", "The installation belongs to another person.")
     AMBIGUOUS_PERSONALIZE_CANDIDATES = value(

@@ -25,8 +25,10 @@ from strawberry.types.field import StrawberryField
 from app.graph import merges_types, scalars, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
+from app.graph.channels import ChannelMutations
 from app.graph.companies import CompanyMutations, CompanyQueries
 from app.graph.duplicates import DuplicateMutations, DuplicateQueries
+from app.graph.forms import FormMutations, FormQueries
 from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
@@ -57,6 +59,7 @@ class Query(
     VisitorQueries,
     MergeQueries,
     DuplicateQueries,
+    FormQueries,
 ):
     """All queries."""
 
@@ -72,6 +75,8 @@ class Mutation(
     MergeMutations,
     MobileMutations,
     DuplicateMutations,
+    ChannelMutations,
+    FormMutations,
 ):
     """All mutations."""
 

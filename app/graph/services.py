@@ -9,6 +9,8 @@ from app.core.pages import Signer
 from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
+from app.intake.contacts import Channels
+from app.intake.submissions import Forms
 from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
@@ -31,4 +33,6 @@ class Services:
     merges: Merges
     installations: Installations
     duplicates: Duplicates
+    channels: Channels
+    forms: Forms
     signer: Signer

@@ -21,15 +21,11 @@ class Proofs(Protocol):
 
 
 class Unproven:
-    """Proves nothing: where no tokens are signed, a strict key meets no person who is there already."""
+    """Nobody signs anything: nothing is ever proven."""
 
     async def proven(
-        self,
-        actor: Actor,  # noqa: ARG002 - whoever it is
-        token: str | None,  # noqa: ARG002
-        locators: Sequence[Locator],  # noqa: ARG002
-        *,
-        context: str,  # noqa: ARG002
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
     ) -> Collection[Locator]:
-        """Return none."""
-        return ()
+        """Return none of `locators`."""
+        del actor, token, locators, context
+        return frozenset()

@@ -35,6 +35,12 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("persons", 1), ("_id", 1)),  # merges of a person; erasure
         (("account", 1), ("_id", 1)),  # merges of an account, newest first
     ),
+    "forms": ((("account", 1), ("_id", 1)),),
+    "formSubmissions": (
+        (("account", 1), ("person", 1)),  # submissions of a person who is gone
+        (("account", 1), ("formId", 1), ("at", 1), ("_id", 1)),  # submissions of a form, newest first
+        (("account", 1), ("at", 1), ("_id", 1)),  # submissions of an account, newest first
+    ),
     "visitors": (
         (("account", 1), ("person", 1)),  # visitors of a person who is gone
         (("visitor", 1),),  # a visitor by id
@@ -42,7 +48,6 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("former.line", 1)),  # anonymous ids that meant a person who is erased
     ),
     "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
-    "formSubmissions": ((("account", 1), ("person", 1)),),  # submissions of a person who is gone
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),
     "attributes": ((("account", 1), ("_id", 1)),),

@@ -11,8 +11,9 @@ from app.changes.tags import tags_after
 from app.core import ids
 from app.core.errors import Refused
 from app.persons.model import CUSTOMER, LEAD, EmailContact, Membership, Person, PhoneContact
+from app.persons.reach import Reach, reached, staying
 from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish
-from app.timeline.model import Event
+from app.timeline.model import TIMELINE, Event
 
 # Kind of claim → the code of a refusal because it is taken, and what it is called.
 TAKEN = {
@@ -49,10 +50,11 @@ NO_IDENTIFIER = "A person needs an email, a phone number or an external id."
 
 @dataclass(frozen=True, slots=True)
 class Create(Wished[Person]):
-    """Make a person; refused with NO_IDENTIFIER where nothing identifies it."""
+    """Make a person; refused with NO_IDENTIFIER where nothing identifies it, and nothing reaches it."""
 
     wish: Wish
     type: str = CUSTOMER
+    reach: Reach = ()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - there is none yet
         """Return the new person and its first event."""
@@ -67,33 +69,36 @@ class Create(Wished[Person]):
             scene.origin,
             [ids.new("sub", scene.now)],
         )
-        changed = write(made, self.wish, scene)
-        if not identified(made):
+        changed = reached(made, self.reach, scene) + write(made, staying(self.wish, self.reach), scene)
+        if not self.reach and not identified(made):
             raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
-        effect = Effect(None, made, ("type", *changed))
+        effect = Effect(None, made, tuple(dict.fromkeys(("type", *changed))))
         effect.events.append(event(made, scene, "personCreated", {}))
         return effect.announced()
 
 
 @dataclass(frozen=True, slots=True)
 class Update(Wished[Person]):
-    """Change what the wish names; with `overwrite` empty all that it doesn't name."""
+    """Change what the wish names; with `overwrite` empty all that it doesn't name. By `reach` it is reached as well."""
 
     wish: Wish
     expected: int | None = None
     overwrite: bool = False
+    reach: Reach = ()
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the changed person with one event for each thing that happened."""
         before = checked(person, self.expected)
         after = successor(before, scene)
         changed = [] if self.overwrite else _promoted(after, self.wish)
-        changed += write(after, _emptied(self.wish, before) if self.overwrite else self.wish, scene)
+        changed += reached(after, self.reach, scene)
+        wish = staying(self.wish, self.reach)
+        changed += write(after, _emptied(wish, before) if self.overwrite else wish, scene)
         if not identified(after) and (self.overwrite or identified(before)):
             raise Refused("NO_IDENTIFIER", NO_IDENTIFIER)
         if not changed:
             return Effect(before, before, ())
-        effect = Effect(before, after, tuple(changed))
+        effect = Effect(before, after, tuple(dict.fromkeys(changed)))
         effect.events = told(before, after, effect.changed, scene)
         return effect.announced()
 
@@ -173,7 +178,9 @@ def _contacts(
 def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Event]:
     """Return one event for each thing that happened; values of the profile stay out of them."""
     events = []
-    plain = [name for name in changed if name not in ("type", "emails", "phones", "tags")]
+    came = _came(before, after, changed, scene)
+    spoken = {"type", "emails", "phones", "tags", *came}
+    plain = [name for name in changed if name not in spoken]
     if "type" in changed:
         events.append(event(after, scene, "personPromoted", {}))
     if plain or _primaries(before) != _primaries(after):
@@ -186,6 +193,7 @@ def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) ->
         for type_, count in (("contactAdded", len(new - old)), ("contactRemoved", len(old - new))):
             if count:
                 events.append(event(after, scene, type_, {"channel": channel, "count": count}))
+    events += [one for each in came.values() for one in each]
     for type_, gained, lost in (
         ("tagAdded", after.tag_ids, before.tag_ids),
         ("tagRemoved", before.tag_ids, after.tag_ids),
@@ -193,6 +201,21 @@ def told(before: Person, after: Person, changed: Sequence[str], scene: Scene) ->
         fresh = [tag_id for tag_id in gained if tag_id not in lost]
         events += [event(after, scene, type_, {"tag": scene.tag_name(tag_id)}) for tag_id in fresh]
     return events
+
+
+def _came(before: Person, after: Person, changed: Sequence[str], scene: Scene) -> dict[str, list[Event]]:
+    """Return what is told of channels and installations that are new, by the fields of which that tells enough."""
+    found: dict[str, list[Event]] = {}
+    channels = [one.channel for one in after.channels if one not in before.channels]
+    if channels and "channels" in changed:
+        found["channels"] = [event(after, scene, "contactAdded", {"channel": one, "count": 1}) for one in channels]
+    held = {(one.application_id, one.registration_id) for one in before.push_registrations}
+    new = [one for one in after.push_registrations if (one.application_id, one.registration_id) not in held]
+    if new and "pushRegistrations" in changed:
+        said = [{"applicationId": one.application_id} for one in new]
+        found["pushRegistrations"] = [event(after, scene, "pushAttached", one) for one in said]
+        found[TIMELINE] = []
+    return found
 
 
 def _primaries(person: Person) -> tuple[set[str], set[str]]:

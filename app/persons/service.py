@@ -16,12 +16,14 @@ from app.claims.model import Claim, Locator
 from app.claims.service import Claims
 from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
 from app.companies.model import Company
+from app.core import clock
 from app.core.actor import Actor
-from app.core.errors import Refusals, Refused
+from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
-from app.mongo.engine import Document, Engine
+from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
+from app.mongo.engine import Update as UpdateOne
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Carrier, Line, Person
@@ -30,6 +32,7 @@ from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
 
 MEMBERS_AT_ONCE = 500
+TRIES = 12
 
 G = TypeVar("G")
 W = TypeVar("W")
@@ -283,6 +286,28 @@ class Persons:
     async def apply(self, asks: Sequence[Ask[Person]]) -> Sequence[Outcome[Person] | Exception]:
         """Carry out changes of any number of persons; each has its own outcome, aligned."""
         return await self.changes.all(asks)
+
+    async def beside(self, account: str, person_id: str, writes: Sequence[tuple[str, Write]]) -> bool:
+        """Write what other rooms keep of a person, in one unit; False, and nothing, where there is no such person.
+
+        Who is deleted meanwhile meets this, or this finds them gone. Raises Clash, and UNAVAILABLE.
+        """
+        there = {"_id": person_id, "account": account, "state": ACTIVE}
+
+        async def work(unit: Unit) -> None:
+            await unit.write(record.COLLECTION, [UpdateOne(there, {"$set": {"touched": clock.now()}}, must=True)])
+            for collection, write in writes:
+                await unit.write(collection, [write])
+
+        for _ in range(TRIES):
+            try:
+                await self._engine.unit(work)
+            except Stale:
+                return False
+            except Conflict:
+                continue
+            return True
+        raise unavailable()
 
     async def asked(
         self, account: str, given: G, check: Callable[[G, Catalog], W], ask: Callable[[W | Refusals], Ask[Person]]

@@ -217,7 +217,7 @@ class Tracking:
         wanted: dict[str, list[int]] = {}
         for item in items:
             sent, line = item.tracked.sent.event_id, people[item.tracked.locator]
-            for one in _own_lines(line) if sent else ():
+            for one in own_lines(line) if sent else ():
                 wanted.setdefault(f"{one}:{sent}", []).append(item.index)
         if wanted:
             for had, event in (await self._timeline.get(account, list(wanted))).items():
@@ -296,7 +296,7 @@ def _wish(locator: Locator) -> Wish:
     return Wish(scalars={"external_id": locator.value})
 
 
-def _own_lines(line: Carrier) -> list[str]:
+def own_lines(line: Carrier) -> list[str]:
     """Return the other lines that events by id, email, phone or external id may have come to."""
     lines = line.subjects
     return [one for one in lines if one != line.subject and ids.kind(one) == "sub"] if len(lines) > 1 else []

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
@@ -142,6 +142,16 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "time_zone": ("timeZone", _time_zone),
     "profile_picture": ("profilePicture", _url),
 }
+
+
+# Names: their forbidden characters are an error of whoever typed them, and to a channel no reason to lose a lead.
+NAMES = ("first_name", "middle_name", "last_name", "nickname")
+
+
+def cleaned(given: Given) -> Given:
+    """Return the same with names that can be names; of nothing but forbidden characters nothing is left."""
+    scalars = {name: text.cleaned(value) if name in NAMES and value else value for name, value in given.scalars.items()}
+    return replace(given, scalars={name: one for name, one in scalars.items() if one or not given.scalars[name]})
 
 
 def check(given: Given, catalog: Catalog) -> Wish:

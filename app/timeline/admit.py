@@ -46,9 +46,7 @@ def admit(
         raise Refused("INVALID", "An event id has 1 to 64 of A-Z, a-z, 0-9, _ and -.", ("eventId",))
     if sent.session_id is not None and not 1 <= len(sent.session_id) <= SESSION_ID_MAX:
         raise Refused("INVALID", f"A session id has 1 to {SESSION_ID_MAX} characters.", ("sessionId",))
-    occurred = min(sent.occurred_at or now, now)
-    if occurred < now - _AGE:
-        raise Refused("TOO_OLD", f"Events older than {AGE_DAYS} days are not taken.", ("occurredAt",))
+    occurred = when(sent.occurred_at, now)
     try:
         properties = values.properties(definition.declared, sent.properties)
     except Refused as refusal:
@@ -56,3 +54,11 @@ def admit(
     if len(orjson.dumps(properties)) > EVENT_BYTES:
         raise Refused("TOO_LONG", f"An event has at most {EVENT_BYTES} bytes.", ("properties",))
     return occurred, properties
+
+
+def when(occurred_at: datetime | None, now: datetime) -> datetime:
+    """Return when something occurred: now where nobody says, or where it lies ahead; refuses TOO_OLD."""
+    occurred = min(occurred_at or now, now)
+    if occurred < now - _AGE:
+        raise Refused("TOO_OLD", f"Events older than {AGE_DAYS} days are not taken.", ("occurredAt",))
+    return occurred

@@ -38,6 +38,8 @@ KEPT = [
     "visitors",
     "merges",
     "dismissals",
+    "forms",
+    "formSubmissions",
 ]
 
 
@@ -144,13 +146,25 @@ async def furnished(api: Api) -> tuple[Api, list[Names]]:
     assert await there.codes(opened, input=DEVICE) == []
     event = (await there.track({"person": {"id": person["id"]}, "type": "order", "eventId": "e"}))[0]["event"]["id"]
     merge = await merged(there, person, await there.made(externalId="theirs too"))
+    form = await submitted(there)
     return there, [
+        named(form, {"id": person["id"]}, {"id": company}, "VIP"),
         named(person["id"], {"id": person["id"]}, {"id": company}, "VIP"),
         named(merge["merge"]["id"], {"id": person["id"]}, {"id": company}, "VIP"),
         named(company, {"externalId": "theirs"}, {"name": "Theirs"}, "cars"),
         named(event, {"email": "theirs@b.example"}, {"domain": "theirs.example"}, "VIP"),
         named(key_.id, {"phone": PHONE}, {"externalId": "firm"}, "cars"),
     ]
+
+
+async def submitted(there: Api) -> str:
+    """Save a form, and send it in; returns its id."""
+    save = "mutation($input: SaveFormInput!) { saveForm(input: $input) { form { id } errors { code } } }"
+    saved = await there(save, input={"name": "Theirs", "fields": [{"name": "mail", "personField": "email"}]})
+    form: str = saved["form"]["id"]
+    submit = "mutation($input: SubmitFormInput!) { submitForm(input: $input) { errors { code } } }"
+    assert await there.codes(submit, input={"formId": form, "values": {"mail": "theirs@b.example"}}) == []
+    return form
 
 
 def named(id_: str, person: dict[str, str], company: dict[str, str], name: str) -> Names:
