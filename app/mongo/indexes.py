@@ -43,6 +43,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
     ),
     "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
     "formSubmissions": ((("account", 1), ("person", 1)),),  # submissions of a person who is gone
+    "tokens": ((("until", 1),),),  # used identity tokens lapse when nobody could show them any more
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),
     "attributes": ((("account", 1), ("_id", 1)),),
