@@ -11,11 +11,11 @@ class Proofs(Protocol):
     """Which identifiers a caller has proven to be the visitor's own."""
 
     async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str
     ) -> Collection[Locator]:
         """Return those of `locators` that the token proves; none where there is no token, or a bad one.
 
-        A token counts once; the same `context` may show it again.
+        A token counts once; who shows it again must come with the same `context`: a repetition of the same message.
         """
         ...
 
@@ -24,7 +24,7 @@ class Unproven:
     """Nobody signs anything: nothing is ever proven."""
 
     async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
+        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str
     ) -> Collection[Locator]:
         """Return none of `locators`."""
         del actor, token, locators, context

@@ -63,7 +63,7 @@ class Tokens:
         self._secret = secret
 
     async def proven(
-        self, actor: Actor, token: str | None, locators: Collection[Locator], *, context: str = ""
+        self, actor: Actor, token: str | None, locators: Collection[Locator], *, context: str
     ) -> set[Locator]:
         """Return which of `locators` the token proves: the one in its `sub`, or none; raises UNAVAILABLE at most.
 

@@ -178,10 +178,10 @@ async def test_it_covers_exactly_the_identifier_in_its_sub(engine: Engine) -> No
     """Others of the message stay unproven; a token for somebody else proves nothing, and is not used up."""
     tokens = Tokens(engine, lambda: SERVICE)
     with time_machine.travel(AT.isoformat() + "Z", tick=False):
-        assert await tokens.proven(ACTOR, signed(), [PHONE]) == set()
-        assert await tokens.proven(ACTOR, signed(), []) == set()
-        assert await tokens.proven(ACTOR, None, [ANA]) == set()
-        assert await tokens.proven(ACTOR, signed(), [PHONE, ANA]) == {ANA}
+        assert await tokens.proven(ACTOR, signed(), [PHONE], context="c") == set()
+        assert await tokens.proven(ACTOR, signed(), [], context="c") == set()
+        assert await tokens.proven(ACTOR, None, [ANA], context="c") == set()
+        assert await tokens.proven(ACTOR, signed(), [PHONE, ANA], context="c") == {ANA}
 
 
 async def test_it_counts_once_and_for_its_caller_again(engine: Engine) -> None:
@@ -191,7 +191,7 @@ async def test_it_counts_once_and_for_its_caller_again(engine: Engine) -> None:
         assert await tokens.proven(ACTOR, signed(), [ANA], context="v1|m1") == {ANA}
         assert await tokens.proven(ACTOR, signed(), [ANA], context="v1|m1") == {ANA}
         assert await tokens.proven(ACTOR, signed(), [ANA], context="v2|m1") == set()
-        assert await tokens.proven(ACTOR, signed(), [ANA]) == set()
+        assert await tokens.proven(ACTOR, signed(), [ANA], context="c") == set()
         other = signed(sub="phone:38591123456")
         assert await tokens.proven(ACTOR, other, [PHONE], context="v1|m1") == set()
         assert await tokens.proven(ACTOR, signed(jti="j2"), [ANA], context="v2|m1") == {ANA}
@@ -201,11 +201,11 @@ async def test_it_belongs_to_the_key_and_the_account_that_call(engine: Engine) -
     """Another key of the account has another secret; another account another audience."""
     tokens = Tokens(engine, lambda: SERVICE)
     with time_machine.travel(AT.isoformat() + "Z", tick=False):
-        assert await tokens.proven(OTHER, signed(), [ANA]) == set()
-        assert await tokens.proven(FOREIGN, signed(), [ANA]) == set()
+        assert await tokens.proven(OTHER, signed(), [ANA], context="c") == set()
+        assert await tokens.proven(FOREIGN, signed(), [ANA], context="c") == set()
         mine = signed(secret=identity_secret("key_2", SERVICE))
-        assert await tokens.proven(OTHER, mine, [ANA]) == {ANA}
-        assert await tokens.proven(ACTOR, signed(), [ANA]) == {ANA}
+        assert await tokens.proven(OTHER, mine, [ANA], context="c") == {ANA}
+        assert await tokens.proven(ACTOR, signed(), [ANA], context="c") == {ANA}
 
 
 async def test_nothing_of_it_is_kept_but_digests_until_nobody_could_show_it(engine: Engine) -> None:
