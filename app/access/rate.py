@@ -1,4 +1,4 @@
-"""How much a key may ask per second: a bucket for each key, filled steadily, that holds ten seconds' worth."""
+"""How much somebody may ask per second: a bucket for each, filled steadily, that holds some seconds' worth."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,13 @@ BUCKETS = 10_000
 
 
 class Rates:
-    """Token buckets by key id; `per_second` 0 switches them off."""
+    """Token buckets by the id of a key, or of whoever else asks; `per_second` 0 switches them off."""
 
-    def __init__(self, per_second: int, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_second: float, timer: Callable[[], float] = time.monotonic, *, burst_seconds: float = BURST_SECONDS
+    ) -> None:
         self._rate = float(per_second)
-        self._full = self._rate * BURST_SECONDS
+        self._full = self._rate * burst_seconds
         self._timer = timer
         # Key → (tokens, when they were counted).
         self._buckets: dict[str, tuple[float, float]] = {}
