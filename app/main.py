@@ -20,8 +20,8 @@ from app.graph.schema import executable
 from app.graph.services import Services
 from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
-from app.identity.proofs import Unproven
 from app.identity.service import Merges
+from app.identity.tokens import Tokens
 from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
@@ -33,6 +33,7 @@ from app.settings import Settings
 from app.timeline.service import Timeline
 from app.web.app import App
 from app.web.edge import Edge
+from app.web.ingest import Ingest
 from app.web.metrics import Metrics
 from app.web.socket import send_away
 
@@ -81,6 +82,7 @@ class Service:
         timeline = Timeline(engine, catalog)
         persons = Persons(engine, claims, catalog)
         companies = Companies(engine, claims, catalog, persons)
+        tokens = Tokens(engine, lambda: access.secret)
         services = Services(
             access=access,
             catalog=catalog,
@@ -89,9 +91,9 @@ class Service:
             persons=persons,
             batches=Batches(engine, persons),
             tracking=Tracking(engine, catalog, persons, timeline),
-            visitors=Visitors(engine, catalog, persons, companies, Unproven()),
+            visitors=Visitors(engine, catalog, persons, companies, tokens),
             merges=Merges(engine, catalog, persons, companies),
-            installations=Installations(persons, Unproven()),
+            installations=Installations(persons, tokens),
             duplicates=Duplicates(engine, persons, lambda: access.secret),
             signer=Signer(b""),
         )
@@ -101,7 +103,9 @@ class Service:
         )
         metrics = Metrics()
         edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
-        service = cls(store, services, feed, hub, edge, App(edge, engine.ping))
+        service = cls(
+            store, services, feed, hub, edge, App(edge, engine.ping, Ingest(edge, catalog, services.visitors))
+        )
         service._watch(metrics)
         return service
 
