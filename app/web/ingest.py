@@ -133,6 +133,9 @@ class Ingest:
     def _measure(self, actor: Actor, messages: Sequence[Message]) -> None:
         """Take what the messages cost from the key, and from each who is spoken of; raises RATE_LIMITED before any."""
         self._edge.rates.take(actor.key, len(messages))
+        if len(messages) == 1:
+            self._crowds.take(f"{actor.account}|{messages[0].anonymous_id}", 1)
+            return
         for anonymous_id, count in Counter([message.anonymous_id for message in messages]).items():
             self._crowds.take(f"{actor.account}|{anonymous_id}", count)
 
@@ -147,10 +150,13 @@ class Ingest:
 
     def _note(self, path: str, status: int, code: str | None, actor: Actor | None, seconds: float) -> None:
         self._edge.metrics.answered("wire", status, seconds, (code,) if code else ())
+        if code is None:
+            # Of what is taken there is far too much for a log: it is counted.
+            return
         account = actor.account if actor else None
         # Other paths may have a key in them.
         shown = path if path in KINDS else None
-        ACCESS.note(account=account, path=shown, status=status, code=code, ms=round(seconds * 1000, 2))
+        ACCESS.note(account=account, kind="wire", path=shown, status=status, code=code, ms=round(seconds * 1000, 2))
 
 
 def _let_in(welcome: bool) -> None:  # noqa: FBT001 - one question, one answer
