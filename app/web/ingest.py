@@ -45,7 +45,8 @@ KINDS: dict[str, str | None] = {"/v1/batch": None, "/v1/b": None}
 KINDS |= {f"{PREFIX}{kind}": kind for kind in wire.KINDS}
 KINDS |= {f"{PREFIX}{kind[0]}": kind for kind in ("identify", "track", "page", "screen", "group", "alias")}
 TAKEN = b'{"success":true}'
-TYPES = (b"", b"application/json", b"text/plain")
+# The last is what RudderStack's client for node says of its packed JSON.
+TYPES = (b"", b"application/json", b"text/plain", b"application/x-www-form-urlencoded")
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/=]{1,1024}) *", re.IGNORECASE)
 _JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 _FRESH: Header = (b"cache-control", b"no-store")

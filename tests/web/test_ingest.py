@@ -191,7 +191,7 @@ BAD: list[tuple[bytes, dict[str, str], int, str]] = [
     (gzip.compress(b"{}")[:-4], {"Content-Encoding": "gzip"}, 400, "BAD_REQUEST"),
     (gzip.compress(b'{"batch": []}') * 2, {"Content-Encoding": "gzip"}, 400, "BAD_REQUEST"),
     (gzip.compress(b" " * 100_000_000, 9), {"Content-Encoding": "gzip"}, 413, "PAYLOAD_TOO_LARGE"),
-    (b'{"batch": []}', {"Content-Type": "application/x-www-form-urlencoded"}, 400, "BAD_REQUEST"),
+    (b'{"batch": []}', {"Content-Type": "multipart/form-data"}, 400, "BAD_REQUEST"),
     (b'{"batch": []}', {"Content-Type": "text/plain; charset=latin-1"}, 400, "BAD_REQUEST"),
 ]
 
