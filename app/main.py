@@ -20,8 +20,8 @@ from app.graph.schema import executable
 from app.graph.services import Services
 from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
-from app.identity.proofs import Unproven
 from app.identity.service import Merges
+from app.identity.tokens import Tokens
 from app.intake.contacts import Channels
 from app.intake.form_store import FormStore
 from app.intake.submissions import Forms
@@ -36,6 +36,7 @@ from app.settings import Settings
 from app.timeline.service import Timeline
 from app.web.app import App
 from app.web.edge import Edge
+from app.web.ingest import Ingest
 from app.web.metrics import Metrics
 from app.web.socket import send_away
 
@@ -85,7 +86,8 @@ class Service:
         persons = Persons(engine, claims, catalog)
         companies = Companies(engine, claims, catalog, persons)
         channels = Channels(engine, persons, timeline)
-        visitors = Visitors(engine, catalog, persons, companies, Unproven())
+        tokens = Tokens(engine, lambda: access.secret)
+        visitors = Visitors(engine, catalog, persons, companies, tokens)
         services = Services(
             access=access,
             catalog=catalog,
@@ -98,7 +100,7 @@ class Service:
             channels=channels,
             forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
             visitors=visitors,
-            installations=Installations(persons, Unproven()),
+            installations=Installations(persons, tokens),
             duplicates=Duplicates(engine, persons, lambda: access.secret),
             signer=Signer(b""),
         )
@@ -108,7 +110,9 @@ class Service:
         )
         metrics = Metrics()
         edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
-        service = cls(store, services, feed, hub, edge, App(edge, engine.ping))
+        service = cls(
+            store, services, feed, hub, edge, App(edge, engine.ping, Ingest(edge, catalog, services.visitors))
+        )
         service._watch(metrics)
         return service
 

@@ -141,7 +141,7 @@ def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = f
     for index, item in enumerate(value):
         given = dict(item)
         item_id = given.pop(ITEM_ID, None)
-        if item_id is not None and item_id not in known:
+        if item_id is not None and not (isinstance(item_id, str) and item_id in known):
             raise Refused("INVALID", "The id of an item is made by the server.", (str(index), ITEM_ID))
         result.append({ITEM_ID: item_id or chance.uuid(), **item_fields(definition, given, str(index))})
     return result

@@ -18,14 +18,3 @@ class Proofs(Protocol):
         A token counts once; who shows it again must come with the same `context`: a repetition of the same message.
         """
         ...
-
-
-class Unproven:
-    """Nobody signs anything: nothing is ever proven."""
-
-    async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
-    ) -> Collection[Locator]:
-        """Return none of `locators`."""
-        del actor, token, locators, context
-        return frozenset()

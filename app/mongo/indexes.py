@@ -48,6 +48,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("former.line", 1)),  # anonymous ids that meant a person who is erased
     ),
     "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
+    "tokens": ((("until", 1),),),  # used identity tokens lapse when nobody could show them any more
     "erased": ((("until", 1),),),  # marks of erased events lapse after a month
     "tags": ((("account", 1), ("_id", 1)),),
     "attributes": ((("account", 1), ("_id", 1)),),

@@ -85,7 +85,7 @@ def _patch(definition: AttributeDefinition, old: list[dict[str, Any]], given: An
     result = {item[values.ITEM_ID]: item for item in old}
     for index, patch in enumerate(given):
         item_id = patch.get(values.ITEM_ID)
-        if item_id not in result:
+        if not isinstance(item_id, str) or item_id not in result:
             raise Refused("NOT_FOUND", "The list has no item of this id.", (str(index), values.ITEM_ID))
         fields = {name: value for name, value in patch.items() if name != values.ITEM_ID}
         new = values.item_fields(definition, fields, str(index))

@@ -1,4 +1,4 @@
-"""The HTTP edge: `/graphql` straight from ASGI, everything else by Starlette's router."""
+"""The HTTP edge: `/graphql` and the wire `/v1/*` straight from ASGI, everything else by Starlette's router."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -16,6 +16,7 @@ from app.graph.schema import sdl
 from app.web import graphiql, socket
 from app.web.edge import Edge
 from app.web.graphql import GraphQL
+from app.web.ingest import PREFIX
 
 READY_SECONDS = 1.0
 PATH = "/graphql"
@@ -24,8 +25,9 @@ PATH = "/graphql"
 class App:
     """The ASGI application of one process; `lifespan` is the router's own."""
 
-    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]], ingest: ASGIApp) -> None:
         self._edge = edge
+        self._ingest = ingest
         self._graphql = GraphQL(edge)
         self._rest: ASGIApp = Starlette(routes=_routes(edge, ping))
 
@@ -34,6 +36,8 @@ class App:
         kind = scope["type"]
         if kind == "http" and scope["path"] == PATH:
             await self._graphql(scope, receive, send)
+        elif kind == "http" and scope["path"].startswith(PREFIX):
+            await self._ingest(scope, receive, send)
         elif kind == "websocket" and scope["path"] == PATH:
             await socket.serve(self._edge, scope, receive, send)
         elif kind == "websocket":

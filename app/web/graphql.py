@@ -16,12 +16,12 @@ from app.core.errors import Fault
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, sse
+from app.web.body import whole
 from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
 THREAD_BYTES = 1024 * 1024
-BODY_SECONDS = 30.0
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
 # What a browser's page may read of an answer.
@@ -134,42 +134,12 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
-    length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > BODY_BYTES_MAX:
-        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
-    message = await receive()
-    body = message.get("body", b"")
-    if message.get("more_body"):
-        body = await _rest(receive, body)
-    if len(body) > BODY_BYTES_MAX:
-        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
+    body = await whole(headers, receive, BODY_BYTES_MAX)
     try:
         given = await asyncio.to_thread(orjson.loads, body) if len(body) > THREAD_BYTES else orjson.loads(body)
     except orjson.JSONDecodeError:
         raise _refuse("BAD_REQUEST", "The body is not JSON.", 400) from None
     return read_request(given)
-
-
-async def _rest(receive: Receive, body: bytes) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _joined(receive, body)
-    except TimeoutError:
-        raise _refuse("TIMEOUT", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", 408) from None
-
-
-async def _joined(receive: Receive, body: bytes) -> bytes:
-    parts, size, more = [body], len(body), True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _refuse("BAD_REQUEST", "The body ended early.", 400)
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > BODY_BYTES_MAX:
-            raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {BODY_BYTES_MAX:,} bytes.", 413)
-        more = message.get("more_body", False)
-    return b"".join(parts)
 
 
 def read_request(given: Any) -> Request:

@@ -10,7 +10,7 @@ from app.core.actor import Actor
 from app.core.errors import Refused
 from app.identity.installation import Registration, Told
 from app.identity.mobile import Installations, Personalize
-from app.identity.proofs import Unproven
+from app.identity.tokens import Tokens
 from app.identity.user import Given, Identity
 from app.mongo.engine import Engine
 from tests.make import ACTOR, House, email, house
@@ -64,7 +64,7 @@ async def test_without_proof_a_strict_key_reaches_nobody(home: House, app: Insta
     empty = await app.open(STRICT, PHONE, Told())
     for wanted in (login("ann@x.example"), login("new@x.example"), login("ann@x.example", token="new@x.example")):
         await refused(app, wanted)
-        await refused(Installations(home.persons, Unproven()), wanted)
+        await refused(Installations(home.persons, Tokens(home.engine, lambda: b"secret")), wanted)
     assert await home.persons.find(ACTOR.account, PHONE.locator) == empty
     assert await home.persons.get(ACTOR.account, known.id) == known
 

@@ -11,7 +11,7 @@ from app.companies.service import Companies
 from app.core import clock
 from app.core.actor import Actor
 from app.core.pages import Slice
-from app.identity.proofs import Unproven
+from app.identity.tokens import Tokens
 from app.intake.visit import FORGET, IDENTIFY, PAGE, Message
 from app.intake.visitors import Visitors
 from app.mongo.twin import Twin
@@ -39,7 +39,7 @@ async def sent(batches: Sequence[Sequence[Message]], *, at_once: bool = False) -
     """Send batches to a service of their own."""
     rooms = house(Twin())
     companies = Companies(rooms.engine, rooms.claims, rooms.catalog, rooms.persons)
-    visitors = Visitors(rooms.engine, rooms.catalog, rooms.persons, companies, Unproven())
+    visitors = Visitors(rooms.engine, rooms.catalog, rooms.persons, companies, Tokens(rooms.engine, bytes))
     calls = [visitors.take(ACTOR, batch) for batch in batches]
     answers = await asyncio.gather(*calls) if at_once else [await one for one in calls]
     assert all(one.accepted for answer in answers for one in answer)

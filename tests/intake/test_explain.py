@@ -8,7 +8,7 @@ import pytest
 from app.claims.model import Locator
 from app.core import clock
 from app.core.actor import Actor
-from app.identity.proofs import Unproven
+from app.identity.tokens import Tokens
 from app.intake.visit import IDENTIFY, PAGE, Message
 from app.intake.visitors import Visitors
 from app.mongo.indexes import INDEXES
@@ -30,7 +30,7 @@ async def profiled(mongo: RealMongo) -> AsyncIterator[tuple[Profiled, Visitors]]
     await server.ensure(INDEXES)
     one = Profiled(server)
     home = one.home
-    visitors = Visitors(server, home.catalog, home.persons, one.companies, Unproven())
+    visitors = Visitors(server, home.catalog, home.persons, one.companies, Tokens(server, bytes))
     old = clock.now() - timedelta(minutes=5)
     await visitors.take(ACTOR, [Message(PAGE, f"v{index}", f"m{index}", old) for index in range(VISITORS)])
     yield one, visitors

@@ -108,6 +108,8 @@ async def test_A5_list_items_have_ids_and_keep_their_order(api: Api) -> None:
     assert patched["person"]["customAttributes"]["orders"][0] == {"__id": items[0]["__id"], "sku": "a"}
     assert await api.codes(APPEND, by=by, name="orders", items=[{"sku": "x"}] * 129) == ["TOO_MANY"]
     assert await api.codes(APPEND, by=by, name="orders", items=[{"__id": "mine", "sku": "x"}]) == ["INVALID"]
+    assert await api.codes(APPEND, by=by, name="orders", items=[{"__id": {}, "sku": "x"}]) == ["INVALID"]
+    assert await api.codes(PATCH, by=by, name="orders", items=[{"__id": ["x"], "n": 1}]) == ["NOT_FOUND"]
     left = await api(REMOVE, by=by, name="orders", ids=[items[0]["__id"]])
     assert [one["sku"] for one in left["person"]["customAttributes"]["orders"]] == ["b"]
 

@@ -22,8 +22,8 @@ from app.companies.service import Companies
 from app.core.actor import Actor, Scope
 from app.identity.installation import Registration
 from app.identity.mobile import Installations, Personalize
-from app.identity.proofs import Unproven
 from app.identity.service import Merges, Wanted
+from app.identity.tokens import Tokens
 from app.identity.user import Given, Identity
 from app.mongo.server import Server
 from app.persons.service import Persons
@@ -78,7 +78,7 @@ async def work(wanted: dict[str, Any]) -> list[str]:
     elif wanted["work"] == "login":
         device, address = wanted["ids"]
         login = Personalize(Registration("shop", device), Given(Identity(emails=(address,))))
-        await Installations(persons, Unproven()).personalize(actor, login)
+        await Installations(persons, Tokens(engine, lambda: b"secret")).personalize(actor, login)
     else:
         places = [(Locator("id", one), ("persons", str(at), "id")) for at, one in enumerate(wanted["ids"])]
         said = [{"id": one} for one in wanted["ids"]]

@@ -1,0 +1,50 @@
+"""The body of a request: read whole, within its bounds of size and time."""
+
+import asyncio
+from collections.abc import Mapping
+
+from starlette.types import Receive
+
+from app.core.errors import Fault
+
+BODY_SECONDS = 30.0
+
+
+async def whole(headers: Mapping[bytes, bytes], receive: Receive, most_bytes: int) -> bytes:
+    """Return the body; raises PAYLOAD_TOO_LARGE, TIMEOUT, and BAD_REQUEST where it ends early."""
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > most_bytes:
+        raise _too_large(most_bytes)
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        body = await _rest(receive, body, most_bytes)
+    if len(body) > most_bytes:
+        raise _too_large(most_bytes)
+    return body
+
+
+def _too_large(most_bytes: int) -> Fault:
+    return Fault("PAYLOAD_TOO_LARGE", f"A request has at most {most_bytes:,} bytes.", status=413)
+
+
+async def _rest(receive: Receive, body: bytes, most_bytes: int) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await _joined(receive, body, most_bytes)
+    except TimeoutError:
+        raise Fault("TIMEOUT", f"The body did not arrive within {BODY_SECONDS:.0f} seconds.", status=408) from None
+
+
+async def _joined(receive: Receive, body: bytes, most_bytes: int) -> bytes:
+    parts, size, more = [body], len(body), True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Fault("BAD_REQUEST", "The body ended early.", status=400)
+        parts.append(message.get("body", b""))
+        size += len(parts[-1])
+        if size > most_bytes:
+            raise _too_large(most_bytes)
+        more = message.get("more_body", False)
+    return b"".join(parts)
