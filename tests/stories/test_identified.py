@@ -10,7 +10,6 @@ from app.claims.model import Locator
 from app.core.actor import Actor
 from app.intake.visit import ALIAS, APPEND, FORGET, GROUP, IDENTIFY, TRACK, UPDATE, Message
 from app.intake.visitors import Visitors
-from app.mongo.engine import Update
 from app.persons.wish import Given
 from tests import api as apis
 from tests.api import COMPANY, Api
@@ -121,22 +120,37 @@ async def test_a_visitor_of_a_merged_person_is_the_survivors(site: Site) -> None
     await site.identify(email="ana@b.example")
     lead = await site.person(email="ana@b.example")
     survivor = await site.api.made(type="LEAD", externalId="crm-1")
-    engine = site.api.service.store.engine
-    (kept,) = await engine.find("persons", {"_id": lead["id"]})
-    lines = kept["subjects"]
-    merged = {"$set": {"state": "merged", "into": survivor["id"], "emails": [], "subjects": []}, "$inc": {"version": 1}}
-    await engine.write("persons", [Update({"_id": lead["id"]}, merged)])
-    joined = {"$push": {"subjects": {"$each": lines}, "emails": {"v": "ana@b.example", "p": True}}}
-    await engine.write("persons", [Update({"_id": survivor["id"]}, joined)])
-    owned = {"owner": survivor["id"]}
-    await engine.write("claims", [Update({"owner": lead["id"]}, {"$set": owned}, many=True)])
+    both = {"persons": [{"id": survivor["id"]}, {"id": lead["id"]}], "into": survivor["id"]}
+    merge = "mutation($input: MergePersonsInput!) { mergePersons(input: $input) { errors { code } } }"
+    assert await site.api.codes(merge, input=both) == []
     await site.good(sites.UPDATE, id="v", traits={"firstName": "Ana"})
     await site.track(type_="look")
     await site.identify(email="ana@b.example", traits={"city": "Wien"})
     person = await site.person(externalId="crm-1")
     assert (person["id"], person["firstName"]) == (survivor["id"], "Ana")
-    assert person["did"] == ["sessionStarted", "pageView", "look"]
+    assert [one for one in person["did"] if one != "personMerged"] == ["sessionStarted", "pageView", "look"]
     assert {one["person"]["id"] for one in person["nodes"]} == {survivor["id"]}
+
+
+async def test_who_logs_in_by_the_app_keeps_what_the_website_saw(site: Site) -> None:
+    """The lead of a website becomes the customer of an app: its visits, and the visitor, are that one's."""
+    await site.track()
+    await site.identify(email="ana@b.example")
+    push = {"applicationId": "app", "registrationId": "r1"}
+    opened = "mutation($input: InstallationInput!) { openInstallation(input: $input) { errors { code } } }"
+    login = "mutation($input: PersonalizeInput!) { personalize(input: $input) { errors { code } } }"
+    assert await site.api.codes(opened, input=push) == []
+    assert await site.api.codes(login, input={"push": push, "identity": {"emails": ["ana@b.example"]}}) == []
+    await site.track(type_="look")
+    person = await site.person(email="ana@b.example")
+    assert person["type"] == "CUSTOMER"
+    did = [one for one in person["did"] if not one.startswith("p") or one == "pageView"]
+    assert did == ["sessionStarted", "pageView", "look"]
+    assert await site.web.codes(sites.UPDATE, id="v", traits={"firstName": "Bea"}) == ["WEB_SDK_RESTRICTED"]
+    await site.track("w")
+    await site.identify("w", push=push)
+    assert (await site.person(email="ana@b.example"))["did"][-1] == "pageView"
+    assert await site.visitor("w") is None
 
 
 # ---------------------------------------------------------------- once
