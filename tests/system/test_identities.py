@@ -100,7 +100,8 @@ class Machine(RuleBasedStateMachine):
         self._taken: set[str] = set()
         self._erased: set[str] = set()
         self._sent: list[dict[str, Any]] = []
-        self._visits: set[str] = set()
+        self._visits: dict[str, set[str]] = {one: set() for one in VISITORS}
+        self._past: set[str] = set()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(STEP_SECONDS)
@@ -112,15 +113,19 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        """Give each program an empty account of its own."""
+        """Give each program an account of its own, with some persons and installations."""
         self._run(self._pair.cleared())
         self._run(self._pair.account())
         self._ask(0, DEFINE, input={"id": "seen", "title": "Seen"})
+        for index, identity in enumerate(LOCATORS[:-3:2]):
+            self.create(index % 2, [identity], lead=index % 2 == 0)
+        for registration in REGISTRATIONS[:2]:
+            self.open(0, registration)
 
     # ------------------------------------------------------------ persons
 
     @rule(at=PROCESS, identity=IDENTITY, lead=st.booleans())
-    def create(self, at: int, identity: list[dict[str, str]], lead: bool) -> None:  # noqa: FBT001 - of hypothesis
+    def create(self, at: int, identity: Sequence[dict[str, Any]], lead: bool) -> None:  # noqa: FBT001 - of hypothesis
         """Make a person, where nobody has its identifiers."""
         given: dict[str, Any] = {"type": "LEAD" if lead else "CUSTOMER"}
         for one in identity:
@@ -132,9 +137,12 @@ class Machine(RuleBasedStateMachine):
                 given[kind] = value
         self._ask(at, CREATE, input=given)
 
-    @rule(at=PROCESS, by=ANYBODY)
-    def delete(self, at: int, by: dict[str, Any]) -> None:
-        """Delete a person: its events go, and nobody else's."""
+    @rule(at=PROCESS, by=ANYBODY, sure=st.integers(0, 2))
+    def delete(self, at: int, by: dict[str, Any], sure: int) -> None:
+        """Delete a person, now and then: its events go, and nobody else's."""
+        if sure:
+            self.track(at, by, again=False)
+            return
         for person in self._ask(at, DELETE, by=by)["deletedIds"]:
             self._erased |= {event for event, owner in self._where.items() if owner == person}
 
@@ -157,7 +165,7 @@ class Machine(RuleBasedStateMachine):
         number = f"w{next(self._numbers)}"
         event = {"anonymousId": visitor, "type": "seen", "eventId": number}
         assert self._ask(at, VISIT, events=[event, event])["accepted"]
-        self._visits.add(number)
+        self._visits[visitor].add(number)
 
     @rule(at=PROCESS, visitor=st.sampled_from(VISITORS), identity=IDENTITY)
     def identify(self, at: int, visitor: str, identity: list[dict[str, str]]) -> None:
@@ -167,8 +175,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(at=PROCESS, visitor=st.sampled_from(VISITORS))
     def forget(self, at: int, visitor: str) -> None:
-        """Let a visitor go."""
+        """Let a visitor go: of what was before, a customer that it may turn out to be gets nothing."""
         self._ask(at, FORGET, id=visitor)
+        self._past |= self._visits[visitor]
 
     # ------------------------------------------------------------ installations
 
@@ -256,7 +265,7 @@ class Machine(RuleBasedStateMachine):
         seen = {event.partition(":")[2] for event in self._where}
         assert self._taken - self._erased - self._where.keys() == set()
         gone = {event.partition(":")[2] for event in self._erased}
-        assert self._visits - gone - seen == set()
+        assert set().union(*self._visits.values()) - gone - seen - self._past == set()
         assert self._erased & self._where.keys() == set()
 
 
