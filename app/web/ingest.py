@@ -225,7 +225,7 @@ def _other(scope: Connection, headers: Headers) -> Reply:
         return 204, b"", _PREFLIGHT
     host = headers.get(b"host", b"").decode("latin-1")
     project = clients.PROJECT.fullmatch(path)
-    if project is None and path != clients.SOURCE and path not in KINDS:
+    if project is None and path not in clients.SOURCES and path not in KINDS:
         raise Fault("NOT_FOUND", "There is nothing here.", status=404)
     if method != "GET" or path in KINDS:
         raise Fault("METHOD_NOT_ALLOWED", "This is sent by POST, settings are read by GET.", status=405)

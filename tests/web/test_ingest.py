@@ -232,8 +232,9 @@ async def test_settings_of_published_browser_clients(web: Api) -> None:
     assert answer.json() == {"integrations": {"Segment.io": here}, "metrics": {"sampleRate": 0}}
     local = await web.http.get("/v1/projects/k/settings", headers={"Host": "127.0.0.1:8000"})
     assert local.json()["integrations"]["Segment.io"]["protocol"] == "http"
-    source = (await web.http.get("/v1/sourceConfig?writeKey=k")).json()["source"]
-    assert (source["destinations"], source["enabled"]) == ([], True)
+    for path in ("/v1/sourceConfig?writeKey=k", "/v1/sourceConfig/?writeKey=k"):
+        source = (await web.http.get(path)).json()["source"]
+        assert (source["destinations"], source["enabled"]) == ([], True)
 
 
 # ---------------------------------------------------------------- too much, and too soon
