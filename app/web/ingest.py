@@ -31,6 +31,10 @@ from app.web.log import ACCESS
 from app.web.titles import Titles
 from app.web.unpacked import parsed, unpacked
 
+# What RudderStack's browser client says beside, to nobody's use here.
+RUDDER = (
+    b"anonymousid, rsa-recovered, rsa-retry-attempt, rsa-since-last-attempt, rsa-since-first-attempt, rsa-retry-reason"
+)
 Header = tuple[bytes, bytes]
 Reply = tuple[int, bytes, list[Header]]
 PREFIX = "/v1/"
@@ -52,8 +56,7 @@ _JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 _FRESH: Header = (b"cache-control", b"no-store")
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"POST"),
-    # RudderStack's browser client sends a header of its own.
-    (b"access-control-allow-headers", b"authorization, content-type, x-retry-count, anonymousid"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-retry-count, " + RUDDER),
     (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS),
 ]
 

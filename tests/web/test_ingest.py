@@ -157,7 +157,8 @@ async def test_pages_of_allowed_origins_may_send(web: Api) -> None:
         assert (asked.status_code, asked.content) == (204, b"")
         names = ("origin", "methods", "headers")
         shown = [asked.headers[f"access-control-allow-{name}"] for name in names]
-        assert shown == ["https://shop.example", "POST", "authorization, content-type, x-retry-count, anonymousid"]
+        assert shown[:2] == ["https://shop.example", "POST"]
+        assert {"authorization", "content-type", "x-retry-count", "anonymousid"} <= set(shown[2].split(", "))
         assert asked.headers["access-control-max-age"] == "86400"
         assert "access-control-allow-credentials" not in asked.headers
         for key in (web.key, "wrong"):
