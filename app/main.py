@@ -29,6 +29,7 @@ from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.door import Store, open_store
+from app.mongo.engine import Engine
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
@@ -80,39 +81,15 @@ class Service:
         hub = Hub(feed, engine)
         secret = settings.secret.get_secret_value() if settings.secret else None
         access = Access(engine, secret=secret, trusted=lambda: feed.healthy)
-        claims = Claims(engine)
-        catalog = CatalogService(engine, claims)
-        timeline = Timeline(engine, catalog)
-        persons = Persons(engine, claims, catalog)
-        companies = Companies(engine, claims, catalog, persons)
-        channels = Channels(engine, persons, timeline)
-        tokens = Tokens(engine, lambda: access.secret)
-        visitors = Visitors(engine, catalog, persons, companies, tokens)
-        services = Services(
-            access=access,
-            catalog=catalog,
-            timeline=timeline,
-            companies=companies,
-            persons=persons,
-            batches=Batches(engine, persons),
-            tracking=Tracking(engine, catalog, persons, timeline),
-            merges=Merges(engine, catalog, persons, companies),
-            channels=channels,
-            forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
-            visitors=visitors,
-            installations=Installations(persons, tokens),
-            duplicates=Duplicates(engine, persons, lambda: access.secret),
-            signer=Signer(b""),
-        )
+        services = _services(engine, access)
         rates = Rates(settings.rate_limit)
         operations = Operations(
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
         )
         metrics = Metrics()
         edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
-        service = cls(
-            store, services, feed, hub, edge, App(edge, engine.ping, Ingest(edge, catalog, services.visitors))
-        )
+        ingest = Ingest(edge, services.catalog, services.visitors)
+        service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest))
         service._watch(metrics)
         return service
 
@@ -177,6 +154,34 @@ class Service:
         await self.feed.stop()
         await self.services.access.close()
         await self.store.close()
+
+
+def _services(engine: Engine, access: Access) -> Services:
+    """Put one of each room on a store."""
+    claims = Claims(engine)
+    catalog = CatalogService(engine, claims)
+    timeline = Timeline(engine, catalog)
+    persons = Persons(engine, claims, catalog)
+    companies = Companies(engine, claims, catalog, persons)
+    channels = Channels(engine, persons, timeline)
+    tokens = Tokens(engine, lambda: access.secret)
+    visitors = Visitors(engine, catalog, persons, companies, tokens)
+    return Services(
+        access=access,
+        catalog=catalog,
+        timeline=timeline,
+        companies=companies,
+        persons=persons,
+        batches=Batches(engine, persons),
+        tracking=Tracking(engine, catalog, persons, timeline),
+        merges=Merges(engine, catalog, persons, companies),
+        channels=channels,
+        forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
+        visitors=visitors,
+        installations=Installations(persons, tokens),
+        duplicates=Duplicates(engine, persons, lambda: access.secret),
+        signer=Signer(b""),
+    )
 
 
 async def _noted(work: Coroutine[Any, Any, None]) -> None:

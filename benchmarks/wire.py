@@ -14,6 +14,7 @@ import orjson
 from benchmarks.command import carried_out, say
 from benchmarks.measure import WARM_SECONDS, Seat, Target, always, take_turns
 from benchmarks.people import EVENT, EVENT_PROPERTIES
+from benchmarks.probing import probed
 from benchmarks.processes import ADMIN_KEY, Child, start_mongod, start_server
 from benchmarks.report import Aim, Cell, as_json, batch_table, over, table
 from benchmarks.seed import seed
@@ -92,8 +93,8 @@ def seats(ours: Target, limit: Target) -> list[Seat]:
     return found
 
 
-async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> list[Cell]:
-    """Do the whole run within its time."""
+async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> tuple[list[Cell], Aim]:
+    """Do the whole run within its time; the last is whether somebody who asks for persons learns anything."""
     async with asyncio.timeout(OVERHEAD_SECONDS + 4 * (WARM_SECONDS + args.rounds * args.seconds)):
         mongod = start_mongod(home)
         children.append(mongod)
@@ -101,7 +102,8 @@ async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> li
         for name in ("ours", "limit"):
             children.append(start_server(name, mongod, home))
             targets.append(Target(name, children[-1], await seed(name, children[-1], mongod)))
-        return await take_turns(seats(*targets), mongod, args.rounds, args.seconds, WARM_SECONDS)
+        cells = await take_turns(seats(*targets), mongod, args.rounds, args.seconds, WARM_SECONDS)
+        return cells, await probed(targets[0])
 
 
 def aims(cells: list[Cell]) -> list[Aim]:
@@ -122,12 +124,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=3.0, help="of one round")
     parser.add_argument("--json", type=Path, metavar="FILE")
     args = parser.parse_args()
-    cells = carried_out(partial(run, args))
-    if cells is None:
+    outcome = carried_out(partial(run, args))
+    if outcome is None:
         return 1
+    cells, learnt = outcome
     print(table(cell for cell in cells if cell.rows == 1), "", sep="\n")
     print(batch_table(cell for cell in cells if cell.rows > 1), "", sep="\n")
-    print(*(aim.line() for aim in aims(cells)), sep="\n")
+    print(*(aim.line() for aim in (*aims(cells), learnt)), sep="\n")
     if args.json:
         settings = {"rounds": args.rounds, "seconds": args.seconds}
         args.json.write_bytes(orjson.dumps(as_json(cells, settings), option=orjson.OPT_INDENT_2))

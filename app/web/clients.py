@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 PROJECT = re.compile(r"/v1/projects/([^/]{1,512})/settings")
-SOURCE = "/v1/sourceConfig"
+SOURCES = ("/v1/sourceConfig", "/v1/sourceConfig/")
 _LOOPBACK = re.compile(r"(?:localhost|127\.0\.0\.1|\[::1\])(?::\d+)?")
 
 

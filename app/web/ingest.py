@@ -31,6 +31,10 @@ from app.web.log import ACCESS
 from app.web.titles import Titles
 from app.web.unpacked import parsed, unpacked
 
+# What RudderStack's browser client says beside, to nobody's use here.
+RUDDER = (
+    b"anonymousid, rsa-recovered, rsa-retry-attempt, rsa-since-last-attempt, rsa-since-first-attempt, rsa-retry-reason"
+)
 Header = tuple[bytes, bytes]
 Reply = tuple[int, bytes, list[Header]]
 PREFIX = "/v1/"
@@ -52,8 +56,7 @@ _JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 _FRESH: Header = (b"cache-control", b"no-store")
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"POST"),
-    # RudderStack's browser client sends a header of its own.
-    (b"access-control-allow-headers", b"authorization, content-type, x-retry-count, anonymousid"),
+    (b"access-control-allow-headers", b"authorization, content-type, x-retry-count, " + RUDDER),
     (b"access-control-max-age", b"%d" % PREFLIGHT_SECONDS),
 ]
 
@@ -225,7 +228,7 @@ def _other(scope: Connection, headers: Headers) -> Reply:
         return 204, b"", _PREFLIGHT
     host = headers.get(b"host", b"").decode("latin-1")
     project = clients.PROJECT.fullmatch(path)
-    if project is None and path != clients.SOURCE and path not in KINDS:
+    if project is None and path not in clients.SOURCES and path not in KINDS:
         raise Fault("NOT_FOUND", "There is nothing here.", status=404)
     if method != "GET" or path in KINDS:
         raise Fault("METHOD_NOT_ALLOWED", "This is sent by POST, settings are read by GET.", status=405)

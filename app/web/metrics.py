@@ -20,7 +20,7 @@ class Requests(Collector):
         self._sums: dict[str, float] = {}
 
     def answered(self, kind: str, status: int, seconds: float, codes: Sequence[str] = ()) -> None:
-        """Count one operation; `kind` is query, mutation, subscription or empty for what never ran."""
+        """Count one operation; `kind` is query, mutation, subscription, wire, or empty for what never ran."""
         key = (kind, status)
         self._counts[key] = self._counts.get(key, 0) + 1
         times = self._times.get(kind)
@@ -33,13 +33,15 @@ class Requests(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the families as Prometheus knows them."""
-        counts = CounterMetricFamily("profiles_requests", "GraphQL operations.", labels=("kind", "status"))
+        counts = CounterMetricFamily(
+            "profiles_requests", "GraphQL operations, and requests of the wire.", labels=("kind", "status")
+        )
         for (kind, status), count in self._counts.items():
             counts.add_metric((kind or "none", str(status)), count)
         errors = CounterMetricFamily("profiles_errors", "Top-level errors.", labels=("code",))
         for code, count in self._errors.items():
             errors.add_metric((code,), count)
-        times = HistogramMetricFamily("profiles_request_seconds", "Time of GraphQL operations.", labels=("kind",))
+        times = HistogramMetricFamily("profiles_request_seconds", "Time of both.", labels=("kind",))
         for kind, found in self._times.items():
             buckets, total = [], 0
             for limit, count in zip((*SECONDS, "+Inf"), found, strict=True):

@@ -157,7 +157,8 @@ async def test_pages_of_allowed_origins_may_send(web: Api) -> None:
         assert (asked.status_code, asked.content) == (204, b"")
         names = ("origin", "methods", "headers")
         shown = [asked.headers[f"access-control-allow-{name}"] for name in names]
-        assert shown == ["https://shop.example", "POST", "authorization, content-type, x-retry-count, anonymousid"]
+        assert shown[:2] == ["https://shop.example", "POST"]
+        assert {"authorization", "content-type", "x-retry-count", "anonymousid"} <= set(shown[2].split(", "))
         assert asked.headers["access-control-max-age"] == "86400"
         assert "access-control-allow-credentials" not in asked.headers
         for key in (web.key, "wrong"):
@@ -232,8 +233,9 @@ async def test_settings_of_published_browser_clients(web: Api) -> None:
     assert answer.json() == {"integrations": {"Segment.io": here}, "metrics": {"sampleRate": 0}}
     local = await web.http.get("/v1/projects/k/settings", headers={"Host": "127.0.0.1:8000"})
     assert local.json()["integrations"]["Segment.io"]["protocol"] == "http"
-    source = (await web.http.get("/v1/sourceConfig?writeKey=k")).json()["source"]
-    assert (source["destinations"], source["enabled"]) == ([], True)
+    for path in ("/v1/sourceConfig?writeKey=k", "/v1/sourceConfig/?writeKey=k"):
+        source = (await web.http.get(path)).json()["source"]
+        assert (source["destinations"], source["enabled"]) == ([], True)
 
 
 # ---------------------------------------------------------------- too much, and too soon
