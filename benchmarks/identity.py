@@ -1,4 +1,4 @@
-"""The command for identity: merging and undoing, against aims."""
+"""The command for identity: merging, undoing, and visitors who say who they are, against aims."""
 
 import argparse
 import asyncio
@@ -14,8 +14,9 @@ from benchmarks.merging import merging
 from benchmarks.processes import Child
 from benchmarks.report import Aim, Cell, as_json, table
 from benchmarks.stage import Stage
+from benchmarks.visits import visits
 
-PARTS = {"merges": merging}
+PARTS = {"merges": merging, "visits": visits}
 RUN_SECONDS = 1200.0
 
 
