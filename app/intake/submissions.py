@@ -123,9 +123,7 @@ class Forms:
         line = await self._line(actor.account, told.contact)
         if line is None:
             raise _gone()
-        # Where nobody says when it was, it was not before what it changed.
-        at = kept.occurred_at if known or sent.occurred_at else None
-        await self._channels.tell(actor, line, replace(told, occurred_at=at))
+        await self._channels.tell(actor, line, replace(told, occurred_at=_moment(sent, known, line.person)))
         await self._joined(actor, sent, told.contact)
         return line.person
 
@@ -212,6 +210,13 @@ def _new(form: Form, sent: Sent) -> Submission:
     said, at = forms.written(sent.values), when(sent.occurred_at, now)
     mark = channels.digest(FORM, sent.submission_id) if sent.submission_id else ids.new("fsm", now)
     return Submission(f"{form.account}|{form.id}|{mark}", form.account, form.id, said, at, now)
+
+
+def _moment(sent: Sent, known: Submission | None, person: Person) -> datetime | None:
+    """Return when it is shown as sent in: where nobody says, not before its person was made; None: now."""
+    if sent.occurred_at is not None or known is None:
+        return sent.occurred_at
+    return max(known.occurred_at, person.created_at)
 
 
 def _told(sent: Sent, key: Locator, submission: Submission) -> Told:

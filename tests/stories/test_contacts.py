@@ -8,6 +8,7 @@ import pytest
 
 from app.core import clock
 from app.core.text import FORBIDDEN_IN_NAMES
+from tests import api as apis
 from tests.api import ATTRIBUTE, TRACK, UPDATE, Api
 from tests.stories.telling import (
     CHATBOT,
@@ -157,9 +158,11 @@ async def test_the_deleted_do_not_come_back_with_a_late_delivery(
 
 
 async def test_of_64_parallel_messages_of_nobody_known_comes_one_lead(api: Api) -> None:
-    """All distinct, and each of them delivered twice: one profile, 64 entries."""
-    work = [told(api, MESSAGE, message(messageId=f"m-{number % 64}")) for number in range(128)]
-    persons = await asyncio.gather(*work)
+    """All distinct, and each of them delivered to two processes: one profile, 64 entries."""
+    async with apis.opened(api.service.store.engine) as other:
+        both = [api, Api(other.service, api.key, api.account)]
+        work = [told(one, MESSAGE, message(messageId=f"m-{number}")) for number in range(64) for one in both]
+        persons = await asyncio.gather(*work)
     assert len({one["id"] for one in persons}) == 1
     assert (await count(api), len(await api.events(PHONE, first=200))) == (1, 65)
 
@@ -212,3 +215,16 @@ async def test_nobody_can_send_an_event_that_would_hide_a_message(api: Api) -> N
     payload = await api(TRACK, events=[{"person": PHONE, "type": "x", "eventId": event_id}], atomic=False)
     assert "." in event_id
     assert payload["results"][0]["status"] == "REJECTED"
+
+
+async def test_a_user_who_logs_in_later_has_what_was_told_of_the_installation(api: Api) -> None:
+    """The lead that a channel made for it lives on in the customer, and the same message again counts no more."""
+    lead = await told(api, MESSAGE, message(contact=PUSH))
+    login = """mutation($input: PersonalizeInput!) {
+      personalize(input: $input) { person { id type } deletedPersonIds errors { code } } }"""
+    identity = {"emails": ["ann@b.example"]}
+    payload = await api(login, input={"push": PUSH["push"], "identity": identity})
+    assert (payload["errors"], payload["deletedPersonIds"]) == ([], [lead["id"]])
+    again = await told(api, MESSAGE, message(contact=PUSH))
+    assert (again["id"], again["type"], await count(api)) == (payload["person"]["id"], "CUSTOMER", 1)
+    assert (await types(api, {"email": "ann@b.example"})).count("journeyEntered") == 1
