@@ -13,13 +13,14 @@ PLAIN = 'abcdefghijklmnopqrstuvwxyz{}[]":,0123456789\\ \x00é'
 
 
 async def test_ten_thousand_bad_bodies_are_no_errors_of_ours(web: Api) -> None:
-    """Cut, turned, mixed up, put together by chance: never a 5xx."""
+    """Cut, turned, mixed up, put together by chance: never a 5xx; on the real store a tenth of them."""
+    many = 10_000 if web.service.store.engine.kind == "memory" else 1_000
     chance = random.Random(7)
     good = orjson.dumps(
         {"writeKey": web.key, "sentAt": "2026-05-04T10:00:07.120Z", "batch": [VIEW, {**VIEW, "userId": "u"}]}
     )
     statuses: set[int] = set()
-    for number in range(10_000):
+    for number in range(many):
         path = chance.choice(list(ingest.KINDS))
         body = _broken(chance, good) if number % 2 else orjson.dumps(_made(chance, web.key))
         status = await _asked(web, path, body)
