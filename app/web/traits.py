@@ -14,6 +14,7 @@ from app.catalog.model import PERSON, Catalog
 from app.claims.model import Locator
 from app.core import text
 from app.core.errors import Refused
+from app.identity.installation import Registration
 from app.persons.wish import CONTACTS_MAX, RULES, Given
 
 _UNFIT = re.compile("[" + re.escape(text.FORBIDDEN_IN_NAMES) + "\x00-\x1f\x7f]")
@@ -45,14 +46,14 @@ ADDRESS = {"street": "address", "city": "city", "country": "country"}
 # Never taken from a browser, or read elsewhere; everything else may name a custom attribute.
 _APART = frozenset(
     {*SCALARS, "id", "type", "tags", "crm", "crmLinks", "integrations", "externalId", "email", "phone"}
-    | {"emails", "phones", "contactInformation", "customAttributes"}
+    | {"emails", "phones", "push", "contactInformation", "customAttributes"}
 )
 
 
 def identity(traits: Mapping[str, Any], user_id: str | None) -> tuple[tuple[Locator, ...], bool]:
     """Return the identifiers of a message, and whether any was named, be it one that is none.
 
-    They are the `userId` (or the trait `externalId`), the trait `email` and the trait `phone`.
+    They are the `userId` (or the trait `externalId`), the traits `email` and `phone`, and the installation in `push`.
     """
     found: list[Locator] = []
     named = False
@@ -62,7 +63,17 @@ def identity(traits: Mapping[str, Any], user_id: str | None) -> tuple[tuple[Loca
             continue
         named = True
         found += locator(kind, value)
-    return tuple(found), named
+    installation = _installation(traits.get("push"))
+    return (*found, *installation), named or bool(installation)
+
+
+def _installation(given: Any) -> tuple[Locator, ...]:
+    """Return the installation of an app that the same person holds, where both its ids are told."""
+    if not isinstance(given, Mapping):
+        return ()
+    ids = given.get("applicationId"), given.get("registrationId")
+    told = [one for one in ids if isinstance(one, str) and one and "\0" not in one]
+    return (Registration(*told).locator,) if len(told) == len(ids) else ()
 
 
 def locator(kind: str, value: str) -> Iterator[Locator]:

@@ -135,7 +135,11 @@ def _read(given: Any, kind: str | None, setting: Setting, told: dict[str, str], 
         raise Refused("TOO_LONG", f"A message has at most {MESSAGE_BYTES_MAX:,} bytes.")
     item = _item(given, setting)
     message = reader(item)
-    if item.user_id is None or message.kind in _SAYING or told.get(item.anonymous_id) == item.user_id:
+    if message.kind in _SAYING:
+        # Whoever it was before, from here on it is somebody else, or has to be said again.
+        told.pop(item.anonymous_id, None)
+        return [message]
+    if item.user_id is None or told.get(item.anonymous_id) == item.user_id:
         return [message]
     told[item.anonymous_id] = item.user_id
     return [*_introduction(item, item.user_id), message]

@@ -6,7 +6,7 @@ import pytest
 
 from app.catalog.checks import Listing
 from app.catalog.standard import STANDARD
-from app.claims.model import Locator
+from app.claims.model import Locator, compound
 from app.persons.wish import Given, check
 from app.web.pageview import page_view
 from tests.web.said import KNOWN, one
@@ -125,3 +125,14 @@ def test_who_it_is_comes_from_the_user_id_the_email_and_the_phone() -> None:
     assert one(type="identify", userId=17).identity == (Locator("externalId", "17"),)
     assert one(type="identify", userId=None, traits={"email": "ana@example.com", "phone": "x"}).identity == (ana,)
     assert one(type="identify", context={"traits": {"email": "ana@example.com"}}).identity == (ana,)
+
+
+def test_an_installation_of_an_app_says_who_it_is_too() -> None:
+    """Both its ids are needed; half of them, or something else, says nothing."""
+    push = {"applicationId": "app", "registrationId": "r-1"}
+    found = one(type="identify", traits={"push": push})
+    assert (found.kind, found.identity) == ("identify", (Locator("push", compound("app", "r-1")),))
+    both = one(type="identify", userId="u", traits={"push": push})
+    assert [locator.kind for locator in both.identity] == ["externalId", "push"]
+    for bad in ("r-1", {"applicationId": "app"}, {**push, "registrationId": 7}, {**push, "registrationId": "a\0b"}):
+        assert one(type="identify", traits={"push": bad}).kind == "update"

@@ -203,6 +203,13 @@ def test_a_message_with_a_user_id_says_first_who_it_is_once_for_a_batch() -> Non
     )
 
 
+def test_who_was_forgotten_in_a_batch_is_said_again() -> None:
+    """The message behind it names the user, so it is the user's."""
+    event = {"type": "track", "event": "productViewed", "anonymousId": "a", "userId": "u"}
+    said = read(event, event, {"type": "forget", "anonymousId": "a"}, event)
+    assert [one.kind for one in said.messages] == ["identify", "track", "track", "forget", "identify", "track"]
+
+
 def test_a_user_id_that_is_none_does_not_lose_the_event() -> None:
     """Where there is an anonymousId."""
     assert one(type="track", event="productViewed", userId="undefined").kind == "track"
