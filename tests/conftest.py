@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,19 @@ async def api(engine: Engine) -> AsyncIterator[Api]:
     """Give the whole service on an empty store, asked with an ADMIN key of a new account."""
     async with opened_api(engine) as one:
         yield one
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what a worker counted to whoever prints it."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["used"] = USED
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take in what a worker counted."""
+    for kind, number in getattr(node, "workeroutput", {}).get("used", {}).items():
+        USED[kind] = USED.get(kind, 0) + number
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
