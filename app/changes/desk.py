@@ -62,6 +62,11 @@ class Desk(Generic[P]):
         claim = self.claims.get(locator.claim(account))
         return claim.owner if claim else None
 
+    def line(self, account: str, locator: Locator) -> str | None:
+        """Return the line of activity that an identifier carries events to; None where nobody has it."""
+        claim = self.claims.get(locator.claim(account))
+        return claim.subject if claim else None
+
     def find(self, account: str, locator: Locator) -> P | None:
         """Return whom a locator means, following merges; an identifier finds also who lives on in another profile."""
         at = self.owner(account, locator)

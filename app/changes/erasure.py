@@ -42,13 +42,14 @@ async def note(unit: Unit, account: str, subjects: Sequence[str], claims: Iterab
     keys = [key for key in claims if key.split("|")[1] in KINDS]
     if not keys:
         return
-    # Lines of visitors and of installations are not reached by these identifiers.
-    where = {"subject": {"$in": [one for one in subjects if ids.kind(one) == "sub"]}, "account": account}
+    # Lines of visitors are not reached by these identifiers; those of installations by their registrations alone.
+    reached = {"sub": keys, "app": [key for key in keys if key.split("|")[1] == "push"]}
+    where = {"subject": {"$in": [one for one in subjects if ids.kind(one) in reached]}, "account": account}
     found = await unit.find(EVENTS, where, projection={"_id": 1})
-    sent = {one["_id"].partition(":")[2] for one in found}
+    sent = {(ids.kind(line) or "", one) for line, _, one in (kept["_id"].partition(":") for kept in found)}
     until = clock.now() + timedelta(days=KEPT_DAYS)
     # Our own events have ids that nobody sends.
-    marks = {_mark(account, key, one) for one in sent if ids.kind(one) is None for key in keys}
+    marks = {_mark(account, key, one) for line, one in sent if ids.kind(one) is None for key in reached.get(line, ())}
     kept = [{"_id": one, "account": account, "until": until} for one in sorted(marks)]
     # The same event may have been erased before, with another person of the same identifier.
     writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept]

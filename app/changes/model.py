@@ -49,6 +49,8 @@ class Scene:
     find: Callable[[Locator], Any]
     # A profile of an id as it is kept, also where it was merged into another one.
     kept: Callable[[str], Any]
+    # The line of activity that an identifier carries events to, where somebody has it.
+    line: Callable[[Locator], str | None] = lambda _: None
 
     def event(self, subject: str, type_: str, properties: Mapping[str, Any], **who: str | None) -> Event:
         """Return one of our own events; `who` is `person_id` or `company_id`."""

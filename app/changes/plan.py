@@ -79,6 +79,7 @@ def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene
         tag_name,
         find=lambda one: desk.find(ask.account, one),
         kept=lambda one: desk.kept(ask.account, one),
+        line=lambda one: desk.line(ask.account, one),
     )
 
 

@@ -46,7 +46,8 @@ def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
 def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     """Return what other rooms write with these changes, each of their collections in one go."""
     found: dict[str, list[Write]] = {}
-    ended = [write for one in desk.ended() for write in desk.kind.left(one)]
+    # Who lives on in another one hands over first: that one may be gone as well.
+    ended = [write for one in sorted(desk.ended(), key=lambda one: one.into is None) for write in desk.kind.left(one)]
     for collection, write in (*ended, *(write for one in effects for write in one.besides)):
         found.setdefault(collection, []).append(write)
     return list(found.items())
@@ -124,7 +125,8 @@ def _record(desk: Desk[P], mark: str, given: str, effect: Effect[P]) -> Write:
         requests.Once(mark, given),
         account=after.account,
         now=desk.now,
-        owners=[one.after.id for one in effect.parts()],
+        # Whoever is part of the profile may come apart from it again, and be deleted.
+        owners=[each for one in effect.parts() for each in (one.after.id, *one.after.merged_ids)],
         profile=document,
         made=effect.before is None,
         changed=effect.changed,

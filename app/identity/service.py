@@ -147,11 +147,13 @@ class Merges:
         return found
 
     async def _following(self, account: str, person: str, version: int) -> Merge | None:
-        kept = await self._bound(account).find({"persons": person, "revertedAt": None}, hint=OF_PERSON)
-        merges = await self._read(account, kept)
-        images = [(image.version, one) for one in merges for image in one.before if image.id == person]
-        behind = [(at, one) for at, one in images if at >= version]
-        return min(behind, key=lambda pair: pair[0])[1] if behind else None
+        # Ids are in the order of time within one process alone: versions tell which comes next.
+        where = {"persons": person, "revertedAt": None}
+        fields = {"before._id": 1, "before.version": 1}
+        kept = await self._bound(account).find(where, projection=fields, hint=OF_PERSON)
+        images = [(image["version"], one["_id"]) for one in kept for image in one["before"] if image["_id"] == person]
+        behind = [pair for pair in images if pair[0] >= version]
+        return await self.get(account, min(behind)[1]) if behind else None
 
     async def _present(self, account: str, persons: Sequence[Person]) -> Mapping[str, str]:
         wanted = dict.fromkeys(one.company_id for person in persons for one in person.memberships)
@@ -176,6 +178,8 @@ class Merges:
             where["_id"] = {"$gt" if part.backward else "$lt": part.position[0]}
         found = await self._bound(account).find(
             where,
+            # What it takes to undo them is not shown.
+            projection={"before": 0, "after": 0},
             sort=(("_id", 1 if part.backward else -1),),
             limit=part.limit + 1,
             hint=OF_PERSON if person_id else OF_ACCOUNT,

@@ -67,6 +67,44 @@ def taken_back(base: Person, target: Person, current: Person) -> Kept:
     return Kept(result, tuple(dict.fromkeys(filter(None, named))))
 
 
+def carried(image: Person, merged: Person, current: Person) -> tuple[Person, list[str]]:
+    """Return a person as it was before a merge, with what was done to parts of it that the survivor has had since.
+
+    What was taken off the survivor stays off, what was changed there stays changed; the names of both come beside.
+    Identifiers are not looked at: who holds them decides.
+    """
+    result, named = replace(image), list[str]()
+    for attribute in ("tag_ids", "memberships"):
+        name, key, flagged = LISTS[attribute]
+        held, base, now = (getattr(one, attribute) for one in (image, merged, current))
+        found = _carried(held, base, now, key)
+        if found != held:
+            setattr(result, attribute, single(found, replace_flag) if flagged else found)
+            named.append(name)
+    values = dict(image.values)
+    for name, held in image.values.items():
+        if isinstance(held, list):
+            base, now = merged.values.get(name, []), current.values.get(name, [])
+            found = _carried(held, base, now, lambda item: item[ITEM_ID])
+            if found != held:
+                values[name] = found
+                named.append(ATTRIBUTE + name)
+    result.values = {name: value for name, value in values.items() if value != []}
+    return result, named
+
+
+def _carried(held: Sequence[T], merged: Sequence[T], now: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:
+    before, there = {key(one): one for one in merged}, {key(one): one for one in now}
+    found = []
+    for one in held:
+        at = key(one)
+        if at not in before or before[at] == there.get(at):
+            found.append(one)
+        elif at in there:
+            found.append(there[at])
+    return found
+
+
 def parts(was: Sequence[T], should: Sequence[T], now: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:
     """Return the parts of a list: exactly those that should be where nobody touched it, else set by set."""
     if list(now) == list(was):

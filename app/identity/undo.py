@@ -10,10 +10,12 @@ from typing import Any
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
 from app.core.errors import Refused
-from app.identity.decide import blocked, decide
+from app.identity.decide import blocked, decide, replace_flag, single, united
 from app.identity.model import Merge
-from app.identity.threeway import taken_back
+from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
+from app.mongo.engine import Update, Write
+from app.persons.leaving import SUBMISSIONS
 from app.persons.model import Membership, Person, claims_of
 from app.persons.plan import event
 from app.timeline.model import TIMELINE
@@ -52,7 +54,10 @@ def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
         anew, old = decide(before, one.survivor_id), decide(one.before, one.survivor_id)
         # What the call itself decided differs from what the rules had decided, and stays.
         after = taken_back(old.after, anew.after, _after(one)).person
-        said = tuple(each for each in one.decisions if each.source is None)
+        fresh = {each.field: each.candidates for each in anew.decisions}
+        said = tuple(
+            replace(each, candidates=fresh.get(each.field, ())) for each in one.decisions if each.source is None
+        )
         decisions = tuple(each for each in anew.decisions if each.field not in {two.field for two in said})
         told.append(replace(one, before=before, after=after, decisions=(*decisions, *said)))
         base, target = _after(one), after
@@ -98,11 +103,13 @@ class Undo(Change[Person]):
             tomb: Person | None = scene.kept(image.id)
             if tomb is None or tomb.state == ACTIVE:
                 raise Overtaken
-            restored, lost = _held_to(self._possible(image, scene.catalog), free)
-            kept += lost
+            possible, edited = carried(self._possible(image, scene.catalog), _after(self.merge), held)
+            restored, lost = _held_to(possible, free)
+            kept += [*edited, *lost]
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
-        return self._told(Effect(held, after, differences(held, after), also=back), list(dict.fromkeys(kept)), scene)
+        effect = Effect(held, after, differences(held, after), also=back, besides=[*map(_returned, back)])
+        return self._told(effect, list(dict.fromkeys(kept)), scene)
 
     def _possible(self, person: Person, catalog: Catalog) -> Person:
         """Return a person without what was deleted since: tags, attributes, companies."""
@@ -118,7 +125,8 @@ class Undo(Change[Person]):
         there = [
             replace(one, company_id=self.companies[one.company_id]) for one in held if one.company_id in self.companies
         ]
-        return list({one.company_id: one for one in reversed(there)}.values())[::-1]
+        found = united([there], lambda one: one.company_id)
+        return found if len(found) == len(held) else single(found, replace_flag)
 
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
         said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in kept]}
@@ -150,4 +158,14 @@ def _held_to(image: Person, free: set[str]) -> tuple[Person, list[str]]:
     held: dict[str, Any] = {"external_id": image.external_id if there("external_id", image.external_id) else None}
     for attribute in [one for one in IDENTIFIERS if one != "external_id"]:
         held[attribute] = [one for one in getattr(image, attribute) if there(attribute, [one])]
+    for attribute in ("emails", "phones", "push_registrations"):
+        if len(held[attribute]) < len(getattr(image, attribute)):
+            # The primary one may be among those that are gone: the oldest takes its place.
+            held[attribute] = single(held[attribute], replace_flag)
     return replace(image, **held), list(lost)
+
+
+def _returned(back: Effect[Person]) -> tuple[str, Write]:
+    """Return what gives a person who is back the form submissions that came by its identifiers meanwhile."""
+    lines = {"account": back.after.account, "line": {"$in": back.after.subjects}}
+    return SUBMISSIONS, Update(lines, {"$set": {"person": back.after.id}}, many=True)

@@ -142,7 +142,11 @@ def _alone(person: Person | None, wish: Wish, names: Sequence[str], scene: Scene
     """Return what becomes of one person, or of nobody, to whom identifiers come that nobody had."""
     if person is None or (names and person.external_id is None):
         wish = replace(wish, scalars={**({"external_id": names[0]} if names else {}), **wish.scalars})
-    effect = Create(wish).plan(None, scene) if person is None else Update(wish).plan(person, scene)
+    try:
+        effect = Create(wish).plan(None, scene) if person is None else Update(wish).plan(person, scene)
+    except Refused as refusal:
+        # Whatever it was, the call said it.
+        raise refusal.under("overrides") from refusal
     more = [one for one in names if one != effect.after.external_id]
     if not more:
         return effect
@@ -168,7 +172,12 @@ def _overridden(after: Person, wish: Wish, decisions: Sequence[Decision], scene:
     after.type = wish.type or after.type
     own_id = after.external_id
     known_by = identified(after)
-    write(after, wish, scene)
+    try:
+        write(after, wish, scene)
+    except Refused as refusal:
+        if refusal.code == "TOO_MANY":
+            raise blocked("Together with what the call adds they have too many contacts.") from refusal
+        raise refusal.under("overrides") from refusal
     if known_by and not identified(after):
         raise Refused("NO_IDENTIFIER", NO_IDENTIFIER, ("overrides",))
     # What one of them was known by goes on finding it.

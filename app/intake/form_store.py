@@ -47,6 +47,7 @@ def document(one: Submission) -> Document:
         "values": one.values,
         "person": one.person_id,
         "reached": one.reached,
+        "line": one.line,
         "at": one.occurred_at,
         "received": one.received_at,
         # A guard that it is not there yet looks at this.
@@ -64,6 +65,7 @@ def _submission(kept: Document) -> Submission:
         kept["received"],
         kept["person"],
         kept["reached"],
+        kept["line"],
     )
 
 

@@ -66,7 +66,10 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A submission as it came; `values` are JSON, `person_id` whoever is known by its key, `reached`: it was told."""
+    """A submission as it came; `values` are JSON, `person_id` whoever is known by its key, `reached`: it was told.
+
+    `line` is the line of activity of its key, where somebody had that already.
+    """
 
     id: str
     account: str
@@ -76,6 +79,7 @@ class Submission:
     received_at: datetime
     person_id: str | None = None
     reached: bool = False
+    line: str | None = None
 
 
 # ---------------------------------------------------------------- forms
@@ -253,7 +257,7 @@ class Submitted(Change[Person]):
     form: Form
     key: Locator
     wish: Wish
-    guard: Callable[[str], Guard]
+    guard: Callable[[str, str | None], Guard]
 
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return the key, and the identifiers that came with it."""
@@ -272,7 +276,8 @@ class Submitted(Change[Person]):
         else:
             wish = by_rule(self.form.rule(held), fitting(self.wish, held, scene), held)
             effect = Update(wish).plan(held, scene)
-        return replace(effect, guards=[self.guard(effect.after.id)] if effect.changed else [])
+        line = scene.line(self.key) if held else None
+        return replace(effect, guards=[self.guard(effect.after.id, line)] if effect.changed else [])
 
 
 def by_rule(rule: str, wish: Wish, held: Person) -> Wish:

@@ -120,7 +120,7 @@ class Forms:
         kept = known or await self._kept(actor, form, new, told)
         if told is None or not kept.reached:
             return None
-        line = await self._line(actor.account, told.contact)
+        line = await self._reached(kept, told.contact)
         if line is None:
             raise _gone()
         await self._channels.tell(actor, line, replace(told, occurred_at=_moment(sent, known, line.person)))
@@ -131,6 +131,17 @@ class Forms:
         catalog = await self._catalog.of(form.account)
         unknown = any(catalog.attribute(PERSON, name) is None for name in forms.attributes(form))
         return await self._catalog.fresh(form.account) if unknown else catalog
+
+    async def _reached(self, kept: Submission, key: Locator) -> Line | None:
+        """Return whom a submission reached, whoever has its key by now; None where they are gone."""
+        line = await self._line(kept.account, key)
+        if line and kept.line in line.person.subjects:
+            return replace(line, subject=kept.line)
+        person = await self._persons.heir(kept.account, kept.person_id) if kept.person_id else None
+        if person is None:
+            return None
+        known = line.subject if line and line.person.id == person.id else person.subjects[0]
+        return Line(person, known)
 
     async def _line(self, account: str, key: Locator) -> Line | None:
         (line,) = await self._persons.lines(account, [key])
@@ -155,22 +166,26 @@ class Forms:
             effect = await self._changed(actor, form, new, told.contact)
         except _Known:
             return None
-        mine = replace(new, person_id=effect.after.id, reached=True)
-        return mine if effect.changed or await self._beside(mine) else None
+        if effect.changed:
+            return await self._store.submission(new.account, new.id)
+        line = await self._line(actor.account, told.contact)
+        known = line.subject if line and line.person.id == effect.after.id else None
+        mine = replace(new, person_id=effect.after.id, reached=True, line=known)
+        return mine if await self._beside(mine) else None
 
     async def _alone(self, new: Submission, key: Locator | None) -> Submission | None:
         """Keep it, with whose it is: so it goes when they go. None where somebody was faster."""
         line = await self._line(new.account, key) if key else None
         if line is None:
             return new if await self._store.keep(new) else None
-        mine = replace(new, person_id=line.person.id)
+        mine = replace(new, person_id=line.person.id, line=line.subject)
         return mine if await self._beside(mine) else None
 
     async def _changed(self, actor: Actor, form: Form, new: Submission, key: Locator) -> Effect[Person]:
         there = Guard(form_store.SUBMISSIONS, new.id, _Known(), 0)
 
         def make(reading: Reading) -> Submitted:
-            return Submitted(form, key, reading.wish, lambda person_id: _with(there, new, person_id))
+            return Submitted(form, key, reading.wish, partial(_with, there, new))
 
         def ask(_: int, reading: Reading | Refusals) -> Ask[Person]:
             others = [] if isinstance(reading, Refusals) else reading.wish.named()
@@ -225,9 +240,10 @@ def _told(sent: Sent, key: Locator, submission: Submission) -> Told:
     return Told(FORM, key, (submission.id,), properties=said)
 
 
-def _with(guard: Guard, new: Submission, person_id: str) -> Guard:
+def _with(guard: Guard, new: Submission, person_id: str, line: str | None) -> Guard:
     """Return the guard that keeps a submission with whom it reached."""
-    return replace(guard, change=form_store.document(replace(new, person_id=person_id, reached=True)))
+    mine = replace(new, person_id=person_id, reached=True, line=line)
+    return replace(guard, change=form_store.document(mine))
 
 
 def _gone() -> Refused:

@@ -38,6 +38,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
     "forms": ((("account", 1), ("_id", 1)),),
     "formSubmissions": (
         (("account", 1), ("person", 1)),  # submissions of a person who is gone
+        (("account", 1), ("line", 1)),  # the same, of who was merged with others when they came
         (("account", 1), ("formId", 1), ("at", 1), ("_id", 1)),  # submissions of a form, newest first
         (("account", 1), ("at", 1), ("_id", 1)),  # submissions of an account, newest first
     ),

@@ -24,7 +24,9 @@ def _erased(person: Person) -> list[tuple[str, Write]]:
     return [
         (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
         (VISITORS, Delete({"account": person.account, "person": ids}, many=True)),
-        (SUBMISSIONS, Delete({"account": person.account, "person": ids}, many=True)),
+        # What came by an identifier of somebody else, while they were one, is theirs.
+        (SUBMISSIONS, Delete({"account": person.account, "person": ids, "line": None}, many=True)),
+        (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
         *_unremembered(person),
     ]
 

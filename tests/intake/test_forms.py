@@ -190,7 +190,7 @@ def test_what_there_is_no_room_for_is_left_out(monkeypatch: pytest.MonkeyPatch) 
 def test_the_submission_is_kept_in_the_unit_of_the_change_alone() -> None:
     """With the person's id; where nothing changes it is kept beside."""
 
-    def guard(person_id: str) -> Guard:
+    def guard(person_id: str, _: str | None) -> Guard:
         return Guard("formSubmissions", "s", Refused("WRONG_STATE", ""), 0, {"person": person_id})
 
     made = Submitted(form(), KEY, Wish(), guard).plan(None, scene())

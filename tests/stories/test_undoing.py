@@ -1,0 +1,110 @@
+"""What happens while persons are one, and where it goes when they come apart again."""
+
+from typing import Any
+
+from tests.api import ERRORS, LINK, Api
+from tests.stories.mobile import Phone
+from tests.stories.test_merges import REVERT, merged, read, reverted
+
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
+UPDATE = f"""mutation($by: PersonLocator!, $input: UpdatePersonInput!, $key: String) {{
+  updatePerson(by: $by, input: $input, idempotencyKey: $key) {{ person {{ id firstName emails {{ address primary }} }}
+    {ERRORS} }} }}"""
+SAVE = f"mutation($input: SaveFormInput!) {{ saveForm(input: $input) {{ form {{ id }} {ERRORS} }} }}"
+SUBMIT = f"mutation($input: SubmitFormInput!) {{ submitForm(input: $input) {{ person {{ id }} {ERRORS} }} }}"
+SUBMISSIONS = "{ formSubmissions { nodes { values person { id } } } }"
+ITEMS = f"""mutation($by: PersonLocator!, $items: [JSON!]!) {{
+  updateListItems(by: $by, attribute: "wish", items: $items) {{ person {{ id }} {ERRORS} }} }}"""
+
+
+async def couple(api: Api, **second: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make two persons; the first is the older one."""
+    one = await api.made(emails=[{"address": "a@x.com"}])
+    emails = [{"address": "b@x.com"}, {"address": "c@x.com"}]
+    return one, await api.made(**{"emails": emails, "firstName": "Bea", **second})
+
+
+async def test_who_came_apart_is_erased_from_the_answers_of_keys(api: Api) -> None:
+    """A call with a key while they were one was answered with what both had: the repetition no more."""
+    one, two = await couple(api)
+    payload = await merged(api, one, two)
+    given: dict[str, Any] = {"by": {"id": one["id"]}, "input": {"city": "Wien"}, "key": "k"}
+    assert len((await api(UPDATE, **given))["person"]["emails"]) == 3
+    await reverted(api, payload)
+    await api(DELETE, by={"id": two["id"]})
+    again = await api(UPDATE, **given)
+    assert (again["person"], [each["code"] for each in again["errors"]]) == (None, ["PERSON_NOT_FOUND"])
+    assert "b@x.com" not in str(await api.service.store.engine.find("requests", {}))
+
+
+async def test_submissions_go_with_whom_they_came_from(api: Api) -> None:
+    """Also to a form that reaches nobody; what is deleted afterwards is only that person's."""
+    one, two = await couple(api)
+    fields = [{"name": "mail", "personField": "email"}]
+    forms = [
+        (await api(SAVE, input={"name": name, "enabled": name == "on", "fields": fields}))["form"]["id"]
+        for name in ("on", "off")
+    ]
+    payload = await merged(api, one, two)
+    for form in forms:
+        for mail in ("a@x.com", "b@x.com"):
+            assert (await api(SUBMIT, input={"formId": form, "values": {"mail": mail}}))["errors"] == []
+    assert {each["person"]["id"] for each in (await api(SUBMISSIONS))["nodes"]} == {one["id"]}
+    await reverted(api, payload)
+    shown = {(each["values"]["mail"], each["person"]["id"]) for each in (await api(SUBMISSIONS))["nodes"]}
+    assert shown == {("a@x.com", one["id"]), ("b@x.com", two["id"])}
+    await api(DELETE, by={"id": two["id"]})
+    assert {each["values"]["mail"] for each in (await api(SUBMISSIONS))["nodes"]} == {"a@x.com"}
+    await api(DELETE, by={"id": one["id"]})
+    assert (await api(SUBMISSIONS))["nodes"] == []
+
+
+async def test_who_is_back_has_a_primary_one(api: Api) -> None:
+    """Where the primary email was taken off meanwhile, the oldest of the others; the same with installations."""
+    one, two = await couple(api, type="LEAD")
+    phones = [Phone(api, name) for name in ("p1", "p2")]
+    for phone in phones:
+        await phone.opened()
+        await phone.login("b@x.com", keepAsLead=True)
+    payload = await merged(api, one, two)
+    await api(UPDATE, by={"id": one["id"]}, input={"emails": {"remove": ["b@x.com"]}})
+    await phones[0].logout()
+    undone = await reverted(api, payload)
+    assert undone["persons"][1]["emails"] == [{"address": "c@x.com", "primary": True}]
+    holder = await phones[1].holder()
+    assert (holder["id"], [each["primary"] for each in holder["pushRegistrations"]]) == (two["id"], [True])
+
+
+async def test_what_was_done_to_parts_goes_with_them(api: Api) -> None:
+    """An item that was edited, a role that was given, a tag that was taken off while they were one."""
+    fields = '[{name: "sku", type: STRING}]'
+    wish = f'{{name: "wish", type: LIST, itemFields: {fields}}}'
+    await api(f"mutation {{ defineAttribute(input: {wish}) {{ errors {{ code }} }} }}")
+    await api('mutation { createCompany(input: {name: "Acme"}) { errors { code } } }')
+    one, two = await couple(api, tags=["t", "u"], customAttributes={"wish": [{"sku": "b1"}]})
+    await api(LINK, company={"name": "Acme"}, persons=[{"id": two["id"]}], role="old")
+    item = (await read(api, two))["customAttributes"]["wish"][0]["__id"]
+    payload = await merged(api, one, two)
+    whom = {"id": one["id"]}
+    assert (await api(ITEMS, by=whom, items=[{"__id": item, "sku": "edited"}]))["errors"] == []
+    await api(LINK, company={"name": "Acme"}, persons=[whom], role="new")
+    await api(UPDATE, by=whom, input={"tags": {"remove": ["t"]}})
+    undone = await reverted(api, payload)
+    assert set(undone["keptFields"]) == {"companies", "customAttributes.wish", "tags"}
+    back = await read(api, two)
+    assert (back["customAttributes"]["wish"], back["tags"]) == ([{"__id": item, "sku": "edited"}], ["u"])
+    roles = "query($by: PersonLocator!) { person(by: $by) { companies { edges { role primary } } } }"
+    assert (await api(roles, by={"id": two["id"]}))["companies"]["edges"] == [{"role": "new", "primary": True}]
+    assert (await read(api, one))["companies"]["nodes"] == []
+
+
+async def test_a_decision_of_the_call_forgets_who_came_apart(api: Api) -> None:
+    """A later merge that said a name itself names nobody any more who was part of the survivor by an undone one."""
+    one, two = await couple(api)
+    first = await merged(api, one, two)
+    three = await api.made(externalId="3", firstName="Cid")
+    await merged(api, one, three, overrides={"firstName": "Said"})
+    await reverted(api, first)
+    await api(DELETE, by={"id": two["id"]})
+    assert "Bea" not in str(await api.service.store.engine.find("merges", {}))
+    assert await api.codes(REVERT, id=first["merge"]["id"]) == ["NOT_FOUND"]
