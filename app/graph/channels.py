@@ -1,12 +1,13 @@
 """What journeys, chatbots and the inbox tell of somebody."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any
 
 import strawberry
 
 from app.changes.rows import Row
 from app.core import ids
+from app.core.actor import Actor
 from app.core.errors import Refused
 from app.graph import reading
 from app.graph.channels_types import (
@@ -18,6 +19,7 @@ from app.graph.channels_types import (
 from app.graph.declare import Info, Input, argument, relation
 from app.graph.persons import Key
 from app.graph.results import Payload, PersonPayload, PersonResultsPayload, results, settled
+from app.graph.veil import seen
 from app.intake import channels
 from app.intake.channels import Told
 from app.intake.participants import Participant
@@ -58,6 +60,12 @@ def _session(source: str, given: Input, name: str, properties: Sequence[str]) ->
     return _told(source, given, [name], [name, "channel", *properties], phase=phase, session_id=session)
 
 
+async def _veiled(actor: Actor, work: Awaitable[Person]) -> Payload:
+    payload = await settled(actor, "person", work, deleted_person_ids=[])
+    payload.person = seen(payload.person, actor)
+    return payload
+
+
 async def record_inbound_message(
     info: Info, input: Annotated[Input, argument("The message.", InboundMessageInput)]
 ) -> Payload:
@@ -67,7 +75,7 @@ async def record_inbound_message(
     async def work() -> Person:
         return await context.services.channels.record(context.actor, _message(input))
 
-    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+    return await _veiled(context.actor, work())
 
 
 async def record_chatbot_session(
@@ -80,7 +88,7 @@ async def record_chatbot_session(
         told = _session(channels.CHATBOT, input, "sessionId", ["botId"])
         return await context.services.channels.record(context.actor, told)
 
-    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+    return await _veiled(context.actor, work())
 
 
 async def record_inbox_session(
@@ -93,7 +101,7 @@ async def record_inbox_session(
         told = _session(channels.INBOX, input, "conversationId", ["agentId"])
         return await context.services.channels.record(context.actor, told)
 
-    return await settled(context.actor, "person", work(), deleted_person_ids=[])
+    return await _veiled(context.actor, work())
 
 
 def _participant(given: Input) -> Participant:

@@ -17,11 +17,12 @@ from app.graph.forms_types import (
 )
 from app.graph.relations import After
 from app.graph.results import Payload, PersonPayload, settled
+from app.graph.veil import seen
 from app.intake import forms as model
 from app.intake.form_store import position
 from app.intake.submissions import Sent
 
-# Who may see the person whom a submission reached: a website writes, and learns nothing.
+# Who may know whom a submission reached: a website writes, and learns nothing.
 SEEING = (Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE, Scope.EVENTS_WRITE)
 
 
@@ -68,7 +69,7 @@ async def submit_form(info: Info, input: Annotated[Input, argument("What was fil
     context = info.context
     work = context.services.forms.submit(context.actor, _sent(input))
     payload = await settled(context.actor, "person", work, deleted_person_ids=[])
-    payload.person = payload.person if context.actor.may(*SEEING) else None
+    payload.person = seen(payload.person, context.actor) if context.actor.may(*SEEING) else None
     return payload
 
 

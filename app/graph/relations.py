@@ -17,6 +17,7 @@ from app.graph.connections import Connection, Place
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument
 from app.graph.scalars import Cursor
+from app.graph.veil import seen
 from app.graph.wanted import TimelineFilter
 from app.intake.visit import Visitor
 from app.persons.model import Person
@@ -158,10 +159,14 @@ async def visitor_timeline(
     return Connection(page, place, event_position)
 
 
-def event_person(root: strawberry.Parent[Event], info: Info) -> Person | Awaitable[Person | None] | None:
-    """Return the person that an event belongs to."""
-    context = info.context
-    return context.services.persons.heir(context.account, root.person_id) if root.person_id else None
+def event_person(root: strawberry.Parent[Event], info: Info) -> Awaitable[Any] | None:
+    """Return the person that an event belongs to, as the caller may see it: an app its own user."""
+    return _whose(info.context, root.person_id) if root.person_id else None
+
+
+async def _whose(context: Context, person_id: str) -> Any:
+    person = await context.services.persons.heir(context.account, person_id)
+    return seen(person, context.actor, Scope.MOBILE_SDK)
 
 
 def event_company(root: strawberry.Parent[Event], info: Info) -> Company | Awaitable[Company | None] | None:

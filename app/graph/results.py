@@ -11,6 +11,7 @@ from app.core.actor import Actor, Scope
 from app.core.errors import Refusals, Refused
 from app.graph import enums, types
 from app.graph.declare import about
+from app.graph.veil import seen
 
 Payload = SimpleNamespace
 
@@ -172,7 +173,7 @@ def results(payload: Payload, name: str, actor: Actor) -> Payload:
 
 
 def _result(index: int, row: Row[Any], name: str, actor: Actor) -> SimpleNamespace:
-    shown_as = {name: row.profile}
+    shown_as = {name: seen(row.profile, actor) if name == "person" else row.profile}
     return SimpleNamespace(index=index, status=row.status, errors=shown(row.refused, actor), **shown_as)
 
 

@@ -45,14 +45,18 @@ class _Followed:
     former: Sequence[str] = ()
     lines: frozenset[str] | None = None
     since: frozenset[tuple[str, datetime]] = frozenset()
+    # Deleted since the cursor: nothing is told any more but that.
+    gone: bool = False
 
 
-async def _followed(context: Context, person: Input | None, company: Input | None) -> _Followed:
+async def _followed(context: Context, person: Input | None, company: Input | None, *, again: bool) -> _Followed:
     if person and company:
         raise Fault("BAD_VARIABLES", "Follow a person or a company, not both.", status=400)
     if person:
         locator = reading.known(person)
         found = await context.services.persons.find(context.account, locator) if locator else None
+        if found is None and again and locator and locator.kind == "id":
+            return await _deleted(context, locator.value)
         if locator is None or found is None:
             raise _unknown("person")
         return _of_person(found, locator.value if locator.kind == "id" else found.id)
@@ -62,6 +66,14 @@ async def _followed(context: Context, person: Input | None, company: Input | Non
             raise _unknown("company")
         return _Followed(held.id, lines=frozenset(held.subjects))
     return _Followed()
+
+
+async def _deleted(context: Context, person_id: str) -> _Followed:
+    """Return a person who was deleted, for whoever comes back with a cursor: the end is still to be told."""
+    left = await context.services.persons.remains(context.account, person_id)
+    if left is None:
+        raise _unknown("person")
+    return _Followed(person_id, lines=frozenset(left[1]), gone=True)
 
 
 def _of_person(person: Person, asked: str) -> _Followed:
@@ -78,10 +90,11 @@ async def timeline_events(
 ) -> Following:
     """Follow a timeline."""
     context = info.context
-    followed = await _followed(context, person, company)
+    followed = await _followed(context, person, company, again=after is not None)
     shown = sorted(set(types)) if types is not None else None
     places = [Place(context, f"live:{one}", shown) for one in (followed.id, *followed.former)]
-    present = _Events(context, places[0], followed, frozenset(types) if types is not None else None)
+    wanted = frozenset[str]() if followed.gone else None if types is None else frozenset(types)
+    present = _Events(context, places[0], followed, wanted)
     return Following(present.topic(followed), _token(places, after), present, _sealed(places[0]))
 
 

@@ -62,6 +62,14 @@ class Persons:
         """Return whoever the person of an id is now, also where a login made another one of it."""
         return await self._follow(account, person_id, (MERGED, DELETED))
 
+    async def remains(self, account: str, person_id: str) -> tuple[str, list[str]] | None:
+        """Return the id and the lines of whom a deleted person left them to, its own where it is nobody; else None."""
+        kept = await self._reads.get(person_id)
+        if kept is None or kept["account"] != account or kept["state"] != DELETED:
+            return None
+        heir = await self.heir(account, kept["into"]) if "into" in kept else None
+        return (heir.id, heir.subjects) if heir else (person_id, kept["subjects"])
+
     async def _follow(self, account: str, person_id: str, states: Sequence[str]) -> Person | None:
         for _ in range(MERGES_MAX):
             kept = await self._reads.get(person_id)

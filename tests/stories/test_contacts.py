@@ -228,3 +228,17 @@ async def test_a_user_who_logs_in_later_has_what_was_told_of_the_installation(ap
     again = await told(api, MESSAGE, message(contact=PUSH))
     assert (again["id"], again["type"], await count(api)) == (payload["person"]["id"], "CUSTOMER", 1)
     assert (await types(api, {"email": "ann@b.example"})).count("journeyEntered") == 1
+
+
+async def test_R17_a_key_that_only_tells_sees_the_id_alone(api: Api) -> None:
+    """Of whom it told: any other field is FORBIDDEN; who may read or manage persons sees them whole."""
+    known = await api.made(emails=[{"address": "a@x.com"}], firstName="Ann")
+    told = {"contact": {"email": "a@x.com"}, "journeyId": "j", "messageId": "m"}
+    key = await api.key_with("EVENTS_WRITE")
+    bare = "mutation($input: InboundMessageInput!) { recordInboundMessage(input: $input) { person { id } } }"
+    assert (await key(bare, input=told))["person"] == {"id": known["id"]}
+    whole = bare.replace("{ id }", "{ id firstName }")
+    answer = (await key.post(whole, {"input": told})).json()
+    assert answer["data"]["recordInboundMessage"] == {"person": {"id": known["id"], "firstName": None}}
+    assert [one["extensions"]["code"] for one in answer["errors"]] == ["FORBIDDEN"]
+    assert (await api(whole, input=told))["person"] == {"id": known["id"], "firstName": "Ann"}

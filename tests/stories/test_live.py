@@ -103,6 +103,21 @@ async def test_L6_a_deleted_person_ends_its_stream_with_a_word(shop: Api) -> Non
         assert (await socket.next())["type"] == "complete"
 
 
+async def test_L6_who_comes_again_after_a_deletion_hears_of_it(shop: Api) -> None:
+    """With a cursor of before: DELETED, and nothing of what was erased; without one there is nobody to follow."""
+    known = await shop.made(emails=[{"address": "gone@x.example"}])
+    by = {"id": known["id"]}
+    async with shop.live(FOLLOW, person=by) as socket:
+        cursor = (await socket.data())["cursor"]
+    await shop.track({**order(eventId="g"), "person": by})
+    await shop("mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }", by=by)
+    async with shop.live(FOLLOW, person=by, after=cursor) as socket:
+        assert [(await socket.data())["kind"] for _ in range(2)] == ["READY", "DELETED"]
+        assert (await socket.next())["type"] == "complete"
+    async with shop.live(FOLLOW, person=by) as socket:
+        assert (await socket.next())["payload"][0]["extensions"]["code"] == "NOT_FOUND"
+
+
 async def test_changes_of_persons_are_told_with_their_fields(shop: Api) -> None:
     """personChanges: CREATED, UPDATED with the fields, LEFT when it no longer matches, DELETED."""
     async with shop.live(CHANGES, filter={"tags": {"has": "VIP"}}) as socket:
