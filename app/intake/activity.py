@@ -44,6 +44,15 @@ class Step:
     person: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a page was."""
+
+    visitor: Visitor
+    events: int
+    swept: int
+
+
 @dataclass(slots=True)
 class Page:
     """One visitor while its messages are taken in, with what is to be written beside it.
@@ -61,6 +70,16 @@ class Page:
 
     def __post_init__(self) -> None:
         self.before = self.visitor
+
+    def mark(self) -> "Mark":
+        """Return how far it is."""
+        return Mark(self.visitor, len(self.events), len(self.swept))
+
+    def back(self, mark: "Mark") -> None:
+        """Let nothing have happened since a mark."""
+        self.known -= {event.id for event in self.events[mark.events :]}
+        del self.events[mark.events :], self.swept[mark.swept :]
+        self.visitor = mark.visitor
 
     def at(self, message: Message) -> datetime:
         """Return when a message happened."""
@@ -240,7 +259,8 @@ def forget(page: Page, step: Step) -> None:
 def take_over(into: Page, other: Page, step: Step) -> None:
     """Make one visitor of two: the activity of the other joins it, and its anonymous id leads here from now on.
 
-    Nothing happens where one of them is a person by now, or where there would be more than JOINED_MAX lines.
+    Nothing happens where one of them is a person by now, or where there would be more than JOINED_MAX lines. Refuses
+    with TOO_LONG where too much is kept of both together.
     """
     at = into.at(step.message)
     theirs = other.visitor
@@ -251,6 +271,7 @@ def take_over(into: Page, other: Page, step: Step) -> None:
         return
     if len(mine.subjects) + len(theirs.subjects) > JOINED_MAX:
         return
+    kept = traits.merged(theirs.traits, mine.traits)
     close(other)
     theirs = other.visitor
     known = sorted((*theirs.sessions, *mine.sessions), key=lambda one: (one.start, one.id))
@@ -261,6 +282,6 @@ def take_over(into: Page, other: Page, step: Step) -> None:
         last=max(mine.last, theirs.last),
         sessions=tuple(known[-sessions.SESSIONS_KEPT :]),
         identity=tuple(dict.fromkeys((*theirs.identity, *mine.identity)))[-IDENTITY_KEPT:],
-        traits=traits.merged(theirs.traits, mine.traits),
+        traits=kept,
     )
     other.visitor = replace(sessions.left(theirs, at), former=(), into=mine.anonymous_id)

@@ -11,6 +11,7 @@ from datetime import datetime
 from app.catalog import sweeps
 from app.core import chance, clock
 from app.core.errors import Fault, Refused, unavailable
+from app.core.unexpected import unexpected
 from app.intake import activity
 from app.intake.activity import Page, Redo, Step
 from app.intake.sessions import nobody, visitor_key
@@ -179,9 +180,19 @@ def _sent(stretches: Sequence[Stretch], desk: _Desk) -> set[str]:
 
 
 def _planned(stretch: Stretch, desk: _Desk) -> Verdicts:
+    """Return what becomes of a stretch. A mistake in a rule is its own alone: then nothing of it happened."""
     page = desk.page(stretch.account, stretch.anonymous_id)
-    if stretch.other is not None:
-        return _joined(stretch, page, desk)
+    other = desk.page(stretch.account, stretch.other) if stretch.other is not None else page
+    marks = page.mark(), other.mark()
+    try:
+        return _done(stretch, page) if stretch.other is None else _joined(stretch, page, other)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours in the chunk are not to pay for it
+        page.back(marks[0])
+        other.back(marks[1])
+        return unexpected(error, "messages of a visitor")
+
+
+def _done(stretch: Stretch, page: Page) -> Verdicts:
     verdicts = []
     for step in stretch.steps:
         try:
@@ -195,12 +206,15 @@ def _planned(stretch: Stretch, desk: _Desk) -> Verdicts:
     return verdicts
 
 
-def _joined(stretch: Stretch, page: Page, desk: _Desk) -> Verdicts:
+def _joined(stretch: Stretch, page: Page, other: Page) -> Verdicts:
     (step,) = stretch.steps
-    assert stretch.other is not None  # noqa: S101 - asked by the caller
     if not page.visitor.version:
         return Redo()
-    other = desk.page(stretch.account, stretch.other)
-    if other is not page:
-        activity.take_over(page, other, step)
+    mark = page.mark()
+    try:
+        if other is not page:
+            activity.take_over(page, other, step)
+    except Refused as refusal:
+        page.back(mark)
+        return [Verdict(accepted=False, refused=(refusal,))]
     return [Verdict()]
