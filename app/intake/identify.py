@@ -135,7 +135,18 @@ class Identify(Wished[Person]):
         return Effect(person, person, ())
 
     def _made(self, page: Page, scene: Scene) -> Effect[Person]:
-        wish = free(self.wish, (*self.message.identity, *self.kept), None, scene)
+        """Return the new lead; what it can't take is left out, as with one who is there: neither is told apart."""
+        named = *self.message.identity, *self.kept
+        bare = replace(self.wish, emails=None, phones=None)
+        for wish, identity in ((self.wish, named), (bare, named), (Wish(), self.message.identity)):
+            try:
+                effect = self._born(free(wish, identity, None, scene), page, scene)
+            except Refused:
+                continue
+            return self._bound(effect, page)
+        raise Unjoined(NOBODY)
+
+    def _born(self, wish: Wish, page: Page, scene: Scene) -> Effect[Person]:
         lines = [ids.new("sub", scene.now), *page.visitor.subjects]
         born = ids.new("per", scene.now), scene.account, LEAD, scene.catalog, scene.now, scene.now
         made = Person(*born, ORIGIN, ORIGIN, lines)
@@ -144,7 +155,7 @@ class Identify(Wished[Person]):
             raise Unjoined(NOBODY)
         effect: Effect[Person] = Effect(None, made, ("type", *changed))
         effect.events.append(event(made, scene, "personCreated", {}))
-        return self._bound(effect.announced(), page)
+        return effect.announced()
 
     def _joined(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
         told = self._told(person, scene)

@@ -89,6 +89,8 @@ class Identifying:
         if not message.identity:
             raise Refused("REQUIRED", "Say who it is: an email, a phone number, an external id or an installation.")
         given = traits.plain(message.traits or Given(nested=True))
+        # Whoever it is: what could not be kept of somebody unknown is refused for all.
+        traits.bounded(traits.written(given))
         proven = frozenset(await self._proven(actor, message)) if actor.strict else None
 
         async def attempt(visitor: Visitor) -> Verdict:
@@ -208,7 +210,10 @@ class Identifying:
         if why.reason == identify.UNPROVEN and not identify.is_bound(visitor, _at(message)):
             # Identifiers of others are not kept: nobody could be given them, and no erasure would find them here.
             said = replace(message, identity=why.unowned)
-            step = Step(activity.keep, said, traits=traits.written(given))
+            kept = await self._step(actor, message, Step(activity.keep, said, traits=traits.written(given)))
+            if kept.accepted:
+                return kept
+            # There is no room for it beside what was kept before; who is joined is not told of that either.
         return await self._step(actor, message, step)
 
     async def _step(self, actor: Actor, message: Message, step: Step) -> Verdict:

@@ -35,7 +35,8 @@ def _added(given: Contacts | None) -> list[str]:
 def merged(old: str | None, new: str | None) -> str | None:
     """Return what is kept of both, the newer word for word; refuses what is too much with TOO_LONG."""
     if old is None or new is None:
-        return new or old
+        kept = new or old
+        return bounded(kept) if kept else None
     first, last = orjson.loads(old), orjson.loads(new)
     both: dict[str, Any] = {}
     for name in first | last:
