@@ -286,6 +286,8 @@ class Collect(Change[Person]):
 class Enrol(Change[Person]):
     """Make a lead a member of a company; who is a customer, or a member already, stays as they are."""
 
+    visitor: Visitor
+    message: Message
     link: Link
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
@@ -293,10 +295,12 @@ class Enrol(Change[Person]):
         if person is None:
             raise Unjoined(NOBODY)
         there = any(one.company_id == self.link.company_id for one in person.memberships)
-        return Effect(person, person, ()) if there or person.type != LEAD else self.link.plan(person, scene)
+        if there or person.type != LEAD:
+            return Effect(person, person, ())
+        return followed(self.link.plan(person, scene), self, scene)
 
 
-def followed(effect: Effect[Person], change: Amend | Collect, scene: Scene) -> Effect[Person]:
+def followed(effect: Effect[Person], change: Amend | Collect | Enrol, scene: Scene) -> Effect[Person]:
     """Return a change of a lead that is an activity of the visitor as well."""
     if not effect.changed:
         return effect

@@ -17,7 +17,7 @@ from app.companies.model import Company
 from app.companies.service import Companies
 from app.core import chance, clock
 from app.core.actor import Actor
-from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.core.errors import Refusals, Refused, unavailable
 from app.identity.proofs import Proofs
 from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
@@ -155,19 +155,25 @@ class Identifying:
 
     async def group(self, actor: Actor, message: Message) -> Verdict:
         """Make the visitor's lead a member of a company that is known; nothing where there is none."""
-        await self._step(actor, message, Step(activity.touch, message))
-        visitor = await self.visitor(actor.account, message.anonymous_id)
-        company = await self._company(actor.account, message)
-        if company is None or not identify.is_bound(visitor, _at(message)):
-            return ACCEPTED
-        gone = Guard(COMPANIES, company.id, Refused("COMPANY_NOT_FOUND", "There is no such company."))
-        link = Enrol(Link(company.id, company.subject))
-        (outcome,) = await self._persons.apply(
-            [Ask(actor.account, ORIGIN, link, (_person(visitor),), guards=(gone,))],
-        )
-        if isinstance(outcome, Fault):
-            raise outcome
-        return ACCEPTED
+
+        async def attempt(visitor: Visitor) -> Verdict:
+            company = await self._company(actor.account, message)
+            if company is None or not identify.is_bound(visitor, _at(message)):
+                return await self._step(actor, message, Step(activity.touch, message))
+            gone = Guard(COMPANIES, company.id, Refused("COMPANY_NOT_FOUND", "There is no such company."))
+            link = Enrol(visitor, message, Link(company.id, company.subject))
+            ask = _ask(actor, visitor, link, (_person(visitor),))
+            (outcome,) = await self._persons.apply([ask._replace(guards=(gone, *ask.guards))])
+            if isinstance(outcome, Exception) and (
+                isinstance(outcome, Overtaken) or not isinstance(outcome, Refused | Refusals)
+            ):
+                raise outcome
+            if isinstance(outcome, Effect) and outcome.changed:
+                return ACCEPTED
+            # A member already, or the company or the person is gone, or takes no more: nobody is told.
+            return await self._step(actor, message, Step(activity.touch, message))
+
+        return await self._again(actor, message, attempt)
 
     async def alias(self, actor: Actor, message: Message) -> Verdict:
         """Make one visitor of two; where the one that should go on is no visitor, it says who the other one is."""
