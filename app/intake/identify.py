@@ -91,7 +91,8 @@ class Identify(Wished[Person]):
             own = next((one for one in met.values() if self.visitor.subject in one.subjects), None)
         known = [one for one in met.values() if one is own or self._shown(one, scene)]
         if met and not known:
-            raise Unjoined(UNPROVEN, [one for one in self.message.identity if scene.find(one) is None])
+            said = (*self.wish.named(), *self.message.identity)
+            raise Unjoined(UNPROVEN, [one for one in said if scene.find(one) is None])
         if len(known) > 1:
             raise Unjoined(SEVERAL)
         if own is not None:

@@ -119,8 +119,9 @@ class Identifying:
 
         async def attempt(visitor: Visitor) -> Verdict:
             if not identify.is_bound(visitor, _at(message)):
-                await self._checked(actor.account, given)
-                return await self._step(actor, message, Step(activity.keep, message, traits=traits.written(given)))
+                wish = await self._checked(actor.account, given)
+                said = replace(message, identity=await self._unowned(actor.account, wish.named()))
+                return await self._step(actor, message, Step(activity.keep, said, traits=traits.written(given)))
 
             def ask(wish: Wish | Refusals) -> Ask[Person]:
                 change = change_of(wish, lambda good: Amend(visitor, message, good))
@@ -214,7 +215,7 @@ class Identifying:
         log.warning("visitor_not_joined", reason=why.reason, account=actor.account)
         step = Step(activity.touch, message)
         if why.reason == identify.UNPROVEN and not identify.is_bound(visitor, _at(message)):
-            # Identifiers of others are not kept: nobody could be given them, and no erasure would find them here.
+            # Identifiers of others are not kept: nobody could be given them.
             said = replace(message, identity=why.unowned)
             kept = await self._step(actor, message, Step(activity.keep, said, traits=traits.written(given)))
             if kept.accepted:
@@ -226,14 +227,21 @@ class Identifying:
         outcome = await self._put(Stretch(actor.account, message.anonymous_id, (step,)))
         return _verdict(outcome)
 
-    async def _checked(self, account: str, given: Given) -> None:
+    async def _unowned(self, account: str, named: Sequence[Locator]) -> tuple[Locator, ...]:
+        """Return the identifiers that nobody has: those of others are not kept, for nobody could be given them."""
+        if not named:
+            return ()
+        owners = await self._persons.find_all(account, named)
+        return tuple(one for one, owner in zip(named, owners, strict=True) if owner is None)
+
+    async def _checked(self, account: str, given: Given) -> Wish:
         """Refuse what can't be kept; an attribute may have been defined by another process a moment ago."""
         try:
-            traits.checked(given, await self._catalog.of(account))
+            return traits.checked(given, await self._catalog.of(account))
         except Refusals as refusals:
             if not has_unknown(refusals):
                 raise
-            traits.checked(given, await self._catalog.fresh(account))
+            return traits.checked(given, await self._catalog.fresh(account))
 
     async def _company(self, account: str, message: Message) -> Company | None:
         for kind, value in (("externalId", message.group_id), ("name", message.group_name)):
@@ -247,11 +255,7 @@ def _whole(said: tuple[Given, str | None], catalog: Catalog) -> Wish:
     """Return the wish of a message together with what was kept of the visitor."""
     given, kept = said
     wish, known = traits.checked(given, catalog), traits.recalled(kept, catalog)
-    known.scalars |= wish.scalars
-    known.attributes |= wish.attributes
-    known.emails = traits.together(known.emails, wish.emails)
-    known.phones = traits.together(known.phones, wish.phones)
-    return known
+    return replace(wish, scalars=known.scalars | wish.scalars, attributes=known.attributes | wish.attributes)
 
 
 def _ask(actor: Actor, visitor: Visitor, change: Change[Person], sought: Any, others: Any = ()) -> Ask[Person]:

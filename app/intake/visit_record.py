@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.claims.model import Locator
 from app.intake.sessions import GAP, LIFE, visitor_key
 from app.intake.visit import Former, Session, Visitor
 from app.mongo.engine import Document, Insert, Replace, Sort, Write
@@ -34,6 +35,8 @@ def following(visitor: Visitor) -> Document:
         ("since", visitor.since),
         ("ttl", visitor.ttl_seconds if visitor.person else None),
         ("identity", [list(one) for one in visitor.identity]),
+        # Who comes to have one of them, and is erased, finds it here.
+        ("named", [Locator(kind, value).claim(visitor.account) for kind, value in visitor.identity]),
         ("traits", visitor.traits),
         ("former", [_former(one) for one in visitor.former]),
         ("taken", list(visitor.taken)),
