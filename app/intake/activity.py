@@ -183,7 +183,7 @@ def seen(page: Page, message: Message) -> Session | None:
 def record(page: Page, step: Step) -> None:
     """Record an event on the visitor's line, or on that of whom the anonymous id meant when it happened."""
     message, at = step.message, page.at(step.message)
-    if page.had(message):
+    if page.had(message) or sessions.lost(page.visitor, at):
         return
     earlier = sessions.former(page.visitor, at)
     if earlier is not None:
@@ -213,8 +213,7 @@ def _event(page: Page, step: Step, line: str, session: str | None, person: str |
 
 def is_new(page: Page, message: Message) -> bool:
     """Tell whether a message that is no event is to be taken in: none that came before, or that comes too late."""
-    at = page.at(message)
-    late = any(at < one.until for one in page.visitor.former) and message.occurred_at is not None
+    late = message.occurred_at is not None and sessions.late(page.visitor, page.at(message))
     return not (late or was_taken(page.visitor, message))
 
 

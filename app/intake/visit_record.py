@@ -41,6 +41,7 @@ def following(visitor: Visitor) -> Document:
         ("former", [_former(one) for one in visitor.former]),
         ("taken", list(visitor.taken)),
         ("into", visitor.into),
+        ("began", visitor.began),
     ):
         if value:
             kept[name] = value
@@ -58,7 +59,7 @@ def _session(one: Session) -> Document:
 
 
 def _former(one: Former) -> Document:
-    rest = {"session": one.session, "person": one.person, "since": one.since}
+    rest = {"session": one.session, "person": one.person, "since": one.since, "began": one.began}
     known = {name: value for name, value in rest.items() if value}
     return {"line": one.line, "until": one.until, "lines": list(one.lines), **known}
 
@@ -83,6 +84,7 @@ def read(kept: Document) -> Visitor:
         former=tuple(map(_read_former, kept.get("former", ()))),
         taken=tuple(kept.get("taken", ())),
         into=kept.get("into"),
+        began=kept.get("began"),
         version=kept["version"],
         **rest,
     )
@@ -93,7 +95,7 @@ def _read_session(kept: Document) -> Session:
 
 
 def _read_former(kept: Document) -> Former:
-    rest = kept.get("session"), kept.get("person"), kept.get("since")
+    rest = kept.get("session"), kept.get("person"), kept.get("since"), kept.get("began")
     return Former(kept["line"], kept["until"], tuple(kept["lines"]), *rest)
 
 
