@@ -258,11 +258,13 @@ def forget(page: Page, step: Step) -> None:
 def take_over(into: Page, other: Page, step: Step) -> None:
     """Make one visitor of two: the activity of the other joins it, and its anonymous id leads here from now on.
 
-    Nothing happens where one of them is a person by now, or where there would be more than JOINED_MAX lines. Refuses
-    with TOO_LONG where too much is kept of both together.
+    Nothing happens where one of them is a person by now, or was another one then, or where there would be more than
+    JOINED_MAX lines. Refuses with TOO_LONG where too much is kept of both together.
     """
     at = into.at(step.message)
     theirs = other.visitor
+    if step.message.occurred_at is not None and any(sessions.late(one, at) for one in (theirs, into.visitor)):
+        return
     if theirs.into is not None or not sessions.stands(theirs, at):
         return
     mine = present(into, at)
@@ -282,5 +284,9 @@ def take_over(into: Page, other: Page, step: Step) -> None:
         sessions=tuple(known[-sessions.SESSIONS_KEPT :]),
         identity=tuple(dict.fromkeys((*theirs.identity, *mine.identity)))[-IDENTITY_KEPT:],
         traits=kept,
+        taken=(*theirs.taken, *mine.taken)[-TAKEN_KEPT:],
     )
-    other.visitor = replace(sessions.left(theirs, at), former=(), into=mine.anonymous_id)
+    # Whom its anonymous id meant before stays known there; nor is it led to whom this one meant before.
+    before = [one for one in (theirs.began, mine.began) if one is not None]
+    gone = replace(sessions.left(theirs, at), former=theirs.former, began=max(before, default=None))
+    other.visitor = replace(gone, into=mine.anonymous_id)

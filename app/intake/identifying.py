@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -65,15 +66,18 @@ class Identifying:
         self._proofs = proofs
         self._put = put
 
-    async def visitor(self, account: str, anonymous_id: str) -> Visitor:
-        """Return whom an anonymous id means as it is kept, following those that lead to another one."""
+    async def visitor(self, account: str, anonymous_id: str, at: datetime | None = None) -> Visitor:
+        """Return whom an anonymous id means as it is kept, following those that lead to another one.
+
+        With `at`: not further than to one that meant somebody else at that moment.
+        """
         asked = anonymous_id
         for _ in range(ALIASES_MAX):
             kept = await self._reads.get(visitor_key(account, anonymous_id))
             if kept is None:
                 break
             found = read(kept)
-            if found.into is None:
+            if found.into is None or (at is not None and sessions.late(found, at)):
                 return found
             asked, anonymous_id = anonymous_id, found.into
         if asked != anonymous_id:
@@ -192,7 +196,7 @@ class Identifying:
     async def _again(self, actor: Actor, message: Message, attempt: Callable[[Visitor], Awaitable[Verdict]]) -> Verdict:
         """Try until nobody was faster; a message that was taken in before, or comes too late, does nothing."""
         for tried in range(TRIES):
-            visitor = await self.visitor(actor.account, message.anonymous_id)
+            visitor = await self.visitor(actor.account, message.anonymous_id, message.occurred_at)
             if not activity.is_new(activity.Page(visitor, clock.now(), set()), message):
                 return ACCEPTED
             try:
