@@ -172,7 +172,12 @@ def seen(page: Page, message: Message) -> Session | None:
     page.visitor = present(page, at)
     if page.visitor.since is not None and at < page.visitor.since:
         return None
-    done = sessions.placed(page.visitor, at, message.message_id)
+    return active(page, message)
+
+
+def active(page: Page, message: Message) -> Session:
+    """Let a message be an activity of the visitor as it is."""
+    done = sessions.placed(page.visitor, page.at(message), message.message_id)
     note(page, done)
     return done.session
 

@@ -97,17 +97,27 @@ class Identify(Wished[Person]):
             raise Unjoined(SEVERAL)
         if own is not None:
             return self._again(own, page, scene)
-        if stands and self.visitor.person is not None:
+        session = self._seen(page, known[0].subjects if known else ())
+        if not known:
+            return self._made(page, scene)
+        (whom,) = known
+        if len(whom.subjects) + len(_new(page.visitor.subjects, whom)) > LINES_MAX:
+            raise Unjoined(FULL)
+        return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
+
+    def _seen(self, page: Page, lines: Sequence[str]) -> Session:
+        """Let the message be an activity of a visitor who is nobody yet, or again of one who was on these lines."""
+        at = page.at(self.message)
+        same = sessions.again(self.visitor, at, lines)
+        if same is not None:
+            page.visitor = same
+            return activity.active(page, self.message)
+        if self.visitor.person is not None and sessions.stands(self.visitor, at):
             activity.close(page)
             page.visitor = sessions.renewed(page.visitor, at)
         session = activity.seen(page, self.message)
         assert session is not None  # noqa: S101 - who is not bound has no moment before which nothing counts
-        if not known:
-            return self._made(page, scene)
-        (whom,) = known
-        if len(whom.subjects) + len(page.visitor.subjects) > LINES_MAX:
-            raise Unjoined(FULL)
-        return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
+        return session
 
     def _met(self, scene: Scene) -> dict[str, Person]:
         found = (scene.find(one) for one in self.message.identity)
@@ -167,14 +177,14 @@ class Identify(Wished[Person]):
 
     def _visited(self, person: Person, page: Page, session: Session, scene: Scene) -> Effect[Person]:
         after = replace(person, version=person.version + 1)
-        lines = page.visitor.subjects
+        lines = _new(page.visitor.subjects, person)
         after.since = {**person.since, **dict.fromkeys(lines, session.start)}
         effect = _with_lines(person, after, Effect(person, person, ()), page, scene)
         swept: list[tuple[str, Write]] = []
-        if page.visitor.first_seen < session.start:
+        if lines and page.visitor.first_seen < session.start:
             what = [str(clock.millis(session.start)), *lines]
             swept.append((sweeps.COLLECTION, sweeps.later(scene.account, sweeps.EVENTS_BEFORE, what)))
-        page.visitor = replace(page.visitor, since=session.start)
+        page.visitor = replace(page.visitor, since=session.start if lines else page.visitor.since)
         bound = self._bound(effect, page)
         bound.besides = [*bound.besides, *swept]
         return bound
@@ -190,9 +200,14 @@ class Identify(Wished[Person]):
         return carried(effect, page, self.message)
 
 
+def _new(lines: Sequence[str], person: Person) -> list[str]:
+    """Return those of a visitor's lines that a person has not yet: who comes back goes on with the same."""
+    return [one for one in lines if one not in person.subjects]
+
+
 def _with_lines(person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene) -> Effect[Person]:
     """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
-    after.subjects = [*person.subjects, *page.visitor.subjects]
+    after.subjects = [*person.subjects, *_new(page.visitor.subjects, person)]
     effect = Effect(person, after, (*told.changed, "timeline"))
     effect.events = [event(after, scene, "visitorIdentified", {}), *told.events]
     return effect.announced()

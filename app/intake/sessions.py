@@ -136,6 +136,22 @@ def renewed(visitor: Visitor, at: datetime) -> Visitor:
     return Visitor(*born, at, at, former=known, taken=visitor.taken, began=began, version=visitor.version)
 
 
+def again(visitor: Visitor, at: datetime, lines: Sequence[str]) -> Visitor | None:
+    """Return the visitor as the one it was, where that one's line is among `lines`: those of whom it is to be again.
+
+    None where it still means somebody, or somebody else has done something since.
+    """
+    if visitor.subject:
+        over_ = visitor.person is not None and not stands(visitor, at)
+        return visitor if over_ and visitor.subject in lines else None
+    last = visitor.former[-1] if visitor.former else None
+    if last is None or at < last.until or not {last.line, *last.lines} <= set(lines):
+        return None
+    others = tuple(one for one in last.lines if one != last.line)
+    born = replace(visitor, id=ids.new("vis", at), subject=last.line, lines=others, since=last.since)
+    return replace(born, first_seen=at, last=at)
+
+
 def left(visitor: Visitor, at: datetime) -> Visitor:
     """Return what is kept where the anonymous id means nobody: whoever comes next is new."""
     gone = replace(visitor, subject="", session=None, sessions=(), lines=(), person=None, since=None)
