@@ -1,12 +1,11 @@
 """Messages that may change a person: each reads the visitor, decides, and writes both as one unit, or begins again."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-
-import structlog
 
 from app.catalog.checks import has_unknown
 from app.catalog.model import AttributeDefinition, Catalog
@@ -40,8 +39,6 @@ TRIES = 12
 BACKOFF_SECONDS = 0.005
 BACKOFF_SECONDS_MAX = 0.5
 
-log = structlog.get_logger(__name__)
-
 Put = Callable[[Stretch], Awaitable[Sequence[Verdict]]]
 ACCEPTED = Verdict()
 
@@ -65,6 +62,8 @@ class Identifying:
         self._companies = companies
         self._proofs = proofs
         self._put = put
+        # How often nobody was joined, by reason: no lines of the log, for any website can make that happen at will.
+        self.unjoined: Counter[str] = Counter()
 
     async def visitor(self, account: str, anonymous_id: str, at: datetime | None = None) -> Visitor:
         """Return whom an anonymous id means as it is kept, following those that lead to another one.
@@ -216,7 +215,7 @@ class Identifying:
         return await self._step(actor, message, Step(activity.touch, message, person=visitor.person))
 
     async def _unjoined(self, actor: Actor, visitor: Visitor, message: Message, given: Given, why: Unjoined) -> Verdict:
-        log.warning("visitor_not_joined", reason=why.reason, account=actor.account)
+        self.unjoined[why.reason] += 1
         step = Step(activity.touch, message)
         if why.reason == identify.UNPROVEN and not identify.is_bound(visitor, _at(message)):
             # Identifiers of others are not kept: nobody could be given them.

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.catalog.checks import Listing
 from app.intake import visit
@@ -80,3 +81,19 @@ async def test_what_is_kept_of_a_visitor_is_bounded_from_the_first_word(site: Si
     (verdict,) = await site.take(kept("v", "t0", "t1", "t2", "t3", "t4"))
     assert [(one.code, one.path) for one in verdict.refused] == [("TOO_LONG", ("traits",))]
     assert await site.api.service.store.engine.count("visitors", {}) == 0
+
+
+async def test_who_joins_nobody_is_counted_and_not_logged(site: Site) -> None:
+    """By the reason; any website can make it happen as often as it likes."""
+    await site.api.made(emails=[{"address": "customer@b.example"}], externalId="crm")
+    await site.api.made(emails=[{"address": "other@b.example"}])
+    with capture_logs() as log:
+        for _ in range(3):
+            message = Message(visit.IDENTIFY, "v", identity=(email("customer@b.example"),))
+            assert await site.take(message, strict=True) == [Verdict()]
+        both = email("customer@b.example"), email("other@b.example")
+        assert await site.take(Message(visit.IDENTIFY, "v", identity=both)) == [Verdict()]
+    assert log == []
+    text = site.api.service.edge.metrics.text().decode()
+    for reason, count in (("UNPROVEN", 3), ("SEVERAL", 1)):
+        assert f'profiles_visitors_unjoined_total{{reason="{reason}"}} {count}.0' in text
