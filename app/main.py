@@ -115,6 +115,10 @@ class Service:
         metrics.watch("profiles_documents_misses", "Queries that were parsed.", lambda: documents.misses)
         metrics.watch("profiles_feed_age_seconds", "Since the last news of the store.", lambda: self.feed.age_seconds)
         metrics.watch("profiles_followers", "Followers of live topics.", lambda: len(self.hub))
+        unjoined = self.services.visitors.unjoined
+        metrics.watch_counts(
+            "profiles_visitors_unjoined", "Identifications that joined nobody.", "reason", lambda: unjoined
+        )
 
     def _reset(self) -> None:
         """Drop what was remembered of the store: news may have been missed."""

@@ -223,7 +223,7 @@ class Kind(Generic[P]):
     `claims` gives those it holds, none where it is gone; `taken` maps a kind of claim to the code of a refusal and what
     the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline; `lines`
     gives the claims that carry events to another line than the profile's first; `left` what other rooms do where a
-    profile is gone for good, or, with `into`, lives on in another one.
+    profile, which held these claims, is gone for good, or, with `into`, lives on in another one.
     """
 
     collection: str
@@ -235,4 +235,4 @@ class Kind(Generic[P]):
     taken: Mapping[str, tuple[str, str]]
     last_word: str
     lines: Callable[[P], Mapping[str, str]] = lambda _: {}
-    left: Callable[[P], Sequence[tuple[str, Write]]] = lambda _: ()
+    left: Callable[[P, Collection[str]], Sequence[tuple[str, Write]]] = lambda _, __: ()

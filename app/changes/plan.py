@@ -10,6 +10,7 @@ from app.changes.model import Ask, Effect, Outcome, Outdated, P, Path, Scene
 from app.core import clock, ids
 from app.core.errors import Refusals, Refused
 from app.core.text import caseless
+from app.core.unexpected import unexpected
 from app.mongo.engine import Document
 
 
@@ -21,7 +22,8 @@ def named_keys(ask: Ask[P]) -> list[str]:
 
 
 def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
-    """Return the outcome of an ask; what it does is on the desk from then on."""
+    """Return the outcome of an ask; what it does is on the desk from then on. A mistake of a plan is its own alone."""
+    held: list[dict[str, Path]] = []
     try:
         if ask.once and (before := _replayed(ask, desk)):
             return before
@@ -33,10 +35,13 @@ def planned(ask: Ask[P], desk: Desk[P]) -> Outcome[P]:
             held = [desk.kind.claims(one.after) for one in effect.parts()]
             _refuse_taken(ask, effect, held, desk)
             effect.guards = (*ask.guards, *effect.guards)
-            desk.take_in(effect, held)
-            desk.tags.update(new)
     except (Refused, Refusals) as refused:
         return refused
+    except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours in the chunk are not to pay for it
+        return unexpected(error, "a change")
+    if effect.changed:
+        desk.take_in(effect, held)
+        desk.tags.update(new)
     if ask.once:
         desk.done[ask.once.id] = ask.once.input, effect
     return effect

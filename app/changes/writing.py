@@ -1,13 +1,13 @@
 """The writes of a chunk: each profile once, as it ends up, with its claims, its events and the records of its keys."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.catalog import sweeps
 from app.catalog.record import TAGS, tag_document
 from app.catalog.service import tag_claim
 from app.changes import requests
 from app.changes.desk import Desk
-from app.changes.model import Effect, Guard, P
+from app.changes.model import DELETED, Effect, Guard, P
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim
 from app.claims.service import writes
@@ -46,11 +46,19 @@ def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
 def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     """Return what other rooms write with these changes, each of their collections in one go."""
     found: dict[str, list[Write]] = {}
+    held = _last_held(desk, effects)
     # Who lives on in another one hands over first: that one may be gone as well.
-    ended = [write for one in sorted(desk.ended(), key=lambda one: one.into is None) for write in desk.kind.left(one)]
+    gone = sorted(desk.ended(), key=lambda one: one.into is None)
+    ended = [write for one in gone for write in desk.kind.left(one, held.get(one.id, ()))]
     for collection, write in (*ended, *(write for one in effects for write in one.besides)):
         found.setdefault(collection, []).append(write)
     return list(found.items())
+
+
+def _last_held(desk: Desk[P], effects: Sequence[Effect[P]]) -> dict[str, Collection[str]]:
+    """Return the claims that each profile held before it was deleted."""
+    parts = [one for effect in effects for one in effect.parts() if one.after.state == DELETED and one.before]
+    return {one.after.id: desk.kind.claims(one.before) for one in parts if one.before}
 
 
 def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:

@@ -1,6 +1,5 @@
 """What went wrong, as an answer shows it: a code and a path, never a traceback, never somebody's data."""
 
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,11 +7,11 @@ import structlog
 from graphql import FieldNode, GraphQLError, get_location
 
 from app.core.errors import Fault
+from app.core.unexpected import MESSAGE, place
 
 log = structlog.get_logger(__name__)
 
 Path = list[str | int]
-FRAMES = 6
 
 
 def entry(fault: Fault, path: Path | None = None, nodes: Sequence[FieldNode] = ()) -> dict[str, Any]:
@@ -38,8 +37,8 @@ def known(error: BaseException, request_id: str) -> Fault:
             return Fault("BAD_VARIABLES", error.message, status=400)
     if isinstance(error, TimeoutError):
         return Fault("TIMEOUT", "This took too long. Ask for less at a time.", status=504)
-    log.error("unexpected_error", error=type(error).__name__, request_id=request_id, at=_frames(error))
-    return Fault("INTERNAL", "Something went wrong on our side.", status=500, requestId=request_id)
+    log.error("unexpected_error", error=type(error).__name__, request_id=request_id, at=place(error))
+    return Fault("INTERNAL", MESSAGE, status=500, requestId=request_id)
 
 
 def refused(errors: Sequence[GraphQLError], code: str) -> list[dict[str, Any]]:
@@ -54,9 +53,3 @@ def _locations(nodes: Sequence[FieldNode]) -> list[dict[str, int]]:
             place = get_location(node.loc.source, node.loc.start)
             found.append({"line": place.line, "column": place.column})
     return found
-
-
-def _frames(error: BaseException) -> list[str]:
-    """Return where it happened; messages of exceptions may carry values, so they stay out."""
-    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
-    return [f"{frame.filename.rpartition('/app/')[2]}:{frame.lineno} {frame.name}" for frame in frames]

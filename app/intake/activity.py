@@ -44,6 +44,15 @@ class Step:
     person: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a page was."""
+
+    visitor: Visitor
+    events: int
+    swept: int
+
+
 @dataclass(slots=True)
 class Page:
     """One visitor while its messages are taken in, with what is to be written beside it.
@@ -61,6 +70,16 @@ class Page:
 
     def __post_init__(self) -> None:
         self.before = self.visitor
+
+    def mark(self) -> "Mark":
+        """Return how far it is."""
+        return Mark(self.visitor, len(self.events), len(self.swept))
+
+    def back(self, mark: "Mark") -> None:
+        """Let nothing have happened since a mark."""
+        self.known -= {event.id for event in self.events[mark.events :]}
+        del self.events[mark.events :], self.swept[mark.swept :]
+        self.visitor = mark.visitor
 
     def at(self, message: Message) -> datetime:
         """Return when a message happened."""
@@ -153,7 +172,12 @@ def seen(page: Page, message: Message) -> Session | None:
     page.visitor = present(page, at)
     if page.visitor.since is not None and at < page.visitor.since:
         return None
-    done = sessions.placed(page.visitor, at, message.message_id)
+    return active(page, message)
+
+
+def active(page: Page, message: Message) -> Session:
+    """Let a message be an activity of the visitor as it is."""
+    done = sessions.placed(page.visitor, page.at(message), message.message_id)
     note(page, done)
     return done.session
 
@@ -164,7 +188,7 @@ def seen(page: Page, message: Message) -> Session | None:
 def record(page: Page, step: Step) -> None:
     """Record an event on the visitor's line, or on that of whom the anonymous id meant when it happened."""
     message, at = step.message, page.at(step.message)
-    if page.had(message):
+    if page.had(message) or sessions.lost(page.visitor, at):
         return
     earlier = sessions.former(page.visitor, at)
     if earlier is not None:
@@ -194,8 +218,7 @@ def _event(page: Page, step: Step, line: str, session: str | None, person: str |
 
 def is_new(page: Page, message: Message) -> bool:
     """Tell whether a message that is no event is to be taken in: none that came before, or that comes too late."""
-    at = page.at(message)
-    late = any(at < one.until for one in page.visitor.former) and message.occurred_at is not None
+    late = message.occurred_at is not None and sessions.late(page.visitor, page.at(message))
     return not (late or was_taken(page.visitor, message))
 
 
@@ -240,10 +263,13 @@ def forget(page: Page, step: Step) -> None:
 def take_over(into: Page, other: Page, step: Step) -> None:
     """Make one visitor of two: the activity of the other joins it, and its anonymous id leads here from now on.
 
-    Nothing happens where one of them is a person by now, or where there would be more than JOINED_MAX lines.
+    Nothing happens where one of them is a person by now, or was another one then, or where there would be more than
+    JOINED_MAX lines. Refuses with TOO_LONG where too much is kept of both together.
     """
     at = into.at(step.message)
     theirs = other.visitor
+    if step.message.occurred_at is not None and any(sessions.late(one, at) for one in (theirs, into.visitor)):
+        return
     if theirs.into is not None or not sessions.stands(theirs, at):
         return
     mine = present(into, at)
@@ -251,6 +277,7 @@ def take_over(into: Page, other: Page, step: Step) -> None:
         return
     if len(mine.subjects) + len(theirs.subjects) > JOINED_MAX:
         return
+    kept = traits.merged(theirs.traits, mine.traits)
     close(other)
     theirs = other.visitor
     known = sorted((*theirs.sessions, *mine.sessions), key=lambda one: (one.start, one.id))
@@ -261,6 +288,10 @@ def take_over(into: Page, other: Page, step: Step) -> None:
         last=max(mine.last, theirs.last),
         sessions=tuple(known[-sessions.SESSIONS_KEPT :]),
         identity=tuple(dict.fromkeys((*theirs.identity, *mine.identity)))[-IDENTITY_KEPT:],
-        traits=traits.merged(theirs.traits, mine.traits),
+        traits=kept,
+        taken=(*theirs.taken, *mine.taken)[-TAKEN_KEPT:],
     )
-    other.visitor = replace(sessions.left(theirs, at), former=(), into=mine.anonymous_id)
+    # Whom its anonymous id meant before stays known there; nor is it led to whom this one meant before.
+    before = [one for one in (theirs.began, mine.began) if one is not None]
+    gone = replace(sessions.left(theirs, at), former=theirs.former, began=max(before, default=None))
+    other.visitor = replace(gone, into=mine.anonymous_id)

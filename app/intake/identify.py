@@ -91,22 +91,33 @@ class Identify(Wished[Person]):
             own = next((one for one in met.values() if self.visitor.subject in one.subjects), None)
         known = [one for one in met.values() if one is own or self._shown(one, scene)]
         if met and not known:
-            raise Unjoined(UNPROVEN, [one for one in self.message.identity if scene.find(one) is None])
+            said = (*self.wish.named(), *self.message.identity)
+            raise Unjoined(UNPROVEN, [one for one in said if scene.find(one) is None])
         if len(known) > 1:
             raise Unjoined(SEVERAL)
         if own is not None:
             return self._again(own, page, scene)
-        if stands and self.visitor.person is not None:
+        session = self._seen(page, known[0].subjects if known else ())
+        if not known:
+            return self._made(page, scene)
+        (whom,) = known
+        if len(whom.subjects) + len(_new(page.visitor.subjects, whom)) > LINES_MAX:
+            raise Unjoined(FULL)
+        return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
+
+    def _seen(self, page: Page, lines: Sequence[str]) -> Session:
+        """Let the message be an activity of a visitor who is nobody yet, or again of one who was on these lines."""
+        at = page.at(self.message)
+        same = sessions.again(self.visitor, at, lines)
+        if same is not None:
+            page.visitor = same
+            return activity.active(page, self.message)
+        if self.visitor.person is not None and sessions.stands(self.visitor, at):
             activity.close(page)
             page.visitor = sessions.renewed(page.visitor, at)
         session = activity.seen(page, self.message)
         assert session is not None  # noqa: S101 - who is not bound has no moment before which nothing counts
-        if not known:
-            return self._made(page, scene)
-        (whom,) = known
-        if len(whom.subjects) + len(page.visitor.subjects) > LINES_MAX:
-            raise Unjoined(FULL)
-        return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
+        return session
 
     def _met(self, scene: Scene) -> dict[str, Person]:
         found = (scene.find(one) for one in self.message.identity)
@@ -135,7 +146,18 @@ class Identify(Wished[Person]):
         return Effect(person, person, ())
 
     def _made(self, page: Page, scene: Scene) -> Effect[Person]:
-        wish = free(self.wish, (*self.message.identity, *self.kept), None, scene)
+        """Return the new lead; what it can't take is left out, as with one who is there: neither is told apart."""
+        named = *self.message.identity, *self.kept
+        bare = replace(self.wish, emails=None, phones=None)
+        for wish, identity in ((self.wish, named), (bare, named), (Wish(), self.message.identity)):
+            try:
+                effect = self._born(free(wish, identity, None, scene), page, scene)
+            except Refused:
+                continue
+            return self._bound(effect, page)
+        raise Unjoined(NOBODY)
+
+    def _born(self, wish: Wish, page: Page, scene: Scene) -> Effect[Person]:
         lines = [ids.new("sub", scene.now), *page.visitor.subjects]
         born = ids.new("per", scene.now), scene.account, LEAD, scene.catalog, scene.now, scene.now
         made = Person(*born, ORIGIN, ORIGIN, lines)
@@ -144,7 +166,7 @@ class Identify(Wished[Person]):
             raise Unjoined(NOBODY)
         effect: Effect[Person] = Effect(None, made, ("type", *changed))
         effect.events.append(event(made, scene, "personCreated", {}))
-        return self._bound(effect.announced(), page)
+        return effect.announced()
 
     def _joined(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
         told = self._told(person, scene)
@@ -155,14 +177,14 @@ class Identify(Wished[Person]):
 
     def _visited(self, person: Person, page: Page, session: Session, scene: Scene) -> Effect[Person]:
         after = replace(person, version=person.version + 1)
-        lines = page.visitor.subjects
+        lines = _new(page.visitor.subjects, person)
         after.since = {**person.since, **dict.fromkeys(lines, session.start)}
         effect = _with_lines(person, after, Effect(person, person, ()), page, scene)
         swept: list[tuple[str, Write]] = []
-        if page.visitor.first_seen < session.start:
+        if lines and page.visitor.first_seen < session.start:
             what = [str(clock.millis(session.start)), *lines]
             swept.append((sweeps.COLLECTION, sweeps.later(scene.account, sweeps.EVENTS_BEFORE, what)))
-        page.visitor = replace(page.visitor, since=session.start)
+        page.visitor = replace(page.visitor, since=session.start if lines else page.visitor.since)
         bound = self._bound(effect, page)
         bound.besides = [*bound.besides, *swept]
         return bound
@@ -178,9 +200,14 @@ class Identify(Wished[Person]):
         return carried(effect, page, self.message)
 
 
+def _new(lines: Sequence[str], person: Person) -> list[str]:
+    """Return those of a visitor's lines that a person has not yet: who comes back goes on with the same."""
+    return [one for one in lines if one not in person.subjects]
+
+
 def _with_lines(person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene) -> Effect[Person]:
     """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
-    after.subjects = [*person.subjects, *page.visitor.subjects]
+    after.subjects = [*person.subjects, *_new(page.visitor.subjects, person)]
     effect = Effect(person, after, (*told.changed, "timeline"))
     effect.events = [event(after, scene, "visitorIdentified", {}), *told.events]
     return effect.announced()
@@ -275,6 +302,8 @@ class Collect(Change[Person]):
 class Enrol(Change[Person]):
     """Make a lead a member of a company; who is a customer, or a member already, stays as they are."""
 
+    visitor: Visitor
+    message: Message
     link: Link
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
@@ -282,10 +311,12 @@ class Enrol(Change[Person]):
         if person is None:
             raise Unjoined(NOBODY)
         there = any(one.company_id == self.link.company_id for one in person.memberships)
-        return Effect(person, person, ()) if there or person.type != LEAD else self.link.plan(person, scene)
+        if there or person.type != LEAD:
+            return Effect(person, person, ())
+        return followed(self.link.plan(person, scene), self, scene)
 
 
-def followed(effect: Effect[Person], change: Amend | Collect, scene: Scene) -> Effect[Person]:
+def followed(effect: Effect[Person], change: Amend | Collect | Enrol, scene: Scene) -> Effect[Person]:
     """Return a change of a lead that is an activity of the visitor as well."""
     if not effect.changed:
         return effect

@@ -1,11 +1,11 @@
 """Messages that may change a person: each reads the visitor, decides, and writes both as one unit, or begins again."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
-
-import structlog
 
 from app.catalog.checks import has_unknown
 from app.catalog.model import AttributeDefinition, Catalog
@@ -17,7 +17,7 @@ from app.companies.model import Company
 from app.companies.service import Companies
 from app.core import chance, clock
 from app.core.actor import Actor
-from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.core.errors import Refusals, Refused, unavailable
 from app.identity.proofs import Proofs
 from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
@@ -38,8 +38,6 @@ from app.persons.wish import Given, Wish
 TRIES = 12
 BACKOFF_SECONDS = 0.005
 BACKOFF_SECONDS_MAX = 0.5
-
-log = structlog.get_logger(__name__)
 
 Put = Callable[[Stretch], Awaitable[Sequence[Verdict]]]
 ACCEPTED = Verdict()
@@ -64,16 +62,21 @@ class Identifying:
         self._companies = companies
         self._proofs = proofs
         self._put = put
+        # How often nobody was joined, by reason: no lines of the log, for any website can make that happen at will.
+        self.unjoined: Counter[str] = Counter()
 
-    async def visitor(self, account: str, anonymous_id: str) -> Visitor:
-        """Return whom an anonymous id means as it is kept, following those that lead to another one."""
+    async def visitor(self, account: str, anonymous_id: str, at: datetime | None = None) -> Visitor:
+        """Return whom an anonymous id means as it is kept, following those that lead to another one.
+
+        With `at`: not further than to one that meant somebody else at that moment.
+        """
         asked = anonymous_id
         for _ in range(ALIASES_MAX):
             kept = await self._reads.get(visitor_key(account, anonymous_id))
             if kept is None:
                 break
             found = read(kept)
-            if found.into is None:
+            if found.into is None or (at is not None and sessions.late(found, at)):
                 return found
             asked, anonymous_id = anonymous_id, found.into
         if asked != anonymous_id:
@@ -89,6 +92,8 @@ class Identifying:
         if not message.identity:
             raise Refused("REQUIRED", "Say who it is: an email, a phone number, an external id or an installation.")
         given = traits.plain(message.traits or Given(nested=True))
+        # Whoever it is: what could not be kept of somebody unknown is refused for all.
+        traits.bounded(traits.written(given))
         proven = frozenset(await self._proven(actor, message)) if actor.strict else None
 
         async def attempt(visitor: Visitor) -> Verdict:
@@ -117,8 +122,9 @@ class Identifying:
 
         async def attempt(visitor: Visitor) -> Verdict:
             if not identify.is_bound(visitor, _at(message)):
-                await self._checked(actor.account, given)
-                return await self._step(actor, message, Step(activity.keep, message, traits=traits.written(given)))
+                wish = await self._checked(actor.account, given)
+                said = replace(message, identity=await self._unowned(actor.account, wish.named()))
+                return await self._step(actor, message, Step(activity.keep, said, traits=traits.written(given)))
 
             def ask(wish: Wish | Refusals) -> Ask[Person]:
                 change = change_of(wish, lambda good: Amend(visitor, message, good))
@@ -153,19 +159,25 @@ class Identifying:
 
     async def group(self, actor: Actor, message: Message) -> Verdict:
         """Make the visitor's lead a member of a company that is known; nothing where there is none."""
-        await self._step(actor, message, Step(activity.touch, message))
-        visitor = await self.visitor(actor.account, message.anonymous_id)
-        company = await self._company(actor.account, message)
-        if company is None or not identify.is_bound(visitor, _at(message)):
-            return ACCEPTED
-        gone = Guard(COMPANIES, company.id, Refused("COMPANY_NOT_FOUND", "There is no such company."))
-        link = Enrol(Link(company.id, company.subject))
-        (outcome,) = await self._persons.apply(
-            [Ask(actor.account, ORIGIN, link, (_person(visitor),), guards=(gone,))],
-        )
-        if isinstance(outcome, Fault):
-            raise outcome
-        return ACCEPTED
+
+        async def attempt(visitor: Visitor) -> Verdict:
+            company = await self._company(actor.account, message)
+            if company is None or not identify.is_bound(visitor, _at(message)):
+                return await self._step(actor, message, Step(activity.touch, message))
+            gone = Guard(COMPANIES, company.id, Refused("COMPANY_NOT_FOUND", "There is no such company."))
+            link = Enrol(visitor, message, Link(company.id, company.subject))
+            ask = _ask(actor, visitor, link, (_person(visitor),))
+            (outcome,) = await self._persons.apply([ask._replace(guards=(gone, *ask.guards))])
+            if isinstance(outcome, Exception) and (
+                isinstance(outcome, Overtaken) or not isinstance(outcome, Refused | Refusals)
+            ):
+                raise outcome
+            if isinstance(outcome, Effect) and outcome.changed:
+                return ACCEPTED
+            # A member already, or the company or the person is gone, or takes no more: nobody is told.
+            return await self._step(actor, message, Step(activity.touch, message))
+
+        return await self._again(actor, message, attempt)
 
     async def alias(self, actor: Actor, message: Message) -> Verdict:
         """Make one visitor of two; where the one that should go on is no visitor, it says who the other one is."""
@@ -183,7 +195,7 @@ class Identifying:
     async def _again(self, actor: Actor, message: Message, attempt: Callable[[Visitor], Awaitable[Verdict]]) -> Verdict:
         """Try until nobody was faster; a message that was taken in before, or comes too late, does nothing."""
         for tried in range(TRIES):
-            visitor = await self.visitor(actor.account, message.anonymous_id)
+            visitor = await self.visitor(actor.account, message.anonymous_id, message.occurred_at)
             if not activity.is_new(activity.Page(visitor, clock.now(), set()), message):
                 return ACCEPTED
             try:
@@ -203,26 +215,36 @@ class Identifying:
         return await self._step(actor, message, Step(activity.touch, message, person=visitor.person))
 
     async def _unjoined(self, actor: Actor, visitor: Visitor, message: Message, given: Given, why: Unjoined) -> Verdict:
-        log.warning("visitor_not_joined", reason=why.reason, account=actor.account)
+        self.unjoined[why.reason] += 1
         step = Step(activity.touch, message)
         if why.reason == identify.UNPROVEN and not identify.is_bound(visitor, _at(message)):
-            # Identifiers of others are not kept: nobody could be given them, and no erasure would find them here.
+            # Identifiers of others are not kept: nobody could be given them.
             said = replace(message, identity=why.unowned)
-            step = Step(activity.keep, said, traits=traits.written(given))
+            kept = await self._step(actor, message, Step(activity.keep, said, traits=traits.written(given)))
+            if kept.accepted:
+                return kept
+            # There is no room for it beside what was kept before; who is joined is not told of that either.
         return await self._step(actor, message, step)
 
     async def _step(self, actor: Actor, message: Message, step: Step) -> Verdict:
         outcome = await self._put(Stretch(actor.account, message.anonymous_id, (step,)))
         return _verdict(outcome)
 
-    async def _checked(self, account: str, given: Given) -> None:
+    async def _unowned(self, account: str, named: Sequence[Locator]) -> tuple[Locator, ...]:
+        """Return the identifiers that nobody has: those of others are not kept, for nobody could be given them."""
+        if not named:
+            return ()
+        owners = await self._persons.find_all(account, named)
+        return tuple(one for one, owner in zip(named, owners, strict=True) if owner is None)
+
+    async def _checked(self, account: str, given: Given) -> Wish:
         """Refuse what can't be kept; an attribute may have been defined by another process a moment ago."""
         try:
-            traits.checked(given, await self._catalog.of(account))
+            return traits.checked(given, await self._catalog.of(account))
         except Refusals as refusals:
             if not has_unknown(refusals):
                 raise
-            traits.checked(given, await self._catalog.fresh(account))
+            return traits.checked(given, await self._catalog.fresh(account))
 
     async def _company(self, account: str, message: Message) -> Company | None:
         for kind, value in (("externalId", message.group_id), ("name", message.group_name)):
@@ -236,11 +258,7 @@ def _whole(said: tuple[Given, str | None], catalog: Catalog) -> Wish:
     """Return the wish of a message together with what was kept of the visitor."""
     given, kept = said
     wish, known = traits.checked(given, catalog), traits.recalled(kept, catalog)
-    known.scalars |= wish.scalars
-    known.attributes |= wish.attributes
-    known.emails = traits.together(known.emails, wish.emails)
-    known.phones = traits.together(known.phones, wish.phones)
-    return known
+    return replace(wish, scalars=known.scalars | wish.scalars, attributes=known.attributes | wish.attributes)
 
 
 def _ask(actor: Actor, visitor: Visitor, change: Change[Person], sought: Any, others: Any = ()) -> Ask[Person]:

@@ -132,27 +132,59 @@ def nobody(account: str, anonymous_id: str, at: datetime) -> Visitor:
 def renewed(visitor: Visitor, at: datetime) -> Visitor:
     """Return the visitor that the same anonymous id means from now on."""
     born = ids.new("vis", at), visitor.account, visitor.anonymous_id, ids.new("web", at)
-    known = remembered(visitor, at)
-    return Visitor(*born, at, at, former=known, taken=visitor.taken, version=visitor.version)
+    known, began = remembered(visitor, at)
+    return Visitor(*born, at, at, former=known, taken=visitor.taken, began=began, version=visitor.version)
+
+
+def again(visitor: Visitor, at: datetime, lines: Sequence[str]) -> Visitor | None:
+    """Return the visitor as the one it was, where that one's line is among `lines`: those of whom it is to be again.
+
+    None where it still means somebody, or somebody else has done something since.
+    """
+    if visitor.subject:
+        over_ = visitor.person is not None and not stands(visitor, at)
+        return visitor if over_ and visitor.subject in lines else None
+    last = visitor.former[-1] if visitor.former else None
+    if last is None or at < last.until or not {last.line, *last.lines} <= set(lines):
+        return None
+    others = tuple(one for one in last.lines if one != last.line)
+    born = replace(visitor, id=ids.new("vis", at), subject=last.line, lines=others, since=last.since)
+    return replace(born, first_seen=at, last=at)
 
 
 def left(visitor: Visitor, at: datetime) -> Visitor:
     """Return what is kept where the anonymous id means nobody: whoever comes next is new."""
     gone = replace(visitor, subject="", session=None, sessions=(), lines=(), person=None, since=None)
-    return replace(gone, identity=(), traits=None, former=remembered(visitor, at), last=max(visitor.last, at))
+    known, began = remembered(visitor, at)
+    return replace(gone, identity=(), traits=None, former=known, began=began, last=max(visitor.last, at))
 
 
-def remembered(visitor: Visitor, at: datetime) -> tuple[Former, ...]:
-    """Return whom the anonymous id meant, the present one among them; of one whose data go nothing is remembered."""
+def remembered(visitor: Visitor, at: datetime) -> tuple[tuple[Former, ...], datetime | None]:
+    """Return whom the anonymous id meant, the present one among them, and until when.
+
+    Of one whose data go nothing is remembered.
+    """
     if not visitor.subject or (visitor.person is None and not stands(visitor, at)):
-        return visitor.former
+        return visitor.former, visitor.began
     known = _all(visitor)
     session = known[-1].id if known else None
     before = min(at, until(visitor))
-    one = Former(visitor.subject, before, tuple(visitor.subjects), session, person=visitor.person, since=visitor.since)
-    return (*visitor.former, one)[-FORMER_KEPT:]
+    who = session, visitor.person, visitor.since, visitor.began
+    one = Former(visitor.subject, before, tuple(visitor.subjects), *who)
+    return (*visitor.former, one)[-FORMER_KEPT:], before
 
 
 def former(visitor: Visitor, at: datetime) -> Former | None:
     """Return who it was that did something at that moment, where the anonymous id has meant somebody else since."""
-    return next((one for one in visitor.former if at < one.until), None)
+    found = next((one for one in visitor.former if at < one.until), None)
+    return None if found is None or (found.began is not None and at < found.began) else found
+
+
+def late(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether the anonymous id meant somebody else at that moment."""
+    return any(at < one.until for one in visitor.former) or (visitor.began is not None and at < visitor.began)
+
+
+def lost(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether the anonymous id meant somebody else of whom nothing is known any more."""
+    return late(visitor, at) and former(visitor, at) is None

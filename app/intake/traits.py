@@ -1,48 +1,34 @@
-"""What is said of a visitor while nobody knows who it is: kept as text, and read again when somebody does. All pure."""
+"""What is said of a visitor while nobody knows who it is: kept as text, and read again when somebody does. All pure.
 
-from collections.abc import Callable
+Identifiers are no part of it: they may be somebody's, or become so, and are kept by themselves where nobody has them.
+"""
+
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
-from app.catalog.checks import Listing
 from app.catalog.model import Catalog
 from app.core.errors import Refusals, Refused
 from app.persons import wish
-from app.persons.wish import Contact, Given, Wish
+from app.persons.wish import Given, Wish
 
 TRAITS_BYTES_MAX = 65_536
 
-Contacts = Listing[tuple[str, bool | None]]
-
 
 def written(given: Given) -> str:
-    """Return what is kept of traits: contacts are only added, type and tags are passed over."""
-    kept = {
-        "scalars": given.scalars,
-        "emails": _added(given.emails),
-        "phones": _added(given.phones),
-        "attributes": given.attributes or {},
-    }
+    """Return what is kept of traits: identifiers, type and tags are passed over."""
+    scalars = {name: value for name, value in given.scalars.items() if name != "external_id"}
+    kept = {"scalars": scalars, "attributes": given.attributes or {}}
     return orjson.dumps({name: value for name, value in kept.items() if value}).decode()
-
-
-def _added(given: Contacts | None) -> list[str]:
-    return [] if given is None else [value for value, _ in (*(given.replace or ()), *given.add)]
 
 
 def merged(old: str | None, new: str | None) -> str | None:
     """Return what is kept of both, the newer word for word; refuses what is too much with TOO_LONG."""
     if old is None or new is None:
-        return new or old
+        kept = new or old
+        return bounded(kept) if kept else None
     first, last = orjson.loads(old), orjson.loads(new)
-    both: dict[str, Any] = {}
-    for name in first | last:
-        if isinstance((first | last)[name], list):
-            both[name] = list(dict.fromkeys((*first.get(name, ()), *last.get(name, ()))))[-wish.CONTACTS_MAX :]
-        else:
-            both[name] = first.get(name, {}) | last.get(name, {})
+    both = {name: first.get(name, {}) | last.get(name, {}) for name in first | last}
     return bounded(orjson.dumps(both).decode())
 
 
@@ -57,18 +43,7 @@ def bounded(kept: str) -> str:
 def read(kept: str | None) -> Given:
     """Return the traits that were kept."""
     found = orjson.loads(kept) if kept else {}
-    return Given(
-        None,
-        found.get("scalars", {}),
-        _listed(found.get("emails")),
-        _listed(found.get("phones")),
-        attributes=found.get("attributes"),
-        nested=True,
-    )
-
-
-def _listed(values: list[str] | None) -> Contacts | None:
-    return Listing(None, [(one, None) for one in values]) if values else None
+    return Given(scalars=found.get("scalars", {}), attributes=found.get("attributes"), nested=True)
 
 
 def plain(given: Given) -> Given:
@@ -103,22 +78,7 @@ def _without(given: Given, path: tuple[str, ...]) -> Given:
     if name == "customAttributes" and len(path) > 1:
         rest = {key: value for key, value in given.attributes.items() if key != path[1]}
         return replace(given, attributes=rest)
-    drop: dict[str, Callable[[], Given]] = {
-        "emails": lambda: replace(given, emails=None),
-        "phones": lambda: replace(given, phones=None),
-        "customAttributes": lambda: replace(given, attributes=None),
-    }
-    if name in drop:
-        return drop[name]()
+    if name == "customAttributes":
+        return replace(given, attributes=None)
     rest = {attribute: value for attribute, value in given.scalars.items() if wish.RULES[attribute][0] != name}
     return replace(given, scalars=rest) if rest != given.scalars else Given(nested=True)
-
-
-def together(kept: Listing[Contact] | None, said: Listing[Contact] | None) -> Listing[Contact] | None:
-    """Return the wish for contacts of both; what is said decides."""
-    if kept is None or said is None:
-        return said or kept
-    if said.replace is not None:
-        return said
-    there = {one.value for one in said.add}
-    return Listing(None, [*(one for one in kept.add if one.value not in there), *said.add], said.remove)

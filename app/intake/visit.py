@@ -91,7 +91,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Former:
-    """Who an anonymous id was before: what happened before `until`, and comes late, is that one's.
+    """Who an anonymous id was before: what happened from `began` until `until`, and comes late, is that one's.
 
     `line` is where it goes, `lines` are all that it had; the rest as of a visitor.
     """
@@ -102,6 +102,7 @@ class Former:
     session: str | None = None
     person: str | None = None
     since: datetime | None = None
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,10 @@ class Visitor:
     `id` is vis_…, `subject` its line of activity (web_…), `lines` further ones of visitors that were joined to it.
     `person` is whom it was identified as, until `ttl_seconds` after `last`; of a customer's visitor what happened
     before `since` is nobody's. `identity` (pairs of kind and value) and `traits` (a wish as JSON) are what was said of
-    it while nobody knows whose it is. `taken` are digests of messages that are no events. `into` leads to the anonymous
-    id that goes on for this one. Without a `subject` it is nobody at present: whoever comes next is new. `version` 0:
-    nothing is kept of it yet.
+    it while nobody knows whose it is. What happened before `began` was done by another one, who may be known no more;
+    None: the anonymous id has meant nobody else. `taken` are digests of messages that are no events. `into` leads to
+    the anonymous id that goes on for this one. Without a `subject` it is nobody at present: whoever comes next is new.
+    `version` 0: nothing is kept of it yet.
     """
 
     id: str
@@ -133,6 +135,7 @@ class Visitor:
     former: tuple[Former, ...] = ()
     taken: tuple[int, ...] = ()
     into: str | None = None
+    began: datetime | None = None
     version: int = 0
 
     @property

@@ -11,7 +11,8 @@ from datetime import datetime
 from app.catalog import sweeps
 from app.core import chance, clock
 from app.core.errors import Fault, Refused, unavailable
-from app.intake import activity
+from app.core.unexpected import unexpected
+from app.intake import activity, sessions
 from app.intake.activity import Page, Redo, Step
 from app.intake.sessions import nobody, visitor_key
 from app.intake.visit import Verdict, Visitor
@@ -54,15 +55,16 @@ class _Desk:
     known: set[str] = field(default_factory=set)
     pages: dict[str, Page] = field(default_factory=dict)
 
-    def page(self, account: str, anonymous_id: str) -> Page:
-        """Return the page of whom an anonymous id means, following those that lead to another one."""
+    def pages_of(self, account: str, anonymous_id: str) -> list[Page]:
+        """Return the page of an anonymous id, and of those that it leads to, the last of which it means by now."""
+        found: list[Page] = []
         for _ in range(ALIASES_MAX):
-            page = self._page(visitor_key(account, anonymous_id), account, anonymous_id)
-            into = page.visitor.into
+            found.append(self._page(visitor_key(account, anonymous_id), account, anonymous_id))
+            into = found[-1].visitor.into
             if into is None or visitor_key(account, into) not in self.there:
                 break
             anonymous_id = into
-        return page
+        return found
 
     def _page(self, key: str, account: str, anonymous_id: str) -> Page:
         found = self.pages.get(key)
@@ -172,20 +174,30 @@ def _sent(stretches: Sequence[Stretch], desk: _Desk) -> set[str]:
     wanted = set()
     for one in stretches:
         named = [step.message.message_id for step in one.steps if step.event and step.message.message_id]
-        visitor = desk.page(one.account, one.anonymous_id).before
-        if named and visitor.version:
-            wanted |= {f"{line}:{message_id}" for line in activity.lines(visitor) for message_id in named}
+        visitors = [page.before for page in desk.pages_of(one.account, one.anonymous_id) if page.before.version]
+        lines = {line for visitor in visitors for line in activity.lines(visitor)} if named else ()
+        wanted |= {f"{line}:{message_id}" for line in lines for message_id in named}
     return wanted
 
 
 def _planned(stretch: Stretch, desk: _Desk) -> Verdicts:
-    page = desk.page(stretch.account, stretch.anonymous_id)
-    if stretch.other is not None:
-        return _joined(stretch, page, desk)
+    """Return what becomes of a stretch. A mistake in a rule is its own alone: then nothing of it happened."""
+    pages = desk.pages_of(stretch.account, stretch.anonymous_id)
+    others = [] if stretch.other is None else desk.pages_of(stretch.account, stretch.other)
+    marks = [(page, page.mark()) for page in (*pages, *others)]
+    try:
+        return _joined(stretch, pages[-1], others[-1]) if others else _done(stretch, pages)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours in the chunk are not to pay for it
+        for page, mark in marks:
+            page.back(mark)
+        return unexpected(error, "messages of a visitor")
+
+
+def _done(stretch: Stretch, pages: Sequence[Page]) -> Verdicts:
     verdicts = []
     for step in stretch.steps:
         try:
-            step.rule(page, step)
+            step.rule(_then(step, pages), step)
         except Redo as redo:
             return redo
         except Refused as refusal:
@@ -195,12 +207,22 @@ def _planned(stretch: Stretch, desk: _Desk) -> Verdicts:
     return verdicts
 
 
-def _joined(stretch: Stretch, page: Page, desk: _Desk) -> Verdicts:
+def _then(step: Step, pages: Sequence[Page]) -> Page:
+    """Return the page of whom an anonymous id meant when a message happened: it may lead elsewhere since."""
+    if step.message.occurred_at is None:
+        return pages[-1]
+    return next((one for one in pages if sessions.late(one.visitor, one.at(step.message))), pages[-1])
+
+
+def _joined(stretch: Stretch, page: Page, other: Page) -> Verdicts:
     (step,) = stretch.steps
-    assert stretch.other is not None  # noqa: S101 - asked by the caller
     if not page.visitor.version:
         return Redo()
-    other = desk.page(stretch.account, stretch.other)
-    if other is not page:
-        activity.take_over(page, other, step)
+    mark = page.mark()
+    try:
+        if other is not page:
+            activity.take_over(page, other, step)
+    except Refused as refusal:
+        page.back(mark)
+        return [Verdict(accepted=False, refused=(refusal,))]
     return [Verdict()]

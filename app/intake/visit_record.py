@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.claims.model import Locator
 from app.intake.sessions import GAP, LIFE, visitor_key
 from app.intake.visit import Former, Session, Visitor
 from app.mongo.engine import Document, Insert, Replace, Sort, Write
@@ -34,10 +35,13 @@ def following(visitor: Visitor) -> Document:
         ("since", visitor.since),
         ("ttl", visitor.ttl_seconds if visitor.person else None),
         ("identity", [list(one) for one in visitor.identity]),
+        # Who comes to have one of them, and is erased, finds it here.
+        ("named", [Locator(kind, value).claim(visitor.account) for kind, value in visitor.identity]),
         ("traits", visitor.traits),
         ("former", [_former(one) for one in visitor.former]),
         ("taken", list(visitor.taken)),
         ("into", visitor.into),
+        ("began", visitor.began),
     ):
         if value:
             kept[name] = value
@@ -55,7 +59,7 @@ def _session(one: Session) -> Document:
 
 
 def _former(one: Former) -> Document:
-    rest = {"session": one.session, "person": one.person, "since": one.since}
+    rest = {"session": one.session, "person": one.person, "since": one.since, "began": one.began}
     known = {name: value for name, value in rest.items() if value}
     return {"line": one.line, "until": one.until, "lines": list(one.lines), **known}
 
@@ -80,6 +84,7 @@ def read(kept: Document) -> Visitor:
         former=tuple(map(_read_former, kept.get("former", ()))),
         taken=tuple(kept.get("taken", ())),
         into=kept.get("into"),
+        began=kept.get("began"),
         version=kept["version"],
         **rest,
     )
@@ -90,7 +95,7 @@ def _read_session(kept: Document) -> Session:
 
 
 def _read_former(kept: Document) -> Former:
-    rest = kept.get("session"), kept.get("person"), kept.get("since")
+    rest = kept.get("session"), kept.get("person"), kept.get("since"), kept.get("began")
     return Former(kept["line"], kept["until"], tuple(kept["lines"]), *rest)
 
 

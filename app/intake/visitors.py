@@ -71,6 +71,7 @@ class Visitors:
         self._catalog = catalog
         self._chunks: Chunks[Stretch, list[Verdict]] = Chunks(VisitChunk(engine).run, limit=CHUNK_STRETCHES)
         self._identifying = Identifying(engine, catalog, persons, companies, proofs, put=self._chunks.put)
+        self.unjoined = self._identifying.unjoined
         self._turns = Turns()
         self.sweep = VisitSweep(engine, catalog.sweeps.wake)
         self._rules = {

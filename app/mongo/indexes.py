@@ -47,6 +47,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("visitor", 1),),  # a visitor by id
         (("due", 1), ("_id", 1)),  # sweep: sessions that are over, visitors whose time is over
         (("account", 1), ("former.line", 1)),  # anonymous ids that meant a person who is erased
+        (("account", 1), ("named", 1)),  # visitors of whom an identifier is kept that such a person had
     ),
     "dismissals": ((("account", 1), ("persons", 1)),),  # whom somebody was told apart from; erasure
     "tokens": ((("until", 1),),),  # used identity tokens lapse when nobody could show them any more

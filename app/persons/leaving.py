@@ -1,6 +1,6 @@
 """What other rooms keep of a person, and what becomes of it where the person is gone. Written in the same unit."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from app.core.ids import kind
 from app.mongo.engine import Delete, Update, Write
@@ -11,15 +11,18 @@ PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formS
 DISMISSALS = "dismissals"
 
 
-def left(person: Person) -> Sequence[tuple[str, Write]]:
-    """Return the writes for a person who is gone: all that is kept goes too, or, with `into`, belongs to that one."""
+def left(person: Person, claims: Collection[str]) -> Sequence[tuple[str, Write]]:
+    """Return the writes for a person who is gone: all that is kept goes too, or, with `into`, belongs to that one.
+
+    `claims` are the keys of its identifiers.
+    """
     ids = {"$in": [person.id, *person.merged_ids]}
     # Whoever it lives on in has other identifiers: whom it is told apart from is asked anew.
     apart = (DISMISSALS, Delete({"account": person.account, "persons": ids}, many=True))
-    return [apart, *(_erased(person) if person.into is None else _inherited(person, person.into))]
+    return [apart, *(_erased(person, claims) if person.into is None else _inherited(person, person.into))]
 
 
-def _erased(person: Person) -> list[tuple[str, Write]]:
+def _erased(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
     ids = {"$in": [person.id, *person.merged_ids]}
     return [
         (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
@@ -28,7 +31,17 @@ def _erased(person: Person) -> list[tuple[str, Write]]:
         (SUBMISSIONS, Delete({"account": person.account, "person": ids, "line": None}, many=True)),
         (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
         *_unremembered(person),
+        *_unnamed(person, claims),
     ]
+
+
+def _unnamed(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
+    """Let visitors forget what is kept of them where the person's identifiers are among it: nobody had these then."""
+    if not claims:
+        return []
+    these = {"$in": list(claims)}
+    gone = {"$unset": {"identity": "", "named": "", "traits": ""}, "$inc": {"version": 1}}
+    return [(VISITORS, Update({"account": person.account, "named": these}, gone, many=True))]
 
 
 def _unremembered(person: Person) -> list[tuple[str, Write]]:

@@ -1,7 +1,7 @@
 """What operators watch: requests, sockets, streams, the cache of documents, the feed."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -51,6 +51,22 @@ class Requests(Collector):
         return [counts, errors, times]
 
 
+class Counts(Collector):
+    """Counts that somebody else keeps, by one label."""
+
+    def __init__(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, int]]) -> None:
+        self._family = name, description, label
+        self._read = read
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the family as Prometheus knows it."""
+        name, description, label = self._family
+        family = CounterMetricFamily(name, description, labels=(label,))
+        for value, count in self._read().items():
+            family.add_metric((value,), count)
+        return [family]
+
+
 class Metrics:
     """The metrics of one process, on a registry of its own."""
 
@@ -65,6 +81,10 @@ class Metrics:
     def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Show a figure that is read when it is asked for."""
         Gauge(name, description, registry=self._registry).set_function(read)
+
+    def watch_counts(self, name: str, description: str, label: str, read: Callable[[], Mapping[str, int]]) -> None:
+        """Show counts by `label` that are read when they are asked for."""
+        self._registry.register(Counts(name, description, label, read))
 
     def text(self) -> bytes:
         """Return all of them in Prometheus' text form."""

@@ -51,7 +51,7 @@ async def test_an_event_costs_two_reads_by_key(profiled: tuple[Profiled, Visitor
 
 
 async def test_visitors_are_found_by_their_indexes(profiled: tuple[Profiled, Visitors]) -> None:
-    """By id, by what is due, by the person that is deleted, and by lines of before."""
+    """By id, by what is due, by the person that is deleted, by lines of before, and by what is kept of them."""
     one, visitors = profiled
     found = await visitors.find("acc_ours", "v7")
     assert found is not None
@@ -68,5 +68,6 @@ async def test_visitors_are_found_by_their_indexes(profiled: tuple[Profiled, Vis
     assert {index for read in rides for index in read.indexes} == {
         "{ account: 1, person: 1 }",
         "{ account: 1, former.line: 1 }",
+        "{ account: 1, named: 1 }",
     }
     assert sum(read.documents for read in rides) == 1

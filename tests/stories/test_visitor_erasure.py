@@ -1,0 +1,63 @@
+"""Stories V, of erasure: what was kept of visitors goes with the person whose identifiers are among it."""
+
+from typing import Any
+
+import pytest
+
+from app.catalog.checks import Listing
+from app.intake.visit import IDENTIFY, UPDATE, Message
+from app.persons.wish import Given
+from tests.make import email
+from tests.stories.visitors import Site, site
+
+__all__ = ["site"]
+
+ANA, BEA = email("ana@b.example"), email("bea@b.example")
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }"
+
+
+def traits(*addresses: str) -> Given:
+    """Return traits with a name and these emails."""
+    return Given(nested=True, scalars={"first_name": "Zoe"}, emails=Listing(None, [(one, None) for one in addresses]))
+
+
+async def visitors(site: Site) -> list[dict[str, Any]]:
+    """Return what is kept of all visitors."""
+    return await site.api.service.store.engine.find("visitors", {})
+
+
+@pytest.mark.parametrize("strict", [True, False])
+async def test_an_identifier_of_somebody_is_not_kept_of_a_visitor(site: Site, *, strict: bool) -> None:
+    """Neither where it is not shown to be theirs, nor where it is only said of a visitor; what nobody has is kept."""
+    await site.api.made(emails=[{"address": "ana@b.example"}], externalId="crm")
+    said = traits("ana@b.example", "free@b.example")
+    said.scalars["external_id"] = "crm"
+    message = Message(IDENTIFY if strict else UPDATE, "v", identity=(ANA,) if strict else (), traits=said)
+    assert [one.accepted for one in await site.take(message, strict=strict)] == [True]
+    assert await site.api.codes(DELETE, by={"email": "ana@b.example"}) == []
+    (kept,) = await visitors(site)
+    assert ("ana@b.example" in repr(kept), "crm" in repr(kept)) == (False, False)
+    await site.take(Message(IDENTIFY, "v", identity=(BEA,)))
+    lead = await site.person(email="bea@b.example")
+    assert [one["address"] for one in lead["emails"]] == ["bea@b.example", "free@b.example"]
+    assert (lead["firstName"], lead["externalId"]) == ("Zoe", None)
+
+
+async def test_what_is_kept_of_a_visitor_goes_with_who_came_to_have_the_identifier(site: Site) -> None:
+    """Nobody had it when the visitor said it; the visitor, and what it did, stay."""
+    await site.track()
+    await site.take(Message(UPDATE, "v", traits=traits("ana@b.example")))
+    assert "ana@b.example" in repr(await visitors(site))
+    await site.api.made(emails=[{"address": "ana@b.example"}])
+    assert await site.api.codes(DELETE, by={"email": "ana@b.example"}) == []
+    (kept,) = await visitors(site)
+    assert ("ana" in repr(kept), "Zoe" in repr(kept)) == (False, False)
+    assert await site.seen() == ["sessionStarted", "pageView"]
+
+
+async def test_what_others_said_stays_where_a_person_goes(site: Site) -> None:
+    """A visitor of whom another identifier is kept keeps it."""
+    await site.take(Message(UPDATE, "v", traits=traits("free@b.example")))
+    await site.api.made(emails=[{"address": "ana@b.example"}])
+    assert await site.api.codes(DELETE, by={"email": "ana@b.example"}) == []
+    assert "free@b.example" in repr(await visitors(site))
