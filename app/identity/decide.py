@@ -102,6 +102,7 @@ def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
     after.tag_ids = united((one.tag_ids for one in all_of), itself)
     after.subjects = united((one.subjects for one in all_of), itself)
     after.since = {line: at for person in reversed(all_of) for line, at in person.since.items()}
+    after.brought = {line: own for person in reversed(all_of) for line, own in person.brought.items()}
     named = united(([*filter(None, (one.external_id,)), *one.aliases] for one in all_of), itself)
     after.aliases = [one for one in named if one != after.external_id]
     after.merged_ids = [*survivor.merged_ids, *(one for each in gone for one in (each.id, *each.merged_ids))]

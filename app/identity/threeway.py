@@ -64,6 +64,7 @@ def taken_back(base: Person, target: Person, current: Person) -> Kept:
             named.append(name)
     _values(result, (base, target, current), named)
     result.since = {line: at for line, at in {**target.since, **current.since}.items() if line in result.subjects}
+    result.brought = {one: own for one, own in {**target.brought, **current.brought}.items() if one in result.subjects}
     return Kept(result, tuple(dict.fromkeys(filter(None, named))))
 
 

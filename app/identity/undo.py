@@ -15,7 +15,7 @@ from app.identity.model import Merge
 from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
-from app.persons.leaving import SUBMISSIONS
+from app.persons.leaving import SUBMISSIONS, VISITORS
 from app.persons.model import Membership, Person, claims_of
 from app.persons.plan import event
 from app.timeline.model import TIMELINE
@@ -104,11 +104,13 @@ class Undo(Change[Person]):
             if tomb is None or tomb.state == ACTIVE:
                 raise Overtaken
             possible, edited = carried(self._possible(image, scene.catalog), _after(self.merge), held)
+            _bring(possible, after, held)
             restored, lost = _held_to(possible, free)
             kept += [*edited, *lost]
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
-        effect = Effect(held, after, differences(held, after), also=back, besides=[*map(_returned, back)])
+        besides = [write for one in back for write in _returned(one, held.id)]
+        effect = Effect(held, after, differences(held, after), also=back, besides=besides)
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 
     def _possible(self, person: Person, catalog: Catalog) -> Person:
@@ -165,7 +167,28 @@ def _held_to(image: Person, free: set[str]) -> tuple[Person, list[str]]:
     return replace(image, **held), list(lost)
 
 
-def _returned(back: Effect[Person]) -> tuple[str, Write]:
-    """Return what gives a person who is back the form submissions that came by its identifiers meanwhile."""
-    lines = {"account": back.after.account, "line": {"$in": back.after.subjects}}
-    return SUBMISSIONS, Update(lines, {"$set": {"person": back.after.id}}, many=True)
+def _bring(image: Person, after: Person, held: Person) -> None:
+    """Give a person the lines that came by its identifiers meanwhile, and take them off the survivor."""
+    mine = [line for line, own in held.brought.items() if own in image.subjects]
+    image.subjects = [*image.subjects, *mine]
+    image.since = {**image.since, **{line: held.since[line] for line in mine if line in held.since}}
+    after.subjects = [one for one in after.subjects if one not in mine]
+    for name in ("since", "brought"):
+        setattr(after, name, {line: one for line, one in getattr(after, name).items() if line not in mine})
+
+
+def _returned(back: Effect[Person], survivor: str) -> list[tuple[str, Write]]:
+    """Return what gives a person who is back the submissions and the visitors that came by its identifiers."""
+    one, lines = back.after, {"$in": back.after.subjects}
+    mine = {"$set": {"person": one.id}}
+    return [
+        (SUBMISSIONS, Update({"account": one.account, "line": lines}, mine, many=True)),
+        (
+            VISITORS,
+            Update(
+                {"account": one.account, "person": survivor, "subject": lines},
+                {**mine, "$inc": {"version": 1}},
+                many=True,
+            ),
+        ),
+    ]

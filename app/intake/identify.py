@@ -173,13 +173,13 @@ class Identify(Wished[Person]):
         after = told.after if told.changed else replace(person, version=person.version + 1)
         for one in told.events:
             one.changed = None
-        return self._bound(_with_lines(person, after, told, page, scene), page)
+        return self._bound(self._with_lines(person, after, told, page, scene), page)
 
     def _visited(self, person: Person, page: Page, session: Session, scene: Scene) -> Effect[Person]:
         after = replace(person, version=person.version + 1)
         lines = _new(page.visitor.subjects, person)
         after.since = {**person.since, **dict.fromkeys(lines, session.start)}
-        effect = _with_lines(person, after, Effect(person, person, ()), page, scene)
+        effect = self._with_lines(person, after, Effect(person, person, ()), page, scene)
         swept: list[tuple[str, Write]] = []
         if lines and page.visitor.first_seen < session.start:
             what = [str(clock.millis(session.start)), *lines]
@@ -188,6 +188,22 @@ class Identify(Wished[Person]):
         bound = self._bound(effect, page)
         bound.besides = [*bound.besides, *swept]
         return bound
+
+    def _with_lines(
+        self, person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene
+    ) -> Effect[Person]:
+        """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
+        own = next(
+            (line for one in self.message.identity if scene.find(one) is person and (line := scene.line(one))), None
+        )
+        new = _new(page.visitor.subjects, person)
+        after.subjects = [*person.subjects, *new]
+        if own is not None and own != person.subjects[0]:
+            # Where that one comes apart again, what came by its identifier goes along.
+            after.brought = {**person.brought, **dict.fromkeys(new, own)}
+        effect = Effect(person, after, (*told.changed, "timeline"))
+        effect.events = [event(after, scene, "visitorIdentified", {}), *told.events]
+        return effect.announced()
 
     def _bound(self, effect: Effect[Person], page: Page) -> Effect[Person]:
         """Bind the visitor to the person; what was kept of it is the person's now."""
@@ -203,14 +219,6 @@ class Identify(Wished[Person]):
 def _new(lines: Sequence[str], person: Person) -> list[str]:
     """Return those of a visitor's lines that a person has not yet: who comes back goes on with the same."""
     return [one for one in lines if one not in person.subjects]
-
-
-def _with_lines(person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene) -> Effect[Person]:
-    """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
-    after.subjects = [*person.subjects, *_new(page.visitor.subjects, person)]
-    effect = Effect(person, after, (*told.changed, "timeline"))
-    effect.events = [event(after, scene, "visitorIdentified", {}), *told.events]
-    return effect.announced()
 
 
 def carried(effect: Effect[Person], page: Page, message: Message) -> Effect[Person]:

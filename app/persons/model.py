@@ -116,6 +116,8 @@ class Person:
     memberships: list[Membership] = field(default_factory=list)
     values: dict[str, Any] = field(default_factory=dict)
     since: dict[str, datetime] = field(default_factory=dict)
+    # Lines that came by an identifier of somebody who was merged into this one, each with that one's own line.
+    brought: dict[str, str] = field(default_factory=dict)
     # External ids of persons who were merged into this one: they go on finding it.
     aliases: list[str] = field(default_factory=list)
 

@@ -96,6 +96,8 @@ def _keep_rare(person: Person, kept: Document) -> None:
         kept["crm"] = [_crm(one) for one in person.crm_links]
     if person.since:
         kept["since"] = person.since
+    if person.brought:
+        kept["brought"] = person.brought
     if person.aliases:
         kept["aliases"] = person.aliases
 
@@ -167,6 +169,8 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.merged_ids = kept["mergedIds"]
     if "since" in kept:
         person.since = kept["since"]
+    if "brought" in kept:
+        person.brought = kept["brought"]
     if "aliases" in kept:
         person.aliases = kept["aliases"]
     if "push" in kept:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.api import ERRORS, LINK, Api
+from tests.api import DEFINE, ERRORS, LINK, Api
 from tests.stories.mobile import Phone
 from tests.stories.test_merges import REVERT, merged, read, reverted
 
@@ -108,3 +108,20 @@ async def test_a_decision_of_the_call_forgets_who_came_apart(api: Api) -> None:
     await api(DELETE, by={"id": two["id"]})
     assert "Bea" not in str(await api.service.store.engine.find("merges", {}))
     assert await api.codes(REVERT, id=first["merge"]["id"]) == ["NOT_FOUND"]
+
+
+async def test_a_visit_goes_with_whose_identifier_it_came_by(api: Api) -> None:
+    """Who says the email of one that was merged away, and goes on after they came apart, is that one."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    one, two = await couple(api, type="LEAD")
+    payload = await merged(api, one, two)
+    visit = 'mutation($id: String!) { trackVisitor(events: [{anonymousId: $id, type: "seen"}]) { accepted } }'
+    says = 'mutation($id: String!) { identifyVisitor(input: {anonymousId: $id, email: "b@x.com"}) { accepted } }'
+    for query in (visit, says):
+        await api(query, id="v")
+    await reverted(api, payload)
+    await api(visit, id="v")
+    kinds = [[each["type"] for each in await api.events({"id": person["id"]})] for person in (one, two)]
+    assert [kind.count("seen") for kind in kinds] == [0, 2]
+    await api(DELETE, by={"id": two["id"]})
+    assert await api.service.store.engine.find("visitors", {}) == []
