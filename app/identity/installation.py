@@ -24,6 +24,8 @@ REGISTRATION_ID_MAX = 4096
 PLATFORM_MAX = 50
 DATA_BYTES_MAX = 16_384
 INSTALLATIONS_MAX = 200
+# An app repeats what it could not send for days, but nobody lends a phone to many in that time.
+FORMER_LINES_KEPT = 5
 
 
 class Registration(NamedTuple):
@@ -137,8 +139,14 @@ def lead(registration: PushRegistration, scene: Scene) -> Person:
     line = ids.new("app", scene.now)
     made = blank(LEAD, scene)
     made.subjects = [*made.subjects, line]
-    made.push_registrations = [replace(registration, primary=True, subject=line)]
+    made.push_registrations = [replace(relined(registration, line), primary=True)]
     return made
+
+
+def relined(one: PushRegistration, line: str) -> PushRegistration:
+    """Return an installation with a new line of activity; the last ones that it had stay known."""
+    former = (one.subject, *one.former) if one.subject else one.former
+    return replace(one, subject=line, former=former[:FORMER_LINES_KEPT])
 
 
 def blank(type_: str, scene: Scene) -> Person:

@@ -296,8 +296,9 @@ def _leave(holder: Person, registration: Registration, heir: Person, scene: Scen
     _, push = installation.known(holder, registration)
     own = push.subject if installation.is_empty(holder) and push.subject in holder.subjects[1:] else None
     line = own or ids.new("app", scene.now)
+    brought = push if own else installation.relined(push, line)
     heir.subjects = [*heir.subjects, line]
-    heir.push_registrations = [*heir.push_registrations, replace(push, primary=False, subject=line)]
+    heir.push_registrations = [*heir.push_registrations, replace(brought, primary=False)]
     after = successor(holder, scene)
     after.subjects = [one for one in holder.subjects if one != own]
     rest = [one for one in holder.push_registrations if one is not push]

@@ -1,5 +1,6 @@
 """What a person is. The attributes bear the names of the contract in snake case: GraphQL reads them as they stand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -52,6 +53,8 @@ class PushRegistration:
     additional_data: dict[str, Any] = field(default_factory=dict)
     # The line of activity that it was born with, where that is not the person's own first one.
     subject: str | None = None
+    # The last lines that it had before, newest first: what it sent to them counts once for ever, whoever has it now.
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +151,15 @@ class Line:
 
 
 class Carrier(NamedTuple):
-    """Whose an event is: the person's id, the line that the identifier carries it to, and all lines of the person."""
+    """Whose an event is: the person's id, the line that the identifier carries it to, and all lines of the person.
+
+    `former` are the lines that an installation carried to before, be they this person's or somebody else's.
+    """
 
     person_id: str
     subject: str
     subjects: list[str]
+    former: Sequence[str] = ()
 
 
 def push_key(account: str, application_id: str, registration_id: str) -> str:

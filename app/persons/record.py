@@ -1,5 +1,6 @@
 """A person as a document, for whoever reads or writes one: tags and attributes by id, identifiers also as claims."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import orjson
@@ -113,6 +114,7 @@ def _push(one: PushRegistration) -> Document:
         "system": _text(one.system_data),
         "additional": _text(one.additional_data),
         **({"line": one.subject} if one.subject else {}),
+        **({"former": list(one.former)} if one.former else {}),
     }
 
 
@@ -184,6 +186,7 @@ def _read_rare(person: Person, kept: Document) -> None:
                 orjson.loads(one["system"]),
                 orjson.loads(one["additional"]),
                 one.get("line"),
+                tuple(one.get("former", ())),
             )
             for one in kept["push"]
         ]
@@ -191,6 +194,12 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.channels = [ChannelContact(one["channel"], one["sender"], one["user"]) for one in kept["channels"]]
     if "crm" in kept:
         person.crm_links = [CrmLink(one["system"], one["object"], one["record"], one["at"]) for one in kept["crm"]]
+
+
+def former_lines(kept: Document, line: str) -> Sequence[str]:
+    """Return the lines that the installation of a line had before; none where the push of a document wasn't read."""
+    held = (one for one in kept.get("push", ()) if one.get("line") == line)
+    return next((one.get("former", ()) for one in held), ())
 
 
 KIND: Kind[Person] = Kind(

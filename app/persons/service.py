@@ -47,6 +47,7 @@ class Persons:
         self._catalog = catalog
         self._reads = Reads(engine, record.COLLECTION)
         self._briefs = Reads(engine, record.COLLECTION, store.BRIEF)
+        self._installed = Reads(engine, record.COLLECTION, store.INSTALLED)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
         # The one way to change them, also for the rooms above.
@@ -108,9 +109,16 @@ class Persons:
         return [await self._line(person(*one), *one) for one in named]
 
     async def carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | None]:
-        """Return what `lines` says without the persons themselves; aligned, in two small reads."""
+        """Return what `lines` says without the persons themselves, and what their installations carried to before.
+
+        Aligned, in two small reads; in one more where only some are named by an installation.
+        """
         named = await self._named(account, locators)
-        kept = await self._briefs.get_all(list(dict.fromkeys(person_id for person_id, _ in named if person_id)))
+        ids = dict.fromkeys(person_id for person_id, _ in named if person_id)
+        installed = {one for (one, _), each in zip(named, locators, strict=True) if one and each.kind == "push"}
+        kept = await self._briefs.get_all([one for one in ids if one not in installed])
+        if installed:
+            kept += await self._installed.get_all(list(installed))
         found = {one["_id"]: one for one in kept if one and one["account"] == account}
         return [await self._carrier(account, found.get(person_id), subject) for person_id, subject in named]
 
@@ -125,11 +133,12 @@ class Persons:
             return None
         if kept["state"] == ACTIVE:
             lines = kept["subjects"]
-            return Carrier(kept["_id"], subject if subject and subject in lines else lines[0], lines)
+            own = subject if subject and subject in lines else lines[0]
+            return Carrier(kept["_id"], own, lines, record.former_lines(kept, own))
         # What was claimed, a login may have taken to an heir since it was read.
         find = self.get if subject is None else self.heir
         line = await self._line(await find(account, kept["_id"]), kept["_id"], subject)
-        return Carrier(line.person.id, line.subject, line.person.subjects) if line else None
+        return Carrier(line.person.id, line.subject, line.person.subjects, _former(line)) if line else None
 
     async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:
         if person is None:
@@ -330,6 +339,11 @@ class Persons:
 
 def _owner(claim: Claim | None) -> tuple[str, str | None]:
     return (claim.owner, claim.subject) if claim else ("", None)
+
+
+def _former(line: Line) -> Sequence[str]:
+    held = (one for one in line.person.push_registrations if one.subject == line.subject)
+    return next((one.former for one in held), ())
 
 
 def _there(company_id: str) -> Sequence[Guard]:

@@ -48,7 +48,10 @@ class Tracked(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of one: ACCEPTED and DUPLICATE have the event as it is on the timeline, REJECTED has errors."""
+    """What became of one: ACCEPTED and DUPLICATE have the event as it is on the timeline, REJECTED has errors.
+
+    A DUPLICATE of what an installation sent for its last user has none: it is not for the eyes of the next one.
+    """
 
     status: str
     event: Event | None
@@ -213,15 +216,21 @@ class Tracking:
                 outcomes[item.index] = Outcome(REJECTED, None, refused[item.tracked.locator])
 
     async def _had(self, account: str, items: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> None:
-        """Note what its person had under another name already: who was merged has several lines of their own."""
-        wanted: dict[str, list[int]] = {}
+        """Note what its person had under another name already, or what its installation sent before it came to them.
+
+        Who was merged has several lines of their own, and an installation gets a new one at each logout.
+        """
+        wanted: dict[str, list[_Item]] = {}
         for item in items:
             sent, line = item.tracked.sent.event_id, people[item.tracked.locator]
-            for one in own_lines(line) if sent else ():
-                wanted.setdefault(f"{one}:{sent}", []).append(item.index)
-        if wanted:
-            for had, event in (await self._timeline.get(account, list(wanted))).items():
-                outcomes.update(dict.fromkeys(wanted[had], Outcome(DUPLICATE, event)))
+            for one in (*own_lines(line), *line.former) if sent else ():
+                wanted.setdefault(f"{one}:{sent}", []).append(item)
+        there = await self._timeline.get(account, list(wanted)) if wanted else {}
+        for had, event in there.items():
+            for item in wanted[had]:
+                shown = event if event.subject in people[item.tracked.locator].subjects else None
+                if shown or item.index not in outcomes:
+                    outcomes[item.index] = Outcome(DUPLICATE, shown)
 
     async def _record(self, items: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool) -> None:
         events = [item.event for item in items if item.event]

@@ -14,7 +14,7 @@ from app.changes.model import ACTIVE, DELETED, Effect, Scene
 from app.claims.model import Locator
 from app.core import clock, ids
 from app.core.errors import Refused
-from app.identity.installation import Registration, named
+from app.identity.installation import FORMER_LINES_KEPT, Registration, named
 from app.identity.login import LOGIN, LOGOUT, Deed, Login, Logout, Met, Seat, met_of, seat_of
 from app.identity.user import User
 from app.persons.model import (
@@ -196,6 +196,28 @@ def test_each_row_of_the_logout(seat: Seat, deed: Deed) -> None:
         holder.subjects,
         ["other"],
     )
+
+
+def test_an_installation_remembers_its_last_lines() -> None:
+    """Newest first and bounded, by logouts and by forced logins; a login brings the line along and adds none."""
+    holder = person(CUSTOMER, emails=["a@x"], devices=["p"])
+    (first,) = lines_of(holder).values()
+    (push,) = Logout(P).plan(holder, scene([holder])).after.push_registrations
+    assert (push.former, push.subject != first) == ((first,), True)
+    wish = User(identity("b@x"), Wish())
+    (forced,) = Login(P, wish, force=True).plan(holder, scene([holder])).after.push_registrations
+    assert (forced.former, forced.subject != first) == ((first,), True)
+    lines: list[str] = [first]
+    for _ in range(FORMER_LINES_KEPT + 1):
+        holder = replace(person(CUSTOMER, emails=["a@x"]), push_registrations=[push])
+        lines.append(push.subject or "")
+        (push,) = Logout(P).plan(holder, scene([holder])).after.push_registrations
+    assert push.former == tuple(reversed(lines))[:FORMER_LINES_KEPT]
+    empty = person(LEAD)
+    empty.subjects.append(push.subject or "")
+    empty.push_registrations = [push]
+    (brought,) = Login(P, wish).plan(empty, scene([empty])).after.push_registrations
+    assert (brought.subject, brought.former) == (push.subject, push.former)
 
 
 def test_what_the_identity_finds_is_told_apart() -> None:

@@ -104,3 +104,16 @@ async def events_of(api: Api, *who: dict[str, Any], id_: str) -> None:
     for by in who:
         (sent,) = await api.track({"person": by, "type": "seen", "eventId": id_})
         assert sent["status"] == "ACCEPTED", sent
+
+
+async def sent_again(phone: Phone, id_: str, *, atomic: bool = False) -> tuple[str, str | None]:
+    """Send an event of the app again; returns what became of it, and the id of what is shown."""
+    event = {"person": phone.by, "type": "seen", "eventId": id_}
+    (again,) = await phone.api.track(event, atomic=atomic)
+    return again["status"], again["event"] and again["event"]["id"].partition(":")[2]
+
+
+async def seen(api: Api, person_id: str) -> list[str]:
+    """Return what a person did by the app, newest first."""
+    events = await api.events({"id": person_id}, first=50)
+    return [one["id"].partition(":")[2] for one in events if one["type"] == "seen"]

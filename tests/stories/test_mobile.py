@@ -7,7 +7,19 @@ import pytest
 
 from app.persons.audit import audit
 from tests.api import ATTRIBUTE, COMPANY, FIND, LINK, Api
-from tests.stories.mobile import LOGIN, Phone, email, events_of, good, lead, primaries, registrations, types
+from tests.stories.mobile import (
+    LOGIN,
+    Phone,
+    email,
+    events_of,
+    good,
+    lead,
+    primaries,
+    registrations,
+    seen,
+    sent_again,
+    types,
+)
 from tests.stories.test_merges import MERGE, REVERT
 
 
@@ -148,8 +160,9 @@ async def test_I7_another_user_needs_force(api: Api, phone: Phone) -> None:
     assert left["id"] == ann["id"]
     assert "seen" not in await types(api, {"id": bob["id"]})
     assert (await types(api, {"id": ann["id"]}))[:2] == ["pushDetached", "seen"]
-    await events_of(api, phone.by, id_="of-ann")
-    assert "seen" in await types(api, {"id": bob["id"]})
+    assert (await sent_again(phone, "of-ann"), await seen(api, bob["id"])) == (("DUPLICATE", None), [])
+    await events_of(api, phone.by, id_="of-bob")
+    assert await seen(api, bob["id"]) == ["of-bob"]
 
 
 async def test_a_forced_login_of_nobody_known_makes_a_customer(api: Api, phone: Phone) -> None:
@@ -275,11 +288,7 @@ async def test_I14_the_next_user_gets_nothing_of_the_last(api: Api, phone: Phone
     bob = await phone.login("bob@x.example", attributes={"lastName": "B"}, gone=1)
     await events_of(api, phone.by, id_="e3")
     assert (bob["firstName"], bob["tags"], [one["address"] for one in bob["emails"]]) == (None, [], ["bob@x.example"])
-    seen = {}
-    for name in ("ann", "bob"):
-        events = await api.events({"email": f"{name}@x.example"}, first=50)
-        seen[name] = [one["id"].partition(":")[2] for one in events if one["type"] == "seen"]
-    assert seen == {"ann": ["e1"], "bob": ["e3", "e2"]}
+    assert (await seen(api, ann["id"]), await seen(api, bob["id"])) == (["e1"], ["e3", "e2"])
     assert (await phone.holder())["id"] == bob["id"]
     assert (await api(FIND, by={"id": ann["id"]}))["firstName"] == "Ann"
 
