@@ -93,8 +93,8 @@ class Tracking:
             await self._in_parts(actor, numbered, outcomes)
         else:
             left = await self._ready(actor, numbered, {}, outcomes, atomic=atomic)
-            if atomic and outcomes:
-                return _nothing(outcomes, len(items))
+            if atomic and (refused := {at: one for at, one in outcomes.items() if one.status == REJECTED}):
+                return _nothing(refused, len(items))
             await self._record(left, outcomes, atomic=atomic)
         return [outcomes[index] for index in range(len(items))]
 
@@ -336,7 +336,7 @@ def _event(actor: Actor, line: Carrier, item: _Item, now: datetime) -> Event:
     )
 
 
-def _nothing(outcomes: dict[int, Outcome], count: int) -> list[Outcome]:
-    first = min(outcomes)
+def _nothing(refused: dict[int, Outcome], count: int) -> list[Outcome]:
+    first = min(refused)
     rest = Refused("WRONG_STATE", f"Nothing was written: event {first} was refused.")
-    return [outcomes.get(index) or Outcome(REJECTED, None, (rest,)) for index in range(count)]
+    return [refused.get(index) or Outcome(REJECTED, None, (rest,)) for index in range(count)]

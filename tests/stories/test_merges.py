@@ -124,6 +124,19 @@ async def test_an_event_counts_once_under_all_names_of_a_merged_person(api: Api)
     assert len({each["event"]["id"] for each in results}) == 1
 
 
+async def test_a_repetition_under_another_name_refuses_no_atomic_call(api: Api) -> None:
+    """What is there already is a duplicate, and the rest is stored; where something is refused, nothing is."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    one, two = await api.made(emails=[{"address": "a@x.com"}]), await api.made(emails=[{"address": "b@x.com"}])
+    await merged(api, one, two)
+    old, new = [{"type": "seen", "eventId": id_} for id_ in ("e1", "e2")]
+    await api.track({"person": {"email": "b@x.com"}, **old})
+    call = [{"person": {"email": "a@x.com"}, **old}, {"person": {"email": "a@x.com"}, **new}]
+    unknown = {"person": {"email": "z@x.com"}, **new}
+    assert [each["status"] for each in await api.track(*call, unknown, atomic=True)] == ["REJECTED"] * 3
+    assert [each["status"] for each in await api.track(*call, atomic=True)] == ["DUPLICATE", "ACCEPTED"]
+
+
 async def test_what_the_call_says_beats_all_of_them(api: Api) -> None:
     """M4: and who survives is said by `into`."""
     await api('mutation { defineAttribute(input: {name: "size", type: INTEGER}) { errors { code } } }')
