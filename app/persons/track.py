@@ -136,6 +136,7 @@ class Tracking:
             item.event = _event(actor, people[item.tracked.locator], item, now)
         await self._had(actor.account, left, people, outcomes)
         left = [item for item in left if item.index not in outcomes]
+        _same(left, people)
         await self._timeline.entitle([item.event for item in left if item.event])
         return left
 
@@ -234,15 +235,17 @@ class Tracking:
 
     async def _record(self, items: Sequence[_Item], outcomes: dict[int, Outcome], *, atomic: bool) -> None:
         events = [item.event for item in items if item.event]
-        first: dict[str, Event] = {}
-        for event in events:
-            first.setdefault(event.id, event)
-        fresh = await self._as_one(list(first.values())) if atomic else await self._each(list(first.values()))
+        first: dict[str, int] = {}
+        for place, event in enumerate(events):
+            first.setdefault(event.id, place)
+        sent = [events[place] for place in first.values()]
+        fresh = await self._as_one(sent) if atomic else await self._each(sent)
         old = [event_id for event_id in first if event_id not in fresh]
         there = await self._timeline.get(items[0].event.account, old) if old and items[0].event else {}
-        for item, event in zip(items, events, strict=True):
-            new = event.id in fresh and first[event.id] is event
-            outcomes[item.index] = Outcome(ACCEPTED if new else DUPLICATE, there.get(event.id, first[event.id]))
+        for place, (item, event) in enumerate(zip(items, events, strict=True)):
+            new = event.id in fresh and first[event.id] == place
+            kept = there.get(event.id, events[first[event.id]])
+            outcomes[item.index] = Outcome(ACCEPTED if new else DUPLICATE, kept)
 
     async def _each(self, events: list[Event]) -> set[str]:
         """Record what is new; returns the ids of that."""
@@ -309,6 +312,16 @@ def own_lines(line: Carrier) -> list[str]:
     """Return the other lines that events by id, email, phone or external id may have come to."""
     lines = line.subjects
     return [one for one in lines if one != line.subject and ids.kind(one) == "sub"] if len(lines) > 1 else []
+
+
+def _same(items: Sequence[_Item], people: People) -> None:
+    """Give what a call sends again under another name of the same person the event that it sent first."""
+    first: dict[tuple[str, str], Event] = {}
+    for item in items:
+        sent, line = item.tracked.sent.event_id, people[item.tracked.locator]
+        # Who has one line only is met by the id of the event; those of installations count for themselves.
+        if sent and item.event and len(line.subjects) > 1 and ids.kind(line.subject) == "sub":
+            item.event = first.setdefault((line.person_id, sent), item.event)
 
 
 def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, ...]]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.persons.track import PART_EVENTS
 from tests.api import CREATE, DEFINE, ERRORS, FIND, UPDATE, Api
 from tests.stories.mobile import Phone
 
@@ -122,6 +123,27 @@ async def test_an_event_counts_once_under_all_names_of_a_merged_person(api: Api)
     results = [(await api.track({"person": by, **sent}))[0] for by in names]
     assert [each["status"] for each in results] == ["DUPLICATE"] * 4
     assert len({each["event"]["id"] for each in results}) == 1
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+@pytest.mark.parametrize("between", [0, PART_EVENTS])
+async def test_an_event_counts_once_in_one_call_under_all_names(api: Api, between: int, *, atomic: bool) -> None:
+    """Emails and ids of a merged person side by side: the first one counts, also in a large call."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    one, two = await api.made(emails=[{"address": "a@x.com"}]), await api.made(emails=[{"address": "b@x.com"}])
+    other = await api.made(emails=[{"address": "c@x.com"}])
+    await merged(api, one, two)
+    names = ({"email": "b@x.com"}, {"email": "a@x.com"}, {"id": one["id"]}, {"id": two["id"]}, {"id": other["id"]})
+    sent = [{"person": by, "type": "seen", "eventId": "e1"} for by in names]
+    rest = [{"person": {"id": other["id"]}, "type": "seen"}] * between
+    results = await api.track(sent[0], *rest, *sent[1:], atomic=atomic)
+    found = [each["status"] for each in results]
+    assert found == ["ACCEPTED"] * (between + 1) + ["DUPLICATE"] * 3 + ["ACCEPTED"]
+    assert {each["event"]["id"] for each in results[between + 1 : -1]} == {results[0]["event"]["id"]}
+    assert [each["type"] for each in await api.events({"id": one["id"]})].count("seen") == 1
+    again = await api.track(*reversed(sent), atomic=atomic)
+    assert [each["status"] for each in again] == ["DUPLICATE"] * 5
+    assert {each["event"]["id"] for each in again[1:]} == {results[0]["event"]["id"]}
 
 
 async def test_a_repetition_under_another_name_refuses_no_atomic_call(api: Api) -> None:
