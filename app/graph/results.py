@@ -131,7 +131,9 @@ class EventResult:
 
     index: int = about("Its place in `events`, from 0.")
     status: enums.EventStatus = about("Whether it was taken.")
-    event: types.TimelineEvent | None = about("The event; of a DUPLICATE the one that was there.")
+    event: types.TimelineEvent | None = about(
+        "The event; of a DUPLICATE the one that was there, null where it is another user's by now."
+    )
     errors: list[UserError] = about("Why it was refused; paths are relative to the item.")
 
 
