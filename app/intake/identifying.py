@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from app.catalog import sweeps
 from app.catalog.checks import has_unknown
 from app.catalog.model import AttributeDefinition, Catalog
 from app.catalog.service import CatalogService
@@ -211,6 +212,8 @@ class Identifying:
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, Effect) and outcome.changed:
+            if any(collection == sweeps.COLLECTION for collection, _ in outcome.besides):
+                self._catalog.sweeps.wake()
             return ACCEPTED
         return await self._step(actor, message, Step(activity.touch, message, person=visitor.person))
 
