@@ -92,9 +92,10 @@ class Sweeps:
     async def run(self) -> None:
         """Sweep for ever: at once where somebody says so, and else every LOOK_SECONDS."""
         while True:
+            # Before the sweep: what is noted behind its back is swept in the next.
+            self._news.clear()
             with suppress(Fault):  # the database is away: what is noted stays noted
                 await self.sweep()
-            self._news.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     await self._news.wait()

@@ -17,7 +17,7 @@ from app.core.errors import Refusals, Refused
 from app.identity import installation, user
 from app.identity.installation import Adjust, Open, Registration, Told
 from app.identity.login import Login, Logout
-from app.identity.proofs import Proofs
+from app.identity.tokens import Tokens
 from app.identity.user import User
 from app.persons.model import Person
 from app.persons.service import Persons
@@ -52,7 +52,7 @@ class LoggedIn:
 class Installations:
     """The installations of apps, and who logs in on them."""
 
-    def __init__(self, persons: Persons, proofs: Proofs) -> None:
+    def __init__(self, persons: Persons, proofs: Tokens) -> None:
         self._persons = persons
         self._proofs = proofs
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from app.catalog import sweeps
 from app.catalog.checks import has_unknown
 from app.catalog.model import AttributeDefinition, Catalog
 from app.catalog.service import CatalogService
@@ -18,7 +19,7 @@ from app.companies.service import Companies
 from app.core import chance, clock
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
-from app.identity.proofs import Proofs
+from app.identity.tokens import Tokens
 from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
 from app.intake.identify import Amend, Collect, Enrol, Identify, Overtaken, Unjoined
@@ -52,7 +53,7 @@ class Identifying:
         catalog: CatalogService,
         persons: Persons,
         companies: Companies,
-        proofs: Proofs,
+        tokens: Tokens,
         *,
         put: Put,
     ) -> None:
@@ -60,7 +61,7 @@ class Identifying:
         self._catalog = catalog
         self._persons = persons
         self._companies = companies
-        self._proofs = proofs
+        self._tokens = tokens
         self._put = put
         # How often nobody was joined, by reason: no lines of the log, for any website can make that happen at will.
         self.unjoined: Counter[str] = Counter()
@@ -114,7 +115,7 @@ class Identifying:
 
     async def _proven(self, actor: Actor, message: Message) -> list[Locator]:
         context = f"{message.anonymous_id}|{message.message_id or ''}"
-        return list(await self._proofs.proven(actor, message.identity_token, message.identity, context=context))
+        return list(await self._tokens.proven(actor, message.identity_token, message.identity, context=context))
 
     async def update(self, actor: Actor, message: Message) -> Verdict:
         """Write what is said of the visitor's lead, or keep it for the lead that it will be."""
@@ -211,6 +212,8 @@ class Identifying:
         if isinstance(outcome, Exception):
             raise outcome
         if isinstance(outcome, Effect) and outcome.changed:
+            if any(collection == sweeps.COLLECTION for collection, _ in outcome.besides):
+                self._catalog.sweeps.wake()
             return ACCEPTED
         return await self._step(actor, message, Step(activity.touch, message, person=visitor.person))
 

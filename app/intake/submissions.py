@@ -25,7 +25,8 @@ from app.intake import channels, form_store, forms
 from app.intake.channels import FORM, Told
 from app.intake.contacts import Channels
 from app.intake.forms import Form, Reading, Submission, Submitted
-from app.intake.visit import ANONYMOUS_ID_MAX, IDENTIFY, Message, Taking
+from app.intake.visit import ANONYMOUS_ID_MAX, IDENTIFY, Message
+from app.intake.visitors import Visitors
 from app.mongo.engine import Clash, Insert
 from app.persons.model import Line, Person
 from app.persons.service import Persons
@@ -62,7 +63,7 @@ class Forms:
         catalog: CatalogService,
         persons: Persons,
         channels: Channels,
-        visitors: Taking,
+        visitors: Visitors,
     ) -> None:
         self._store = store
         self._catalog = catalog

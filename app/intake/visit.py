@@ -1,12 +1,10 @@
 """What a visitor of a website is, what its browser sends, and what becomes of that. No I/O."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from app.claims.model import Locator
-from app.core.actor import Actor
 from app.core.errors import Refused
 from app.persons.wish import Given
 
@@ -62,18 +60,6 @@ class Verdict:
 
     accepted: bool = True
     refused: tuple[Refused, ...] = ()
-
-
-class Taking(Protocol):
-    """What takes messages in; `app.intake.visitors.Visitors` is it, `services.visitors` in the composition root."""
-
-    async def take(self, actor: Actor, messages: Sequence[Message]) -> list[Verdict]:
-        """Take messages in, each for itself, aligned; those of one anonymous id take effect in their order.
-
-        All of it is durable, acknowledged by a majority, before it returns. Raises UNAVAILABLE: then some may have been
-        taken, and the same messages with the same ids can be sent again.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from app.companies.service import Companies
 from app.core import clock
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
-from app.identity.proofs import Proofs
+from app.identity.tokens import Tokens
 from app.intake import activity, sessions
 from app.intake.activity import Step
 from app.intake.identifying import Identifying
@@ -65,12 +65,12 @@ class Visitors:
     """The visitors of all accounts."""
 
     def __init__(
-        self, engine: Engine, catalog: CatalogService, persons: Persons, companies: Companies, proofs: Proofs
+        self, engine: Engine, catalog: CatalogService, persons: Persons, companies: Companies, tokens: Tokens
     ) -> None:
         self._engine = engine
         self._catalog = catalog
         self._chunks: Chunks[Stretch, list[Verdict]] = Chunks(VisitChunk(engine).run, limit=CHUNK_STRETCHES)
-        self._identifying = Identifying(engine, catalog, persons, companies, proofs, put=self._chunks.put)
+        self._identifying = Identifying(engine, catalog, persons, companies, tokens, put=self._chunks.put)
         self.unjoined = self._identifying.unjoined
         self._turns = Turns()
         self.sweep = VisitSweep(engine, catalog.sweeps.wake)
@@ -97,7 +97,11 @@ class Visitors:
     # ------------------------------------------------------------ taking in
 
     async def take(self, actor: Actor, messages: Sequence[Message]) -> list[Verdict]:
-        """Take messages in, each for itself, aligned; see `visit.Taking`. Refuses too many with TOO_MANY."""
+        """Take messages in, each for itself, aligned; those of one anonymous id take effect in their order.
+
+        All of it is durable, acknowledged by a majority, before it returns. Refuses too many with TOO_MANY. Raises
+        UNAVAILABLE: then some may have been taken, and the same messages with the same ids can be sent again.
+        """
         if len(messages) > MESSAGES_MAX:
             raise Refused("TOO_MANY", f"A call takes at most {MESSAGES_MAX} messages.", ("events",))
         verdicts = [Verdict()] * len(messages)

@@ -23,7 +23,8 @@ from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden, unauthenticated
 from app.graph import faults
 from app.intake import visit
-from app.intake.visit import Message, Taking
+from app.intake.visit import Message
+from app.intake.visitors import Visitors
 from app.web import clients, wire
 from app.web.body import whole
 from app.web.edge import Edge, Headers, request_id
@@ -64,7 +65,7 @@ _PREFLIGHT = [
 class Ingest:
     """The endpoints of one process."""
 
-    def __init__(self, edge: Edge, catalog: CatalogService, visitors: Taking) -> None:
+    def __init__(self, edge: Edge, catalog: CatalogService, visitors: Visitors) -> None:
         self._edge = edge
         self._catalog = catalog
         self._visitors = visitors

@@ -59,3 +59,27 @@ async def test_who_runs_is_woken(engine: Engine) -> None:
             sweeper.wake()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+class Busy(Sweeps):
+    """A sweep during whose first round something is noted that it doesn't see."""
+
+    rounds = 0
+
+    async def sweep(self) -> int:
+        """Count the rounds."""
+        self.rounds += 1
+        if self.rounds == 1:
+            self.wake()
+        return 0
+
+
+async def test_who_is_woken_while_it_sweeps_sweeps_again(engine: Engine) -> None:
+    """At once: the news is not taken for old."""
+    sweeper = Busy(engine)
+    running = asyncio.create_task(sweeper.run())
+    async with asyncio.timeout(10):
+        while sweeper.rounds < 2:
+            await asyncio.wait([running], timeout=0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

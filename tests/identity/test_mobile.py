@@ -1,11 +1,12 @@
 """Logins with a strict key through the service, on both stores: who is reached, is reached by proof."""
 
-from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+import jwt
 import pytest
 
-from app.claims.model import Locator
+from app.access.keys import identity_secret
+from app.core import clock
 from app.core.actor import Actor
 from app.core.errors import Refused
 from app.identity.installation import Registration, Told
@@ -16,22 +17,15 @@ from app.mongo.engine import Engine
 from tests.make import ACTOR, House, email, house
 
 STRICT = replace(ACTOR, strict=True)
+SERVICE = b"s" * 32
 PHONE = Registration("shop", "p1")
 
 
-class Signed:
-    """A backend whose tokens are the email that they prove; each counts for one context of one account."""
-
-    def __init__(self) -> None:
-        self.used: dict[str, str] = {}
-
-    async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str
-    ) -> Collection[Locator]:
-        """Return the email of the token."""
-        if token is None or self.used.setdefault(f"{actor.account}:{token}", context) != context:
-            return ()
-        return {one for one in locators if one.value == token}
+def signed(address: str) -> str:
+    """Return what the backend of the account signs for one who has the email: one token for each."""
+    now = clock.millis(clock.now()) // 1000
+    claims = {"sub": f"email:{address}", "aud": STRICT.account, "iat": now, "exp": now + 60, "jti": address}
+    return jwt.encode(claims, identity_secret(STRICT.key, SERVICE), "HS256")
 
 
 @pytest.fixture
@@ -43,12 +37,12 @@ def home(engine: Engine) -> House:
 @pytest.fixture
 def app(home: House) -> Installations:
     """Give the service of apps whose backend signs tokens."""
-    return Installations(home.persons, Signed())
+    return Installations(home.persons, Tokens(home.engine, lambda: SERVICE))
 
 
 def login(*emails: str, token: str | None = None, phone: Registration = PHONE) -> Personalize:
-    """Write a login down."""
-    return Personalize(phone, Given(Identity(emails=emails)), token=token)
+    """Write a login down; `token` is the email that it proves."""
+    return Personalize(phone, Given(Identity(emails=emails)), token=token and signed(token))
 
 
 async def refused(app: Installations, wanted: Personalize, actor: Actor = STRICT) -> None:

@@ -1,15 +1,14 @@
 """Stories V, further: what a website learns, strict keys, other persons, races, erasure, and live followers."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
-import pytest
+import jwt
 
+from app.access.keys import identity_secret
 from app.claims.model import Locator
-from app.core.actor import Actor
+from app.core import clock
 from app.intake.visit import ALIAS, APPEND, FORGET, GROUP, IDENTIFY, TRACK, UPDATE, Message
-from app.intake.visitors import Visitors
 from app.persons.wish import Given
 from tests import api as apis
 from tests.api import COMPANY, Api
@@ -223,51 +222,44 @@ async def test_many_visitors_at_once_share_what_is_written(site: Site) -> None:
 # ---------------------------------------------------------------- strict keys
 
 
-class Backend:
-    """The backend of an account: it proves what its tokens say."""
-
-    async def proven(
-        self, actor: Actor, token: str | None, locators: Sequence[Locator], *, context: str = ""
-    ) -> list[Locator]:
-        """Return the identifiers that the token is the value of, where the key is strict."""
-        del context
-        return [one for one in locators if actor.strict and one.value == token]
-
-
-@pytest.fixture
-def strict(site: Site) -> Visitors:
-    """Give the visitors of a website with a backend that signs tokens."""
-    services = site.api.service.services
-    engine = site.api.service.store.engine
-    return Visitors(engine, services.catalog, services.persons, services.companies, Backend())
+def token(site: Site, locator: Locator) -> str:
+    """Return what the backend of the account signs for one who has the identifier."""
+    secret = identity_secret("key", site.api.service.services.access.secret)
+    now = clock.millis(clock.now()) // 1000
+    claims = {
+        "sub": f"{locator.kind}:{locator.value}",
+        "aud": site.api.account,
+        "iat": now,
+        "exp": now + 60,
+        "jti": "1",
+    }
+    return jwt.encode(claims, secret, "HS256")
 
 
-async def test_a_strict_key_reaches_a_known_person_by_a_token_alone(site: Site, strict: Visitors) -> None:
+async def test_a_strict_key_reaches_a_known_person_by_a_token_alone(site: Site) -> None:
     """Unproven: the same answer, a visitor still, and what was said is kept; with a good token it joins it all."""
     made = await site.api.made(type="LEAD", emails=[{"address": "ana@b.example"}])
-    actor = Actor(site.api.account, "key", frozenset(), "WEB_SDK", strict=True)
 
-    def said(token: str | None, *identity: Locator) -> Message:
+    def said(shown: str | None, *identity: Locator) -> Message:
         traits = Given(scalars={"first_name": "Ana"})
-        return Message(IDENTIFY, "v", identity=identity, traits=traits, identity_token=token)
+        return Message(IDENTIFY, "v", identity=identity, traits=traits, identity_token=shown)
 
-    await strict.take(actor, [Message(TRACK, "v", type="look")])
-    (answer,) = await strict.take(actor, [said(None, ANA, Locator("externalId", "crm-1"))])
+    await site.take(Message(TRACK, "v", type="look"), strict=True)
+    (answer,) = await site.take(said(None, ANA, Locator("externalId", "crm-1")), strict=True)
     assert (answer.accepted, answer.refused) == (True, ())
     assert await site.seen() == ["sessionStarted", "look"]
     assert (await site.person(id=made["id"]))["firstName"] is None
-    (answer,) = await strict.take(actor, [said("ana@b.example", ANA)])
+    (answer,) = await site.take(said(token(site, ANA), ANA), strict=True)
     assert (answer.accepted, answer.refused) == (True, ())
     person = await site.person(id=made["id"])
     assert (person["firstName"], person["externalId"]) == ("Ana", "crm-1")
     assert person["did"] == ["sessionStarted", "look"]
 
 
-async def test_a_strict_key_makes_a_lead_of_an_unknown_identifier(site: Site, strict: Visitors) -> None:
+async def test_a_strict_key_makes_a_lead_of_an_unknown_identifier(site: Site) -> None:
     """As always; and the same again needs no token."""
-    actor = Actor(site.api.account, "key", frozenset(), "WEB_SDK", strict=True)
     for _ in range(2):
-        await strict.take(actor, [Message(IDENTIFY, "v", identity=(BEA,))])
+        await site.take(Message(IDENTIFY, "v", identity=(BEA,)), strict=True)
     assert (await site.person(email="bea@b.example"))["type"] == "LEAD"
     await site.take(Message(IDENTIFY, "w", identity=(BEA,)), strict=True)
     assert await site.seen("w") == ["sessionStarted"]

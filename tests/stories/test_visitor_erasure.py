@@ -1,18 +1,21 @@
 """Stories V, of erasure: what was kept of visitors goes with the person whose identifiers are among it."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from app.catalog.checks import Listing
-from app.intake.visit import IDENTIFY, UPDATE, Message
+from app.intake.visit import IDENTIFY, PAGE, UPDATE, Message
 from app.persons.wish import Given
 from tests.make import email
-from tests.stories.visitors import Site, site
+from tests.stories.visitors import Site, ago, site
 
 __all__ = ["site"]
 
 ANA, BEA = email("ana@b.example"), email("bea@b.example")
+# Much less than the sweep waits by itself.
+SOON_SECONDS = 10
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }"
 
 
@@ -61,3 +64,20 @@ async def test_what_others_said_stays_where_a_person_goes(site: Site) -> None:
     await site.api.made(emails=[{"address": "ana@b.example"}])
     assert await site.api.codes(DELETE, by={"email": "ana@b.example"}) == []
     assert "free@b.example" in repr(await visitors(site))
+
+
+async def test_what_a_customer_did_before_the_visit_is_cleared_at_once(site: Site) -> None:
+    """It is nobody's from then on: the sweep doesn't wait for its next look."""
+    await site.api.made(emails=[{"address": "ana@b.example"}])
+    await site.take(Message(PAGE, "v", "p1", ago(hours=3), properties={}), Message(PAGE, "v", "p2", properties={}))
+    engine, sweeps = site.api.service.store.engine, site.api.service.services.catalog.sweeps
+    running = asyncio.create_task(sweeps.run())
+    # It has looked once, and sleeps.
+    await sweeps.sweep()
+    await site.take(Message(IDENTIFY, "v", identity=(ANA,)))
+    async with asyncio.timeout(SOON_SECONDS):
+        while any(one["_id"].endswith(":p1") for one in await engine.find("events", {})):
+            await asyncio.wait([running], timeout=0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert (await site.person(email="ana@b.example"))["did"] == ["sessionStarted", "pageView"]

@@ -14,7 +14,9 @@ import pytest
 from app.core import clock
 from app.core.actor import Actor, Scope
 from app.core.errors import unavailable
+from app.identity.tokens import Tokens
 from app.intake.visit import Message, Verdict
+from app.intake.visitors import Visitors
 from app.web import ingest
 from tests import api as apis
 from tests.api import Api
@@ -270,16 +272,18 @@ async def test_an_anonymous_id_has_a_thousand_events_a_minute(web: Api) -> None:
 async def test_a_database_that_is_away_is_said(web: Api) -> None:
     """503 with the seconds to wait: the same request can be sent again."""
 
-    class Away:
-        """A store that can't be reached, as the visitors tell it."""
+    class Away(Visitors):
+        """Visitors whose store can't be reached."""
 
-        async def take(self, _actor: Actor, _messages: Sequence[Message]) -> list[Verdict]:
+        async def take(self, actor: Actor, messages: Sequence[Message]) -> list[Verdict]:
             """Say so."""
+            del actor, messages
             raise unavailable()
 
-    wire = web.service.app._ingest
+    wire, services = web.service.app._ingest, web.service.services
     assert isinstance(wire, ingest.Ingest)
-    wire._visitors = Away()
+    engine = web.service.store.engine
+    wire._visitors = Away(engine, services.catalog, services.persons, services.companies, Tokens(engine, bytes))
     answer = await sent(web, "t", VIEW)
     assert (answer.status_code, answer.json()) == (503, {"success": False, "code": "UNAVAILABLE"})
     assert answer.headers["retry-after"] == "1"
