@@ -9,6 +9,8 @@ from app.persons.model import Person
 # Collections of rooms above: each names whom its documents are about.
 PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
 DISMISSALS = "dismissals"
+# What a visitor's document says of whom the anonymous id means at present.
+_OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
 
 def left(person: Person, claims: Collection[str]) -> Sequence[tuple[str, Write]]:
@@ -26,12 +28,26 @@ def _erased(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
     ids = {"$in": [person.id, *person.merged_ids]}
     return [
         (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
-        (VISITORS, Delete({"account": person.account, "person": ids}, many=True)),
+        *_unvisited(person),
         # What came by an identifier of somebody else, while they were one, is theirs.
         (SUBMISSIONS, Delete({"account": person.account, "person": ids, "line": None}, many=True)),
         (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
         *_unremembered(person),
         *_unnamed(person, claims),
+    ]
+
+
+def _unvisited(person: Person) -> list[tuple[str, Write]]:
+    """Let its visitors be nobody's; of an anonymous id that meant others before, who they were stays known."""
+    theirs = {"account": person.account, "person": {"$in": [person.id, *person.merged_ids]}}
+    left_ = {
+        "$unset": dict.fromkeys(_OF_A_VISITOR, ""),
+        "$set": {"began": person.updated_at},
+        "$inc": {"version": 1},
+    }
+    return [
+        (VISITORS, Update({**theirs, "began": {"$exists": True}}, left_, many=True)),
+        (VISITORS, Delete(theirs, many=True)),
     ]
 
 

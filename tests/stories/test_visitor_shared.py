@@ -110,3 +110,18 @@ async def test_what_was_taken_of_either_is_taken_of_both(site: Site) -> None:
     before = await site.seen("a")
     await site.take(forget)
     assert await site.seen("a") == before
+
+
+async def test_who_used_the_browser_before_an_erased_person_stays_known(site: Site) -> None:
+    """What comes late, or again, from their time is theirs; that of the erased one's is nobody's."""
+    day = Day()
+    await busy(site, day, 1)
+    await site.take(day.said(IDENTIFY, "v", "i1", 4, identity=(email("k1@b.example"),)), day.page("v", "p1", 5))
+    assert await site.api.codes(DELETE, by={"email": "k1@b.example"}) == []
+    (kept,) = await site.api.service.store.engine.find("visitors", {})
+    assert {"subject", "visitor", "person", "session"}.isdisjoint(kept)
+    await site.take(day.page("v", "p0", 1), day.page("v", "late0", 1.5), day.page("v", "p1", 5))
+    assert await pages(site, "k0") == ["p0", "late0"]
+    assert await site.seen("v") == []
+    await site.track("v")
+    assert await site.seen("v") == ["sessionStarted", "pageView"]
