@@ -12,7 +12,7 @@ from typing import Any
 from app.core import ids
 from app.intake import sessions, traits
 from app.intake.sessions import Placed
-from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
+from app.intake.visit import ORIGIN, Message, Session, Visitor
 from app.timeline.model import Event
 
 TAKEN_KEPT = 64
@@ -229,7 +229,7 @@ def touch(page: Page, step: Step) -> None:
     seen(page, step.message)
     ttl = step.message.ttl_seconds
     if step.person is not None and page.visitor.person == step.person:
-        page.visitor = replace(page.visitor, ttl_seconds=ttl or TTL_SECONDS)
+        page.visitor = replace(page.visitor, ttl_seconds=ttl or page.visitor.ttl_seconds)
     page.visitor = noted(page.visitor, step.message)
 
 
