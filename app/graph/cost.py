@@ -31,7 +31,7 @@ from app.identity.groups import GROUP_PERSONS_MAX
 
 COST_MAX = 5_000
 # Fields that cost more than what they show: a year of events is counted, thousands of persons are compared.
-WEIGHTS = {"activityByDay": 10, "duplicatePersons": 100}
+WEIGHTS = {"activityByDay": 10, "duplicatePersons": 500}
 # Lists that come with their owner, and how many are in one at most: what is inside them is loaded for each.
 HELD = {("DuplicateGroup", "persons"): GROUP_PERSONS_MAX}
 

@@ -30,6 +30,8 @@ NAME_MAX = 255
 FIELDS_MAX = 200
 TAGS_MAX = 50
 VALUES_BYTES_MAX = 256_000
+# From a website, whose key is public: as much as a message of the wire.
+WEBSITE_BYTES_MAX = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,7 @@ def attributes(form: Form) -> list[str]:
 # ---------------------------------------------------------------- submissions
 
 
-def written(given: Any) -> str:
+def written(given: Any, *, website: bool = False) -> str:
     """Return the values of a submission as they are kept; refuses what is no object, and what is too large."""
     if not isinstance(given, Mapping):
         raise Refused("INVALID", "Values are an object of field name and value.", ("values",))
@@ -153,8 +155,9 @@ def written(given: Any) -> str:
         said = orjson.dumps(given)
     except TypeError as error:
         raise Refused("INVALID", "A whole number lies between -2^63 and 2^63-1.", ("values",)) from error
-    if len(said) > VALUES_BYTES_MAX:
-        raise Refused("TOO_LONG", f"A submission has at most {VALUES_BYTES_MAX:,} bytes.", ("values",))
+    limit = WEBSITE_BYTES_MAX if website else VALUES_BYTES_MAX
+    if len(said) > limit:
+        raise Refused("TOO_LONG", f"A submission has at most {limit:,} bytes.", ("values",))
     return said.decode()
 
 

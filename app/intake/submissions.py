@@ -18,7 +18,7 @@ from app.changes.model import Ask, Effect, Guard
 from app.changes.service import change_of, settled
 from app.claims.model import Locator
 from app.core import clock, ids
-from app.core.actor import Actor
+from app.core.actor import Actor, Scope
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice
 from app.intake import channels, form_store, forms
@@ -113,7 +113,7 @@ class Forms:
         form = await self._store.form(actor.account, sent.form_id)
         if form is None:
             raise Refused("NOT_FOUND", "There is no such form.", ("formId",))
-        new = _new(form, sent)
+        new = _new(form, sent, website=not actor.may(Scope.EVENTS_WRITE))
         reading = forms.read(form, orjson.loads(new.values), await self._fitting(form))
         told = _told(sent, reading.key, new) if reading.key else None
         actor = replace(actor, origin=channels.origin(FORM))
@@ -211,7 +211,7 @@ class Forms:
             await self._visitors.take(actor, [Message(IDENTIFY, sent.anonymous_id, identity=(key,))])
 
 
-def _new(form: Form, sent: Sent) -> Submission:
+def _new(form: Form, sent: Sent, *, website: bool) -> Submission:
     """Return a submission as it would be kept; refuses what can't be one."""
     for name, value, limit in (
         ("submissionId", sent.submission_id, channels.ID_MAX),
@@ -223,7 +223,7 @@ def _new(form: Form, sent: Sent) -> Submission:
         except Refused as refusal:
             raise refusal.under(name) from refusal
     now = clock.now()
-    said, at = forms.written(sent.values), when(sent.occurred_at, now)
+    said, at = forms.written(sent.values, website=website), when(sent.occurred_at, now)
     mark = channels.digest(FORM, sent.submission_id) if sent.submission_id else ids.new("fsm", now)
     return Submission(f"{form.account}|{form.id}|{mark}", form.account, form.id, said, at, now)
 

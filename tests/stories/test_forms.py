@@ -322,5 +322,8 @@ async def test_a_website_sends_forms_in_and_learns_nothing(shop: Api) -> None:
     bare = "mutation($input: SubmitFormInput!) { submitForm(input: $input) { person { id } } }"
     assert (await writer(bare, input={"formId": form, "values": {"mail": ANN["email"]}}))["person"] is not None
     assert (await count(shop), len(await raw(shop))) == (2, 4)
+    long = {"formId": form, "values": {"mail": "a@b.example", "note": "x" * 40_000}}
+    assert await website.codes(SUBMIT, input=long) == ["TOO_LONG"]
+    assert await shop.codes(SUBMIT, input=long) == []
     assert await website.refused(SAVE, input={"name": "x", "fields": []}) == "FORBIDDEN"
     assert await website.refused(SUBMISSIONS) == "FORBIDDEN"
