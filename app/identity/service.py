@@ -31,7 +31,7 @@ from app.persons.wish import Given, Wish, check
 MERGED_MAX = 50
 # Later merges that an undone one is taken out of.
 LATER_MAX = 100
-TRIES = 8
+TRIES = 16
 COMPANIES = "companies"
 OF_PERSON: Sort = (("account", 1), ("persons", 1), ("_id", 1))
 OF_ACCOUNT: Sort = (("account", 1), ("_id", 1))
@@ -121,10 +121,14 @@ class Merges:
         if current is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
         versions = (current.version, *(one.version for one in later))
-        if versions in seen:
-            raise blocked("The survivor has taken in somebody by the login of an app since.", "id")
-        seen.add(versions)
-        told = rebased(merge, later, current).later
+        try:
+            told = rebased(merge, later, current).later
+        except Overtaken:
+            if versions in seen:
+                words = "The survivor has taken in somebody by the login of an app since."
+                raise blocked(words, "id") from None
+            seen.add(versions)
+            raise
         companies = await self._present(actor.account, [current, *merge.before])
         guards = [_ended(merge), *(_retold(old, new) for old, new in zip(later, told, strict=True))]
         guards += [Guard(COMPANIES, one, _CompanyGone()) for one in dict.fromkeys(companies.values())]
