@@ -26,7 +26,7 @@ from tests.system.pair import Pair, opened
 T = TypeVar("T")
 
 MORE = int(os.environ.get("MACHINE_EXAMPLES", "0"))
-PROGRAMS, STEPS = 6, 40
+PROGRAMS, STEPS = 4, 40
 STEP_SECONDS = 30.0
 CHANCE = settings(
     max_examples=MORE or PROGRAMS,

@@ -24,7 +24,7 @@ from tests.system.pair import Pair, opened
 T = TypeVar("T")
 
 MORE = int(os.environ.get("MACHINE_EXAMPLES", "0"))
-PROGRAMS, STEPS = 8, 50
+PROGRAMS, STEPS = 4, 50
 STEP_SECONDS = 30.0
 NOBODY = "per_00000000000000000000000000"
 CHANCE = settings(
