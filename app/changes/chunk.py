@@ -27,8 +27,6 @@ from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
 READ_TRIES = 4
-BACKOFF_SECONDS = 0.005
-BACKOFF_SECONDS_MAX = 0.5
 
 
 class Chunk(Generic[P]):
@@ -110,7 +108,7 @@ class Chunk(Generic[P]):
     async def _renew(self, asks: Sequence[Ask[P]], tried: int) -> None:
         """Get ready for another try: with fresh definitions, and after a while by chance, so that all get on."""
         if tried:
-            await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**tried)))
+            await asyncio.sleep(chance.pause(tried))
         for account in {ask.account for ask in asks}:
             await self._catalog.fresh(account)
 

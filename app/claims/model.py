@@ -27,6 +27,12 @@ def key(account: str, kind: str, value: str) -> str:
     return f"{account}|{kind}|{hashlib.blake2b(value.encode(), digest_size=DIGEST_BYTES).hexdigest()}"
 
 
+def digest(*parts: str) -> str:
+    """Return a short text that stands for texts, the same for no others; lone surrogates are digested too."""
+    said = compound(*parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(said, digest_size=DIGEST_BYTES).hexdigest()
+
+
 def compound(*parts: str) -> str:
     """Return one value of several, so that no two lists of parts give the same."""
     return "\0".join(parts)

@@ -1,13 +1,13 @@
 """What journeys, chatbots and the inbox tell of somebody."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
 from app.changes.rows import Row
 from app.core import ids
-from app.core.actor import Actor
 from app.core.errors import Refused
 from app.graph import reading
 from app.graph.channels_types import (
@@ -16,6 +16,7 @@ from app.graph.channels_types import (
     InboxSessionInput,
     JourneyParticipantInput,
 )
+from app.graph.context import Context
 from app.graph.declare import Info, Input, argument, relation
 from app.graph.persons import Key
 from app.graph.results import Payload, PersonPayload, PersonResultsPayload, results, settled
@@ -60,9 +61,14 @@ def _session(source: str, given: Input, name: str, properties: Sequence[str]) ->
     return _told(source, given, [name], [name, "channel", *properties], phase=phase, session_id=session)
 
 
-async def _veiled(actor: Actor, work: Awaitable[Person]) -> Payload:
-    payload = await settled(actor, "person", work, deleted_person_ids=[])
-    payload.person = seen(payload.person, actor)
+async def _recorded(context: Context, told: Callable[[], Told]) -> Payload:
+    """Record what is told, and show whom it is of; what can't be read of it is refused in the payload."""
+
+    async def work() -> Person:
+        return await context.services.channels.record(context.actor, told())
+
+    payload = await settled(context.actor, "person", work(), deleted_person_ids=[])
+    payload.person = seen(payload.person, context.actor)
     return payload
 
 
@@ -70,38 +76,21 @@ async def record_inbound_message(
     info: Info, input: Annotated[Input, argument("The message.", InboundMessageInput)]
 ) -> Payload:
     """Take a message in."""
-    context = info.context
-
-    async def work() -> Person:
-        return await context.services.channels.record(context.actor, _message(input))
-
-    return await _veiled(context.actor, work())
+    return await _recorded(info.context, partial(_message, input))
 
 
 async def record_chatbot_session(
     info: Info, input: Annotated[Input, argument("The session.", ChatbotSessionInput)]
 ) -> Payload:
     """Take a chatbot's session in."""
-    context = info.context
-
-    async def work() -> Person:
-        told = _session(channels.CHATBOT, input, "sessionId", ["botId"])
-        return await context.services.channels.record(context.actor, told)
-
-    return await _veiled(context.actor, work())
+    return await _recorded(info.context, partial(_session, channels.CHATBOT, input, "sessionId", ["botId"]))
 
 
 async def record_inbox_session(
     info: Info, input: Annotated[Input, argument("The conversation.", InboxSessionInput)]
 ) -> Payload:
     """Take a conversation in."""
-    context = info.context
-
-    async def work() -> Person:
-        told = _session(channels.INBOX, input, "conversationId", ["agentId"])
-        return await context.services.channels.record(context.actor, told)
-
-    return await _veiled(context.actor, work())
+    return await _recorded(info.context, partial(_session, channels.INBOX, input, "conversationId", ["agentId"]))
 
 
 def _participant(given: Input) -> Participant:

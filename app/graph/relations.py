@@ -19,7 +19,6 @@ from app.graph.declare import First, Info, Input, Last, argument
 from app.graph.scalars import Cursor
 from app.graph.veil import seen
 from app.graph.wanted import TimelineFilter
-from app.intake.visit import Visitor
 from app.persons.model import Person
 from app.timeline.model import Event
 from app.timeline.model import position as event_position
@@ -125,8 +124,8 @@ async def activity_by_day(
     return [SimpleNamespace(day=day, events=events) for day, events in found]
 
 
-async def company_timeline(
-    root: strawberry.Parent[Company],
+async def own_timeline(
+    root: strawberry.Parent[Any],
     info: Info,
     first: First = None,
     after: After = None,
@@ -134,24 +133,7 @@ async def company_timeline(
     before: Before = None,
     filter: Events = None,
 ) -> Connection[Event]:
-    """Return what happened to a company, newest first."""
-    place = Place(info.context, f"timeline:{root.id}", filter)
-    part = place.part(first, after, last, before)
-    timeline = info.context.services.timeline
-    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
-    return Connection(page, place, event_position)
-
-
-async def visitor_timeline(
-    root: strawberry.Parent[Visitor],
-    info: Info,
-    first: First = None,
-    after: After = None,
-    last: Last = None,
-    before: Before = None,
-    filter: Events = None,
-) -> Connection[Event]:
-    """Return what a visitor did, newest first."""
+    """Return what happened on the lines of a company or a visitor, newest first."""
     place = Place(info.context, f"timeline:{root.id}", filter)
     part = place.part(first, after, last, before)
     timeline = info.context.services.timeline

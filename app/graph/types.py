@@ -9,10 +9,10 @@ from app.graph.relations import (
     attribute_of,
     changed_person,
     companies_of,
-    company_timeline,
     event_company,
     event_person,
     inherited_tags,
+    own_timeline,
     person_timeline,
     persons_of,
     tagged_companies,
@@ -199,7 +199,7 @@ class Company(Node):
     custom_attributes: JSON = about("Values by attribute name; those without a value are left out.")
     custom_attribute: JSON | None = relation(attribute_of, "The value of one attribute, null where it has none.")
     persons: "CompanyPersonConnection" = relation(persons_of, "Its persons.")
-    timeline: "TimelineConnection" = relation(company_timeline, "What happened, newest first.")
+    timeline: "TimelineConnection" = relation(own_timeline, "What happened, newest first.")
     created_from: enums.Origin = about("Where it came from.")
     modified_from: enums.Origin = about("Where its last change came from.")
     created_at: DateTime = about("When it was made.")

@@ -4,7 +4,7 @@ import strawberry
 
 from app.graph.declare import about, given, needed, relation
 from app.graph.inputs import PushLocator, UpdatePersonInput
-from app.graph.relations import visitor_timeline
+from app.graph.relations import own_timeline
 from app.graph.results import UserError
 from app.graph.scalars import JSON, DateTime
 from app.graph.types import Node, TimelineConnection
@@ -20,7 +20,7 @@ class Visitor(Node):
     anonymous_id: str = about("The id that the website gave the browser.")
     first_seen_at: DateTime = about("When the first activity was.")
     last_seen_at: DateTime = about("When the last activity was.")
-    timeline: TimelineConnection = relation(visitor_timeline, "What the visitor did, newest first.")
+    timeline: TimelineConnection = relation(own_timeline, "What the visitor did, newest first.")
 
 
 @strawberry.type(description="A browser learns that its message was taken, and nothing about any person.")

@@ -15,15 +15,13 @@ from app.claims.model import Locator, compound
 from app.core import ids, text
 from app.core.errors import Refused
 from app.identity.decide import replace_flag, single
-from app.persons.model import LEAD, Person, PushRegistration
+from app.persons.model import INSTALLATIONS_MAX, LEAD, REGISTRATION_ID_MAX, Person, PushRegistration
 from app.persons.plan import event, identified
 from app.timeline.model import Event
 
 APPLICATION_ID_MAX = 256
-REGISTRATION_ID_MAX = 4096
 PLATFORM_MAX = 50
 DATA_BYTES_MAX = 16_384
-INSTALLATIONS_MAX = 200
 # An app repeats what it could not send for days, but nobody lends a phone to many in that time.
 FORMER_LINES_KEPT = 5
 

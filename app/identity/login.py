@@ -15,7 +15,7 @@ from app.identity.installation import Registration
 from app.identity.unite import differences
 from app.identity.user import User
 from app.persons.model import CUSTOMER, LEAD, LINES_MAX, Person
-from app.persons.plan import event, told, write
+from app.persons.plan import event, farewell, told, tombstone, write
 from app.persons.wish import RULES, Wish
 from app.timeline.model import TIMELINE, Event
 
@@ -158,7 +158,7 @@ class Login(Wished[Person]):
     def _settled(self, heir: "_Heir", ended: Sequence[Person], left: Person | None, scene: Scene) -> Effect[Person]:
         after = heir.after
         _take_in(after, [_moved(one, self.registration, scene) for one in ended])
-        also = [_ended(one, after.id, scene) for one in ended]
+        also = [Effect(one, tombstone(one, DELETED, scene, into=after.id), ("state",)) for one in ended]
         if left is not None:
             also.append(_leave(left, self.registration, after, scene))
         _write(after, self.wish.attributes, scene, "attributes")
@@ -169,7 +169,8 @@ class Login(Wished[Person]):
         changed = heir.changed()
         if heir.before is not None and not changed:
             return Effect(heir.before, heir.before, ())
-        events = [_farewell(one, scene) for one in ended] + heir.told(changed, self.registration, scene)
+        events = [farewell(one, scene, "personDeleted", {"personId": one.id}) for one in ended]
+        events += heir.told(changed, self.registration, scene)
         for one in also:
             events += one.events
         return Effect(heir.before, after, changed, events, also)
@@ -305,33 +306,6 @@ def _leave(holder: Person, registration: Registration, heir: Person, scene: Scen
     after.push_registrations = installation.arranged(rest)
     effect = Effect(holder, after, differences(holder, after), [installation.detached(after, registration, scene)])
     return effect.announced()
-
-
-def _ended(one: Person, heir: str, scene: Scene) -> Effect[Person]:
-    """Return the end of a person who lives on in the heir: nothing of it is erased."""
-    stamps = successor(one, scene)
-    tomb = Person(
-        one.id,
-        one.account,
-        one.type,
-        scene.catalog,
-        one.created_at,
-        stamps.updated_at,
-        one.created_from,
-        stamps.modified_from,
-        [],
-        version=stamps.version,
-        state=DELETED,
-        into=heir,
-        merged_ids=one.merged_ids,
-    )
-    return Effect(one, tomb, ("state",))
-
-
-def _farewell(one: Person, scene: Scene) -> Event:
-    """Return what followers of a person are told at its end, on a line of its own."""
-    said = scene.event(ids.new("sub", scene.now), "personDeleted", {"personId": one.id}, person_id=one.id)
-    return replace(said, told=tuple(one.subjects), changed=("state",))
 
 
 def _lacking(identity: Wish, person: Person) -> Wish:

@@ -4,7 +4,6 @@ JSON Web Tokens, HS256 and nothing else, signed with the identity secret of the 
 one is never told, neither to the caller nor to a log.
 """
 
-import hashlib
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import jwt
 from jwt.types import Options
 
 from app.access.keys import identity_secret
-from app.claims.model import Locator, compound
+from app.claims.model import Locator, digest
 from app.core import clock, text
 from app.core.actor import Actor
 from app.core.errors import Refused
@@ -27,7 +26,6 @@ TOKEN_CHARACTERS_MAX = 4096
 JTI_CHARACTERS_MAX = 255
 LIFE_SECONDS_MAX = 600
 SKEW_SECONDS = 60
-DIGEST_BYTES = 16
 
 _RULES: dict[str, Callable[[str], str]] = {
     "email": text.email,
@@ -79,8 +77,8 @@ class Tokens:
 
     async def _first(self, actor: Actor, proof: Proof, context: str) -> bool:
         """Tell whether nobody used the token before, or only this very caller; notes it by its `_id`."""
-        used = f"{actor.account}|{_digest(actor.key, proof.jti)}"
-        mine = _digest(proof.locator.kind, proof.locator.value, context)
+        used = f"{actor.account}|{digest(actor.key, proof.jti)}"
+        mine = digest(proof.locator.kind, proof.locator.value, context)
         document = {"_id": used, "account": actor.account, "by": mine, "until": proof.until}
         if not await self._engine.insert(COLLECTION, [document]):
             return True
@@ -126,7 +124,3 @@ def _until(claims: Mapping[str, Any], now: float) -> float | None:
 def _seconds(value: Any) -> float | None:
     """Return a number of seconds since 1970; a boolean is none, nor is what has no end."""
     return value if type(value) in (int, float) and math.isfinite(value) else None
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.blake2b(compound(*parts).encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).hexdigest()

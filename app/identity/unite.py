@@ -13,7 +13,7 @@ from app.identity.decide import Decided, blocked, decide
 from app.identity.model import ATTRIBUTE, Decision, Merge
 from app.mongo.engine import Insert
 from app.persons.model import CUSTOMER, LEAD, Person
-from app.persons.plan import NO_IDENTIFIER, Create, Update, event, identified, write
+from app.persons.plan import NO_IDENTIFIER, Create, Update, event, farewell, identified, tombstone, write
 from app.persons.wish import RULES, Contact, Wish
 from app.timeline.model import TIMELINE, Event
 
@@ -97,7 +97,7 @@ class Unite(Change[Person]):
         )
         decisions = _overridden(after, wish, decided.decisions, scene)
         _name(after, names)
-        ended = [_ended(one, after.id, scene) for one in decided.gone]
+        gone = [Effect(one, tombstone(one, MERGED, scene, into=after.id), ("state",)) for one in decided.gone]
         merge = Merge(
             ids.new("mrg", scene.now),
             scene.account,
@@ -115,7 +115,7 @@ class Unite(Change[Person]):
             after,
             differences(decided.survivor, after),
             _told(merge, decided, scene),
-            ended,
+            gone,
             [(record.COLLECTION, Insert(record.document(merge)))],
         )
 
@@ -201,34 +201,10 @@ def value_of(person: Person, field: str) -> object:
     return getattr(person, attribute)
 
 
-def _ended(one: Person, into: str, scene: Scene) -> Effect[Person]:
-    """Return the end of a person: what stays leads to the survivor, and knows its own lines."""
-    stamps = successor(one, scene)
-    tomb = Person(
-        one.id,
-        one.account,
-        one.type,
-        scene.catalog,
-        one.created_at,
-        stamps.updated_at,
-        one.created_from,
-        stamps.modified_from,
-        one.subjects,
-        version=stamps.version,
-        state=MERGED,
-        into=into,
-        merged_ids=one.merged_ids,
-    )
-    return Effect(one, tomb, ("state",))
-
-
 def _told(merge: Merge, decided: Decided, scene: Scene) -> list[Event]:
     """Return the farewells to followers of those who go, and then what the survivor's timeline tells."""
-    events = []
-    for one in decided.gone:
-        said = {"into": merge.survivor_id, "mergeId": merge.id}
-        farewell = scene.event(ids.new("sub", scene.now), "personMerged", said, person_id=one.id)
-        events.append(replace(farewell, told=tuple(one.subjects), changed=("state",)))
+    said = {"into": merge.survivor_id, "mergeId": merge.id}
+    events = [farewell(one, scene, "personMerged", said) for one in decided.gone]
     assert merge.after is not None  # noqa: S101 - it was just made
     merged = event(
         merge.after, scene, "personMerged", {"mergeId": merge.id, "mergedIds": [{"id": one} for one in merge.merged]}

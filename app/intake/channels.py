@@ -4,7 +4,6 @@ Journeys, chatbots, the inbox and forms are trusted: what they know of somebody 
 kind is enough for a profile.
 """
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,10 +12,10 @@ from typing import Any
 from app.catalog import values
 from app.catalog.model import Catalog
 from app.changes.model import Change, Effect, Path, Scene
-from app.claims.model import Locator, parts
+from app.claims.model import Locator, digest, parts
 from app.core import text
 from app.core.errors import Refusals, Refused
-from app.persons.model import CUSTOMER, LEAD, Person
+from app.persons.model import CUSTOMER, LEAD, REGISTRATION_ID_MAX, Person
 from app.persons.plan import Create, Update
 from app.persons.reach import Reach
 from app.persons.wish import Given, Wish, check, cleaned
@@ -26,8 +25,6 @@ NOBODY = "NOBODY"
 STARTED, ENDED = 0, 1
 # Ids of messages, sessions, journeys, bots, agents; parts of channel users; ids of applications.
 ID_MAX = 256
-REGISTRATION_MAX = 4096
-DIGEST_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +110,6 @@ class Told:
         return range(len(ACTIONS[self.source, NOBODY].events))
 
 
-def digest(*said: str) -> str:
-    """Return a short text that stands for several, the same for no others."""
-    return hashlib.blake2b("\0".join(said).encode(), digest_size=DIGEST_BYTES).hexdigest()
-
-
 def checked(told: Told) -> Told:
     """Return what was told; refuses a contact that can't be one, and ids and properties that are none, by their paths.
 
@@ -161,7 +153,7 @@ def reachable(contact: Locator) -> Locator:
 
 _PARTS: Mapping[str, Sequence[tuple[str, int]]] = {
     "channel": (("channel", ID_MAX), ("sender", ID_MAX), ("userId", ID_MAX)),
-    "push": (("applicationId", ID_MAX), ("registrationId", REGISTRATION_MAX)),
+    "push": (("applicationId", ID_MAX), ("registrationId", REGISTRATION_ID_MAX)),
 }
 
 

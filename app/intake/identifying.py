@@ -37,8 +37,6 @@ from app.persons.service import Persons
 from app.persons.wish import Given, Wish
 
 TRIES = 12
-BACKOFF_SECONDS = 0.005
-BACKOFF_SECONDS_MAX = 0.5
 
 Put = Callable[[Stretch], Awaitable[Sequence[Verdict]]]
 ACCEPTED = Verdict()
@@ -202,7 +200,7 @@ class Identifying:
             try:
                 return await attempt(visitor)
             except (Overtaken, Redo):
-                await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2**tried)))
+                await asyncio.sleep(chance.pause(tried))
         raise unavailable()
 
     async def _followed(

@@ -16,7 +16,7 @@ from app.catalog.model import PERSON, Catalog
 from app.catalog.service import CatalogService
 from app.changes.model import Ask, Effect, Guard
 from app.changes.service import change_of, settled
-from app.claims.model import Locator
+from app.claims.model import Locator, digest
 from app.core import clock, ids
 from app.core.actor import Actor, Scope
 from app.core.errors import Refusals, Refused, unavailable
@@ -224,7 +224,7 @@ def _new(form: Form, sent: Sent, *, website: bool) -> Submission:
             raise refusal.under(name) from refusal
     now = clock.now()
     said, at = forms.written(sent.values, website=website), when(sent.occurred_at, now)
-    mark = channels.digest(FORM, sent.submission_id) if sent.submission_id else ids.new("fsm", now)
+    mark = digest(FORM, sent.submission_id) if sent.submission_id else ids.new("fsm", now)
     return Submission(f"{form.account}|{form.id}|{mark}", form.account, form.id, said, at, now)
 
 

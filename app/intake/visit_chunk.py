@@ -24,8 +24,6 @@ from app.timeline.record import document as event_document
 CHUNK_STRETCHES = 500
 UNIT_MESSAGES = 1000
 COMMIT_TRIES = 12
-BACKOFF_SECONDS = 0.005
-BACKOFF_SECONDS_MAX = 0.5
 # Anonymous ids that lead to others that lead to others.
 ALIASES_MAX = 10
 
@@ -111,7 +109,7 @@ class VisitChunk:
         except (Clash, Stale, Conflict):
             if tries <= 1:
                 return [unavailable()] * len(stretches)
-            await asyncio.sleep(chance.part(min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** (COMMIT_TRIES - tries))))
+            await asyncio.sleep(chance.pause(COMMIT_TRIES - tries))
             half = (len(stretches) + 1) // 2
             first = await self._guarded(stretches[:half], tries - 1)
             return first + (await self._guarded(stretches[half:], tries - 1) if half < len(stretches) else [])

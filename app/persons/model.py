@@ -13,6 +13,8 @@ from app.claims.model import compound, key
 LEAD, CUSTOMER = "LEAD", "CUSTOMER"
 # Lines of activity: a visit that joined a person's timeline brings one.
 LINES_MAX = 5000
+INSTALLATIONS_MAX = 200
+REGISTRATION_ID_MAX = 4096
 
 
 @dataclass(slots=True)

@@ -225,6 +225,35 @@ def _primaries(person: Person) -> tuple[set[str], set[str]]:
     )
 
 
+def tombstone(person: Person, state: str, scene: Scene, *, into: str | None = None) -> Person:
+    """Return what stays of a person who is merged or deleted: no value of it, only where it leads.
+
+    Its lines of activity stay with it, but where it was deleted and lives on `into` another one, which has them.
+    """
+    stamps = successor(person, scene)
+    return Person(
+        person.id,
+        person.account,
+        person.type,
+        scene.catalog,
+        person.created_at,
+        stamps.updated_at,
+        person.created_from,
+        stamps.modified_from,
+        [] if into is not None and state == DELETED else person.subjects,
+        version=stamps.version,
+        state=state,
+        into=into,
+        merged_ids=person.merged_ids,
+    )
+
+
+def farewell(person: Person, scene: Scene, type_: str, properties: Mapping[str, Any]) -> Event:
+    """Return what followers of a person are told at its end, on a line of its own: its lines are another one's now."""
+    said = scene.event(ids.new("sub", scene.now), type_, properties, person_id=person.id)
+    return replace(said, told=tuple(person.subjects), changed=("state",))
+
+
 @dataclass(frozen=True, slots=True)
 class Remove(Change[Person]):
     """Delete a person: what stays is a tombstone without personal data."""
@@ -232,20 +261,7 @@ class Remove(Change[Person]):
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the tombstone and the last event."""
         before = checked(person, None)
-        after = Person(
-            before.id,
-            before.account,
-            before.type,
-            scene.catalog,
-            before.created_at,
-            scene.now,
-            before.created_from,
-            scene.origin,
-            before.subjects,
-            version=before.version + 1,
-            state=DELETED,
-            merged_ids=before.merged_ids,
-        )
+        after = tombstone(before, DELETED, scene)
         effect = Effect(before, after, ("state",))
         effect.events.append(event(after, scene, "personDeleted", {"personId": before.id}))
         return effect.announced()

@@ -11,14 +11,21 @@ from app.changes.model import Path, Scene
 from app.claims.model import Locator, parts
 from app.core import ids
 from app.core.errors import Refused
-from app.persons.model import LINES_MAX, ChannelContact, EmailContact, Person, PhoneContact, PushRegistration
+from app.persons.model import (
+    INSTALLATIONS_MAX,
+    LINES_MAX,
+    ChannelContact,
+    EmailContact,
+    Person,
+    PhoneContact,
+    PushRegistration,
+)
 from app.persons.wish import CONTACTS_MAX, Contact, Wish
 from app.timeline.model import TIMELINE
 
 # Locators of any kind but `id` and `crm`, each with where it stands in the input.
 Reach = Sequence[tuple[Locator, Path]]
 CHANNELS_MAX = 100
-REGISTRATIONS_MAX = 200
 
 
 def reached(person: Person, reach: Reach, scene: Scene) -> list[str]:
@@ -71,7 +78,7 @@ def _push(person: Person, value: str, path: Path, scene: Scene) -> list[str]:
     held = person.push_registrations
     if any((one.application_id, one.registration_id) == (application, registration) for one in held):
         return []
-    _refuse_many(len(held), REGISTRATIONS_MAX, "installations", path)
+    _refuse_many(len(held), INSTALLATIONS_MAX, "installations", path)
     _refuse_many(len(person.subjects), LINES_MAX, "lines of activity", path)
     # An installation has a line of its own, which goes with it when somebody else logs in there.
     line = ids.new("app", scene.now)

@@ -4,7 +4,6 @@ Each message is read for itself: what is wrong with one refuses that one alone. 
 `docs/guide/web-tracking.md`.
 """
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ import orjson
 
 from app.catalog import values
 from app.catalog.model import PERSON, Catalog
-from app.claims.model import Locator, compound
+from app.claims.model import Locator, digest
 from app.core.errors import Refused
 from app.core.text import line
 from app.intake import visit
@@ -26,7 +25,6 @@ from app.web.pageview import page_view
 
 MESSAGE_BYTES_MAX = 32_768
 MESSAGE_ID_MAX = 100
-DIGEST_BYTES = 16
 # Messages that can't touch a profile: their answers need not hide how long the work took.
 PLAIN = frozenset({visit.PAGE, visit.TRACK})
 # Code of a refusal → what the protocol calls it; whatever is not here tells of more than the sender's own mistake.
@@ -170,7 +168,7 @@ def _item(given: Mapping[str, Any], setting: Setting) -> _Item:
 def _stand_in(user_id: str) -> str:
     """Return the anonymous id of a sender that names a userId alone, as server libraries do."""
     for found in traits.locator("externalId", user_id):
-        return f"user:{_digest(found.value)}"
+        return f"user:{digest(found.value)}"
     raise Refused("INVALID", "This is no userId, and there is no anonymousId.")
 
 
@@ -180,11 +178,7 @@ def _message_id(given: Any) -> str | None:
         return text
     if len(text) > MESSAGE_ID_MAX:
         raise Refused("TOO_LONG", f"A messageId has at most {MESSAGE_ID_MAX} characters.")
-    return _digest(text)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.blake2b(compound(*parts).encode(), digest_size=DIGEST_BYTES).hexdigest()
+    return digest(text)
 
 
 def _occurred(given: Mapping[str, Any], setting: Setting) -> datetime:
@@ -239,7 +233,7 @@ def _identify(item: _Item) -> Message:
 
 def _introduction(item: _Item, user_id: str) -> Iterator[Message]:
     """Give what says that a message of another kind is of a person, once for that message; nothing for a bad userId."""
-    message_id = _digest("user", item.message_id) if item.message_id else None
+    message_id = digest("user", item.message_id) if item.message_id else None
     for found in traits.locator("externalId", user_id):
         more: dict[str, Any] = {"identity": (found,), **_proof(item)}
         yield Message(visit.IDENTIFY, item.anonymous_id, message_id, item.occurred_at, **more)

@@ -14,8 +14,16 @@ from app.intake import channels
 from app.intake.channels import ACTIONS, Contacted, Told, action, checked, learned, reachable
 from app.intake.participants import Participant
 from app.intake.participants import check as check_participant
-from app.persons.model import CUSTOMER, LEAD, ChannelContact, EmailContact, Person, PushRegistration
-from app.persons.reach import CHANNELS_MAX, REGISTRATIONS_MAX, reached, staying
+from app.persons.model import (
+    CUSTOMER,
+    INSTALLATIONS_MAX,
+    LEAD,
+    ChannelContact,
+    EmailContact,
+    Person,
+    PushRegistration,
+)
+from app.persons.reach import CHANNELS_MAX, reached, staying
 from app.persons.wish import CONTACTS_MAX, Contact, Given, Wish, cleaned
 
 CATALOG = Catalog("acc_1")
@@ -111,7 +119,7 @@ FULL: list[tuple[str, dict[str, Any], str]] = [
     ("channel", {"channels": [ChannelContact("LINE", "s", str(n)) for n in range(CHANNELS_MAX)]}, "TOO_MANY"),
     (
         "push",
-        {"push_registrations": [PushRegistration("app", str(n)) for n in range(REGISTRATIONS_MAX)]},
+        {"push_registrations": [PushRegistration("app", str(n)) for n in range(INSTALLATIONS_MAX)]},
         "TOO_MANY",
     ),
     ("externalId", {"external_id": "another"}, "DUPLICATE_EXTERNAL_ID"),

@@ -6,7 +6,6 @@ visitor, or to none after an erasure, and the audit finds nothing. MACHINE_EXAMP
 
 import asyncio
 import itertools
-import os
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -14,31 +13,19 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from app.claims.audit import Finding
 from tests.api import DEFINE
 from tests.mongo.real import RealMongo
+from tests.system.chances import MORE, chances
 from tests.system.pair import Pair, opened
 
 T = TypeVar("T")
 
-MORE = int(os.environ.get("MACHINE_EXAMPLES", "0"))
 PROGRAMS, STEPS = 4, 40
 STEP_SECONDS = 30.0
-CHANCE = settings(
-    max_examples=MORE or PROGRAMS,
-    stateful_step_count=STEPS,
-    derandomize=not MORE,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    phases=[Phase.generate, Phase.shrink] if MORE else [Phase.generate],
-    report_multiple_bugs=False,
-    print_blob=True,
-)
 ERRORS = "errors { code path }"
 CREATE = f"mutation($input: CreatePersonInput!) {{ createPerson(input: $input) {{ person {{ id }} {ERRORS} }} }}"
 DELETE = f"mutation($by: PersonLocator!) {{ deletePerson(by: $by) {{ deletedIds {ERRORS} }} }}"
@@ -287,5 +274,5 @@ async def test_one_person_whoever_speaks(mongo: RealMongo, tmp_path: Path) -> No
     """Whatever is done at either process, nothing is lost, doubled or owned by two."""
     async with opened(mongo, tmp_path) as pair:
         begin: Any = partial(Machine, pair, asyncio.get_running_loop())
-        await asyncio.to_thread(run_state_machine_as_test, begin, settings=CHANCE)
+        await asyncio.to_thread(run_state_machine_as_test, begin, settings=chances(PROGRAMS, STEPS))
         assert await asyncio.to_thread(pair.check, tmp_path) == "Nothing is wrong.\n"

@@ -5,40 +5,26 @@ nothing. MACHINE_EXAMPLES=500 runs that many programs of fresh chance instead of
 """
 
 import asyncio
-import os
 from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from app.claims.audit import Finding
 from tests.mongo.real import RealMongo
 from tests.system import model, modelled, programs
+from tests.system.chances import MORE, chances
 from tests.system.model import Error, State, Wrong, attempt
 from tests.system.pair import Pair, opened
 
 T = TypeVar("T")
 
-MORE = int(os.environ.get("MACHINE_EXAMPLES", "0"))
 PROGRAMS, STEPS = 4, 50
 STEP_SECONDS = 30.0
 NOBODY = "per_00000000000000000000000000"
-CHANCE = settings(
-    max_examples=MORE or PROGRAMS,
-    stateful_step_count=STEPS,
-    derandomize=not MORE,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-    # To make a failure small takes minutes.
-    phases=[Phase.generate, Phase.shrink] if MORE else [Phase.generate],
-    report_multiple_bugs=False,
-    print_blob=True,
-)
 
 
 def _numbered(one: dict[str, Any], present: list[str], ever: list[str]) -> dict[str, Any]:
@@ -290,5 +276,5 @@ async def test_two_processes_keep_the_rules_whatever_is_done(mongo: RealMongo, t
     """Whatever is done at either process, both are as the rules say, and the command finds nothing wrong."""
     async with opened(mongo, tmp_path) as pair:
         begin: Any = partial(Machine, pair, asyncio.get_running_loop())
-        await asyncio.to_thread(run_state_machine_as_test, begin, settings=CHANCE)
+        await asyncio.to_thread(run_state_machine_as_test, begin, settings=chances(PROGRAMS, STEPS))
         assert await asyncio.to_thread(pair.check, tmp_path) == "Nothing is wrong.\n"
