@@ -37,9 +37,11 @@ async def opened(kind: str, mongo: RealMongo) -> AsyncIterator[Engine]:
         return
     if mongo.missing:
         pytest.skip(mongo.missing)
-    name = IDLE.pop() if IDLE else f"test_{secrets.token_hex(6)}"
+    used = bool(IDLE)
+    name = IDLE.pop() if used else f"test_{secrets.token_hex(6)}"
     server = await Server.connect(await mongo.url(), name, driver=kind)
-    await server.ensure(INDEXES)
+    if not used:
+        await server.ensure(INDEXES)
     try:
         yield server
         await cleared(server)
