@@ -1,6 +1,6 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from app.core import clock
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
+from app.core.steps import stepwise
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
@@ -163,7 +164,7 @@ class Persons:
 
     async def _read(self, account: str, documents: Sequence[Document]) -> list[Person]:
         catalog = await self._catalog.fitting(account, documents)
-        return [record.read(kept, catalog) for kept in documents]
+        return await stepwise(partial(record.read, catalog=catalog), documents)
 
     async def order(self, account: str, wanted: By) -> Order:
         """Return an order of persons; refuses a bad one with BAD_VARIABLES."""
@@ -175,6 +176,13 @@ class Persons:
         """Return a part of the persons that a query of `query()` finds."""
         page = await self._lists.page(account, query, part, order)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
+
+    async def rows(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
+        page = await self._lists.page(account, query, part, order, fields)
+        return page, await self._catalog.fitting(account, page.items)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many persons a query finds."""

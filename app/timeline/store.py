@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.core import clock
 from app.core.pages import Slice
 from app.mongo.bound import Bound
-from app.mongo.engine import Engine, Sort
+from app.mongo.chunk import Chunks
+from app.mongo.engine import Document, Engine, Filter, Sort
 from app.timeline.model import Event, TimelineFilter
 from app.timeline.record import COLLECTION, document, read
 
@@ -52,6 +53,20 @@ def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, A
 
 # So many sorted scans of an index the server merges at once.
 LINES_AT_ONCE = 200
+# Pages of timelines that are asked for at the same time, as those of all persons of a list are, share a call.
+PAGES_PER_CALL = 50
+CALLS_IN_FLIGHT = 4
+
+Fields = Mapping[str, int] | None
+
+
+class _Asked(NamedTuple):
+    """A page of one timeline, newest first with direction -1."""
+
+    filter: Filter
+    direction: int
+    limit: int
+    fields: Fields
 
 
 class Events:
@@ -59,6 +74,7 @@ class Events:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pages: Chunks[_Asked, list[Document]] = Chunks(self._read, limit=PAGES_PER_CALL, flights=CALLS_IN_FLIGHT)
 
     async def insert(self, events: list[Event]) -> set[int]:
         """Keep events; return the positions of those that were there already."""
@@ -69,19 +85,49 @@ class Events:
         found = await Bound(self._engine, COLLECTION, account).find({"_id": {"$in": ids}})
         return {kept["_id"]: read(kept) for kept in found}
 
-    async def of_subjects(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def of_subjects(
+        self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice, fields: Fields = None
+    ) -> list[Document]:
         """Return one more than `part` asks for, in reading direction (index `subject,at,_id`)."""
         parts = [subjects[start : start + LINES_AT_ONCE] for start in range(0, len(subjects), LINES_AT_ONCE)]
         if len(parts) == 1:
-            return await self._of_lines(account, subjects, wanted, part)
-        found = await gather(*[self._of_lines(account, one, wanted, part) for one in parts])
-        merged = sorted(chain(*found), key=lambda one: (one.occurred_at, one.id), reverse=not part.backward)
+            return await self._of_lines(account, subjects, wanted, part, fields)
+        found = await gather(*[self._of_lines(account, one, wanted, part, fields) for one in parts])
+        merged = sorted(chain(*found), key=lambda one: (one["at"], one["_id"]), reverse=not part.backward)
         return merged[: part.limit + 1]
 
-    async def _of_lines(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def _of_lines(
+        self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice, fields: Fields
+    ) -> list[Document]:
         where, direction = behind("at", part, _bounds(wanted))
-        query = {"subject": _among(subjects), **where, **matching(wanted)}
-        return await self._page(account, query, (("at", direction), ("_id", direction)), part, BY_SUBJECT)
+        query, sort = {"subject": _among(subjects), **where}, (("at", direction), ("_id", direction))
+        if narrows := matching(wanted):
+            # It may look at very many before it finds enough: nobody shares a call with it.
+            return await self._page(account, {**query, **narrows}, sort, part, hint=BY_SUBJECT, fields=fields)
+        shown = {**fields, "account": 1} if fields else None
+        found = await self._pages.put(_Asked(query, direction, part.limit + 1, shown))
+        # Lines are one account's own; the index that finds them doesn't hold it.
+        return [kept for kept in found if kept["account"] == account]
+
+    async def _read(self, asked: list[_Asked]) -> list[list[Document] | Exception]:
+        """Read pages of many at once: those that are alike in one call."""
+        alike: dict[object, list[int]] = {}
+        for place, one in enumerate(asked):
+            alike.setdefault((one.direction, one.limit, one.fields and tuple(one.fields)), []).append(place)
+        found: list[list[Document] | Exception] = [[]] * len(asked)
+
+        async def read(places: list[int]) -> None:
+            first = asked[places[0]]
+            sort = (("at", first.direction), ("_id", first.direction))
+            filters = [asked[place].filter for place in places]
+            pages = await self._engine.find_each(
+                COLLECTION, filters, sort=sort, limit=first.limit, projection=first.fields
+            )
+            for place, page in zip(places, pages, strict=True):
+                found[place] = page
+
+        await gather(*map(read, alike.values()))
+        return found
 
     async def by_day(
         self, subjects: Sequence[str], first: datetime, since: Mapping[str, datetime]
@@ -97,17 +143,23 @@ class Events:
         found = await gather(*[self._engine.by_day(COLLECTION, one, "at", hint=BY_SUBJECT) for one in wanted])
         return sum(map(Counter, found), Counter[str]())
 
-    async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def of_account(
+        self, account: str, wanted: TimelineFilter, part: Slice, fields: Fields = None
+    ) -> list[Document]:
         """Return one more than `part` asks for, newest arrival first (index `account,received,_id`)."""
         where, direction = behind("received", part, {})
         query = {**where, **matching(wanted)}
         if bounds := _bounds(wanted):
             query["at"] = bounds
-        return await self._page(account, query, (("received", direction), ("_id", direction)), part, BY_ARRIVAL)
+        sort = (("received", direction), ("_id", direction))
+        return await self._page(account, query, sort, part, hint=BY_ARRIVAL, fields=fields)
 
-    async def _page(self, account: str, query: dict[str, Any], sort: Sort, part: Slice, hint: Sort) -> list[Event]:
-        found = await Bound(self._engine, COLLECTION, account).find(query, sort=sort, limit=part.limit + 1, hint=hint)
-        return [read(kept) for kept in found]
+    async def _page(
+        self, account: str, query: dict[str, Any], sort: Sort, part: Slice, *, hint: Sort, fields: Fields
+    ) -> list[Document]:
+        return await Bound(self._engine, COLLECTION, account).find(
+            query, projection=fields, sort=sort, limit=part.limit + 1, hint=hint
+        )
 
 
 def _among(subjects: list[str]) -> Any:
