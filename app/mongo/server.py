@@ -6,9 +6,9 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from inspect import isawaitable
 from typing import Any, Self, TypeVar
 
-from bson import Int64
 from pymongo import IndexModel
 from pymongo.errors import (
     BulkWriteError,
@@ -154,15 +154,11 @@ class Server:
         steps = [*parts[0], *({"$unionWith": {"coll": collection, "pipeline": part}} for part in parts[1:])]
         found: list[list[Document]] = [[] for _ in filters]
         with _translated():
-            answer = await self._db.command("aggregate", collection, pipeline=steps, cursor={"batchSize": BATCH_UNION})
-            batch = answer["cursor"]["firstBatch"]
-            while True:
-                for kept in batch:
-                    found[kept.pop(_MARK)].append(kept)
-                if not answer["cursor"]["id"]:
-                    return found
-                answer = await self._db.command("getMore", Int64(answer["cursor"]["id"]), collection=collection)
-                batch = answer["cursor"]["nextBatch"]
+            # One driver gives the cursor at once, the other has to be waited for.
+            cursor = self._collection(collection).aggregate(steps, batchSize=BATCH_UNION)
+            for kept in await (await cursor if isawaitable(cursor) else cursor).to_list(None):
+                found[kept.pop(_MARK)].append(kept)
+        return found
 
     async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None, limit: int = 0) -> int:
         """Return how many documents match, at most `limit`."""

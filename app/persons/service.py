@@ -25,6 +25,7 @@ from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
 from app.mongo.engine import Update as UpdateOne
+from app.mongo.pages import Pages
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Carrier, Line, Person
@@ -49,6 +50,7 @@ class Persons:
         self._reads = Reads(engine, record.COLLECTION)
         self._briefs = Reads(engine, record.COLLECTION, store.BRIEF)
         self._installed = Reads(engine, record.COLLECTION, store.INSTALLED)
+        self._members = Pages(engine, record.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
         # The one way to change them, also for the rooms above.
@@ -221,14 +223,11 @@ class Persons:
         direction = -1 if part.backward else 1
         if part.position is not None:
             where["_id"] = {"$lt" if part.backward else "$gt": part.position[0]}
-        found = await self._bound(account).find(
-            where, sort=(("_id", direction),), limit=part.limit + 1, hint=store.BY_COMPANY
-        )
+        # By state as well, which is one for all, so that no other index than the company's is in this order.
+        sort = (("state", direction), ("_id", direction))
+        found = await self._members.get({**where, "account": account}, sort, part.limit + 1)
         page = cut(found, part)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
-
-    def _bound(self, account: str) -> Bound:
-        return Bound(self._engine, record.COLLECTION, account)
 
     # ------------------------------------------------------------ writing
 

@@ -5,13 +5,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 from app.core import clock
 from app.core.pages import Slice
 from app.mongo.bound import Bound
-from app.mongo.chunk import Chunks
-from app.mongo.engine import Document, Engine, Filter, Sort
+from app.mongo.engine import Document, Engine, Sort
+from app.mongo.pages import Fields, Pages
 from app.timeline.model import Event, TimelineFilter
 from app.timeline.record import COLLECTION, document, read
 
@@ -53,20 +53,6 @@ def behind(field: str, part: Slice, bounds: dict[str, Any]) -> tuple[dict[str, A
 
 # So many sorted scans of an index the server merges at once.
 LINES_AT_ONCE = 200
-# Pages of timelines that are asked for at the same time, as those of all persons of a list are, share a call.
-PAGES_PER_CALL = 50
-CALLS_IN_FLIGHT = 4
-
-Fields = Mapping[str, int] | None
-
-
-class _Asked(NamedTuple):
-    """A page of one timeline, newest first with direction -1."""
-
-    filter: Filter
-    direction: int
-    limit: int
-    fields: Fields
 
 
 class Events:
@@ -74,7 +60,7 @@ class Events:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._pages: Chunks[_Asked, list[Document]] = Chunks(self._read, limit=PAGES_PER_CALL, flights=CALLS_IN_FLIGHT)
+        self._pages = Pages(engine, COLLECTION)
 
     async def insert(self, events: list[Event]) -> set[int]:
         """Keep events; return the positions of those that were there already."""
@@ -105,29 +91,9 @@ class Events:
             # It may look at very many before it finds enough: nobody shares a call with it.
             return await self._page(account, {**query, **narrows}, sort, part, hint=BY_SUBJECT, fields=fields)
         shown = {**fields, "account": 1} if fields else None
-        found = await self._pages.put(_Asked(query, direction, part.limit + 1, shown))
+        found = await self._pages.get(query, sort, part.limit + 1, shown)
         # Lines are one account's own; the index that finds them doesn't hold it.
         return [kept for kept in found if kept["account"] == account]
-
-    async def _read(self, asked: list[_Asked]) -> list[list[Document] | Exception]:
-        """Read pages of many at once: those that are alike in one call."""
-        alike: dict[object, list[int]] = {}
-        for place, one in enumerate(asked):
-            alike.setdefault((one.direction, one.limit, one.fields and tuple(one.fields)), []).append(place)
-        found: list[list[Document] | Exception] = [[]] * len(asked)
-
-        async def read(places: list[int]) -> None:
-            first = asked[places[0]]
-            sort = (("at", first.direction), ("_id", first.direction))
-            filters = [asked[place].filter for place in places]
-            pages = await self._engine.find_each(
-                COLLECTION, filters, sort=sort, limit=first.limit, projection=first.fields
-            )
-            for place, page in zip(places, pages, strict=True):
-                found[place] = page
-
-        await gather(*map(read, alike.values()))
-        return found
 
     async def by_day(
         self, subjects: Sequence[str], first: datetime, since: Mapping[str, datetime]
