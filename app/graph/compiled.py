@@ -13,15 +13,11 @@ from app.core.steps import stepwise
 from app.graph.plan import Shape, Slot
 
 Show = Callable[[Any], dict[str, Any]]
-ShowKept = Callable[[Kept, Any], "Shown"]
+ShowKept = Callable[[Kept, Any], dict[str, Any]]
 
 
 class Unusual(Exception):  # noqa: N818 - read as what it says
     """A value is not what its type promises."""
-
-
-class Shown(dict[str, Any]):
-    """An object as the answer shows it already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class Rows:
     fields: frozenset[str]
     show: ShowKept
 
-    async def of(self, documents: Iterable[Kept], catalog: Any) -> list[Shown] | None:
+    async def of(self, documents: Iterable[Kept], catalog: Any) -> list[dict[str, Any]] | None:
         """Return what is shown of each document, None where something is unusual; others get their turn in between."""
         show = self.show
         try:
@@ -79,16 +75,16 @@ class _Text:
 
     def __init__(self, head: str) -> None:
         self.lines = [head]
-        self.names: dict[str, Any] = {"Unusual": Unusual, "Shown": Shown}
+        self.names: dict[str, Any] = {"Unusual": Unusual}
 
-    def made(self, plan: Sequence[Slot], result: str) -> Any:
+    def made(self, plan: Sequence[Slot]) -> Any:
         """Return the function whose answer are the values v0, v1, … or the constants, under the keys of the plan."""
         # Only names of the schema and of the plan stand in the text; keys of clients come in as values.
         for index, slot in enumerate(plan):
             self.names[f"k{index}"] = slot.key
             self.names.setdefault(f"c{index}", slot.constant)
         parts = [f"k{index}: {'v' if slot.constant is None else 'c'}{index}" for index, slot in enumerate(plan)]
-        self.lines.append("    return " + result % ", ".join(parts))
+        self.lines.append("    return {" + ", ".join(parts) + "}")
         exec("\n".join(self.lines), self.names)  # noqa: S102 - text of our own making, see above
         return self.names["show"]
 
@@ -97,12 +93,13 @@ def _generated(plan: Sequence[Slot]) -> Show | None:
     if not all(slot.constant is not None or (slot.attribute and _plain(slot.shape)) for slot in plan):
         return None
     text = _Text("def show(o):")
-    text.lines.append("    if o.__class__ is Shown: return o")
+    # What was shown from a document stands there as it is.
+    text.lines.append("    if o.__class__ is dict: return o")
     for index, slot in enumerate(plan):
         if slot.constant is None:
             text.lines.append(f"    v{index} = o.{slot.attribute}")
             text.lines += [f"    {line}" for line in _lines(slot.shape, f"v{index}", f"n{index}", text.names)]
-    show: Show = text.made(plan, "{%s}")
+    show: Show = text.made(plan)
     return show
 
 
@@ -120,7 +117,7 @@ def _of_kept(plan: Sequence[Slot], sources: Sources) -> ShowKept | None:
         if lines is None:
             return None
         text.lines += [f"    {line}" for line in lines]
-    show: ShowKept = text.made(plan, "Shown({%s})")
+    show: ShowKept = text.made(plan)
     return show
 
 

@@ -7,12 +7,14 @@ import orjson
 
 from app.core.pages import Page, Slice, window
 from app.core.sources import Sources
-from app.graph.compiled import Rows, Shown
+from app.graph.compiled import Rows
 from app.graph.context import Context
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 Position = Callable[[Any], Sequence[Any]]
+# An object as the answer shows it already.
+Shown = dict[str, Any]
 
 
 class Place:
