@@ -6,10 +6,10 @@ from typing import Any, cast
 import orjson
 
 from app.catalog.model import Catalog
-from app.catalog.values import fields, present, tokens
+from app.catalog.values import fields, of_document, tokens
 from app.changes.model import Kind
 from app.core import text
-from app.core.sources import Kept, Source, Sources
+from app.core.sources import Source, Sources
 from app.mongo.engine import Document
 from app.persons.blocks import kept as kept_blocks
 from app.persons.leaving import left
@@ -49,12 +49,6 @@ _READ = tuple(FIELDS.items())
 _TEXTS = tuple(FIELDS.values())
 
 
-def _attributes(kept: Kept, catalog: Catalog) -> dict[str, Any]:
-    known = catalog.attributes
-    values = {**kept.get("a", {}), **kept.get("l", {})}
-    return {known[i].name: present(known[i], value) for i, value in values.items() if i in known}
-
-
 # What lists show of persons, where it stands; the rest is read into models first.
 SOURCES: Sources = {
     "id": Source(("_id",)),
@@ -67,7 +61,7 @@ SOURCES: Sources = {
     "emails": Source(("emails",), items={"address": Source(("v",)), "primary": Source(("p",))}),
     "phones": Source(("phones",), items={"number": Source(("v",)), "primary": Source(("p",))}),
     "tags": Source(("tags",), lambda kept, catalog: catalog.tag_names(kept.get("tags", []))),
-    "custom_attributes": Source(("a", "l"), _attributes),
+    "custom_attributes": Source(("a", "l"), of_document),
     "merged_ids": Source(("mergedIds",), lambda kept, _: kept.get("mergedIds", [])),
     **{attribute: Source((name,)) for attribute, name in FIELDS.items() if attribute != "into"},
 }

@@ -10,7 +10,7 @@ from app.graph.document import Documents
 from app.graph.plan import Planner
 from app.graph.schema import executable
 from app.mongo.engine import Update
-from tests.api import ATTRIBUTE, DEFINE, Api
+from tests.api import ATTRIBUTE, COMPANY, DEFINE, Api
 
 PERSON = (
     "__typename id type externalId firstName middleName lastName nickname gender birthDate address city country"
@@ -18,6 +18,7 @@ PERSON = (
     " customAttributes mergedIds createdFrom modifiedFrom createdAt updatedAt version"
 )
 EVENT = "id type title occurredAt receivedAt source sessionId properties"
+TEXTS = ("name", "externalId", "country", "region", "segment", "industry", "customerStage", "accountManager", "notes")
 INFO = "pageInfo { hasNextPage hasPreviousPage startCursor endCursor }"
 # A field that only a model can answer, so that the long way is taken.
 LONG_PERSON, LONG_EVENT = "inheritedTags", "person { id }"
@@ -97,6 +98,26 @@ async def test_events_from_documents_are_those_from_models(crowded: Api) -> None
         short = await crowded(query % (EVENT, INFO), **variables)
         assert short == without(await crowded(query % (f"{EVENT} {LONG_EVENT}", INFO), **variables), "person")
     assert rows_of(activity % (EVENT, INFO)) is not None
+
+
+async def test_companies_from_documents_are_those_from_models(crowded: Api) -> None:
+    """Every field, of one with everything and one with a name alone."""
+    await crowded(ATTRIBUTE, input={"name": "size", "type": "INTEGER", "target": "COMPANY"})
+    await crowded(COMPANY, input={"name": "Bare"})
+    full = {name: name for name in TEXTS if name != "country"} | {
+        "name": "Full",
+        "country": "HR",
+        "domains": ["a.example"],
+    }
+    await crowded(COMPANY, input={**full, "tags": ["big"], "customAttributes": {"size": 3}})
+    query = "{ companies(orderBy: {by: NAME, direction: ASC}) { edges { node { %s } cursor } %s } }"
+    fields = f"id domains tags customAttributes createdAt updatedAt createdFrom modifiedFrom version {' '.join(TEXTS)}"
+    assert rows_of(query % (fields, INFO)) is not None
+    page = await crowded(query % (fields, INFO))
+    assert page == without(
+        await crowded(query % (f"{fields} timeline {{ pageInfo {{ hasNextPage }} }}", INFO)), "timeline"
+    )
+    assert [one["node"]["name"] for one in page["edges"]] == ["Bare", "Full"]
 
 
 async def test_what_a_document_has_no_place_for_takes_the_long_way() -> None:
