@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import strawberry
 
 from app.companies.model import Company, sought
-from app.companies.store import SOURCES
+from app.companies.sources import SOURCES
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
