@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import resource
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -13,6 +14,7 @@ import uvicorn
 from app.core.errors import StartError
 from app.main import Service
 from app.settings import Settings
+from app.web.frames import Frames
 from app.web.log import ACCESS
 
 BACKLOG_CONNECTIONS = 2048
@@ -66,6 +68,14 @@ def bound(host: str, port: int) -> socket.socket:
     return listening
 
 
+def allow_descriptors() -> None:
+    """Take as many descriptors as the system lets this process have: each socket is one, and 1,024 are soon gone."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with suppress(ValueError, OSError):  # some systems promise more than they give
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def address(listening: socket.socket) -> str:
     """Return the URL of a listening socket, as somebody on this machine writes it."""
     host, port = listening.getsockname()[:2]
@@ -80,6 +90,7 @@ async def serve(
     *beside: Beside,
 ) -> None:
     """Serve until a signal; `greet` runs once it can serve, `beside` as long as it does."""
+    allow_descriptors()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -141,7 +152,7 @@ def _config(service: Service) -> uvicorn.Config:
         log_config=None,
         server_header=False,
         proxy_headers=False,  # nothing here asks where a request came from
-        ws="websockets-sansio",
+        ws=Frames,
         ws_max_size=SOCKET_MESSAGE_BYTES_MAX,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=GRACE_SECONDS,

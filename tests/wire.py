@@ -14,7 +14,9 @@ SECONDS = 15.0
 class Socket:
     """The client's end of one websocket. `code` is that of the close, once it came."""
 
-    def __init__(self, app: App, headers: dict[str, str], protocols: tuple[str, ...], path: str) -> None:
+    def __init__(
+        self, app: App, headers: dict[str, str], protocols: tuple[str, ...], path: str, extensions: dict[str, Any]
+    ) -> None:
         self._in: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._out: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         # Cleared, the client reads no more.
@@ -28,6 +30,7 @@ class Socket:
             "path": path,
             "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
             "subprotocols": list(protocols),
+            "extensions": extensions,
         }
         self._in.put_nowait({"type": "websocket.connect"})
         self._task = asyncio.create_task(app(scope, self._in.get, self._take))
@@ -87,9 +90,10 @@ async def socket(
     headers: dict[str, str] | None = None,
     protocols: tuple[str, ...] = ("graphql-transport-ws",),
     path: str = "/graphql",
+    extensions: dict[str, Any] | None = None,
 ) -> AsyncIterator[Socket]:
     """Open a websocket, and go away in the end."""
-    one = Socket(app, headers or {}, protocols, path)
+    one = Socket(app, headers or {}, protocols, path, extensions or {})
     try:
         yield one
     finally:

@@ -28,7 +28,7 @@ from app.graph.following import Following
 from app.graph.plan import Planner, Slot
 from app.graph.services import Services
 from app.live.hub import Hub
-from app.live.seat import OnSlow
+from app.live.seat import AtOnce, OnSlow
 from app.live.topic import Frame, Moment
 
 OPERATION_SECONDS = 30.0
@@ -243,8 +243,15 @@ class Operations:
 
     # ------------------------------------------------------------ subscriptions
 
-    async def stream(self, actor: Actor, ready: Ready, request_id: str, on_slow: OnSlow | None = None) -> "Stream":
-        """Return a subscription's payloads; raises Rejected where it can't begin."""
+    async def stream(
+        self,
+        actor: Actor,
+        ready: Ready,
+        request_id: str,
+        on_slow: OnSlow | None = None,
+        at_once: AtOnce | None = None,
+    ) -> "Stream":
+        """Return a subscription's payloads, but for frames that `at_once` takes; raises Rejected if it can't begin."""
         context = Context(actor, self._services, request_id)
         (slot,) = ready.plan
         arguments = slot.fixed if slot.arguments is None else slot.arguments(ready.variables)
@@ -269,7 +276,9 @@ class Operations:
             return Frame(tuple(payloads), told.last, told.topic)
 
         group = _group(actor, ready)
-        payloads = self._hub.follow(following.topic, group=group, render=render, after=following.after, on_slow=on_slow)
+        payloads = self._hub.follow(
+            following.topic, group=group, render=render, after=following.after, on_slow=on_slow, at_once=at_once
+        )
         return Stream(payloads, following.seal)
 
 
@@ -305,5 +314,6 @@ def _group(actor: Actor, ready: Ready) -> tuple[Any, ...]:
         # Only where it is used for nothing else: once where it is declared, once here.
         if argument.name.value == "after" and name and len(re.findall(rf"\${name}\b", ready.document.text)) == 2:  # noqa: PLR2004
             variables.pop(name, None)
-    shown = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+    # As text, for it is kept as long as somebody follows: the bytes hold on to a buffer of 4 KB.
+    shown = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
     return (ready.document.text, ready.operation.name, shown, actor.account, actor.scopes)

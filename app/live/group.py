@@ -11,6 +11,9 @@ from app.timeline.model import Event
 
 T = TypeVar("T", bound=Hashable)
 
+# Seats that are served in one go; each costs some microseconds, most of them the kernel's.
+SPREAD_SEATS = 250
+
 
 class Routes(Generic[T]):
     """Who is concerned by an event: found by account and subject, so that an event touches nobody else."""
@@ -52,6 +55,8 @@ class Group:
     Rendering is one task, alive only while there is something to render, with the longest-seated follower's renderer.
     """
 
+    __slots__ = ("_monotonic", "_rendered", "_task", "fault", "last", "seats", "topic")
+
     def __init__(self, topic: Topic, monotonic: Callable[[], float]) -> None:
         self.topic = topic
         self.seats: dict[Seat, None] = {}
@@ -92,8 +97,15 @@ class Group:
                 break
             slot.frame, slot.since, slot.moment = frame, self._monotonic(), None
             self._rendered = slot
-            self._wake()
+            await self._spread(slot)
         self._task = None
+
+    async def _spread(self, slot: Slot) -> None:
+        """Give a rendered slot to everyone, some at a time: thousands of them would keep all others waiting."""
+        for number, seat in enumerate(list(self.seats), 1):
+            seat.pass_on(slot)
+            if number % SPREAD_SEATS == 0:
+                await asyncio.sleep(0)
 
     def _wake(self) -> None:
         for seat in self.seats:

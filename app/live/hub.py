@@ -14,7 +14,7 @@ from app.core.errors import unavailable
 from app.live.catchup import CatchUp
 from app.live.feed import Feed
 from app.live.group import Group, Routes
-from app.live.seat import SLOW_EVENTS, Closing, OnSlow, Render, Seat, SlowConsumer, rendered, repeated
+from app.live.seat import SLOW_EVENTS, AtOnce, Closing, OnSlow, Render, Seat, SlowConsumer, rendered, repeated
 from app.live.topic import Frame, Moment, Topic
 from app.mongo.engine import Engine
 
@@ -62,6 +62,7 @@ class Hub:
         render: Render,
         after: str | None = None,
         on_slow: OnSlow | None = None,
+        at_once: AtOnce | None = None,
     ) -> AsyncGenerator[str, None]:
         """Yield encoded payloads: those of READY, then of every event behind `after` (None: from now on), each once.
 
@@ -69,12 +70,13 @@ class Hub:
         `render` serves everybody with an equal `group` and topic, so it may only depend on these. The follower is there
         from the first item on; close the generator (`contextlib.aclosing`) to leave. Raises SlowConsumer, of which
         `on_slow` is told at once, even while a payload is stuck; Closing; and the Fault that a render ended with.
+        Where `at_once` takes a frame while the follower waits for the next item, the frame's payloads are not yielded.
         """
         if self._closing:
             raise Closing
         if not self._feed.position:
             raise unavailable()
-        seat = Seat(topic, render, after, on_slow)
+        seat = Seat(topic, render, after, on_slow, at_once)
         self._admit(seat, (group, topic), after)
         try:
             while True:

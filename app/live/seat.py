@@ -32,6 +32,8 @@ class Closing(Exception):  # noqa: N818
 
 
 OnSlow = Callable[[SlowConsumer], None]
+# Takes a whole frame now, or tells that it can't: then the follower comes for it.
+AtOnce = Callable[[Frame], bool]
 
 
 def repeated(fault: Fault) -> Fault:
@@ -85,10 +87,18 @@ class Seat:
     or waits in `backlog`. `slot` is the last slot that was read, None while the seat isn't live.
     """
 
-    def __init__(self, topic: Topic, render: Render, after: str | None, on_slow: OnSlow | None) -> None:
+    __slots__ = (
+        *("topic", "render", "on_slow", "at_once", "taken", "reached", "backlog", "slot", "lost", "catching_up"),
+        *("ahead_since", "end", "_handed_at", "_busy_until", "_bell"),
+    )
+
+    def __init__(
+        self, topic: Topic, render: Render, after: str | None, on_slow: OnSlow | None, at_once: AtOnce | None = None
+    ) -> None:
         self.topic = topic
         self.render = render
         self.on_slow = on_slow
+        self.at_once = at_once
         self.taken = after or ""
         self.reached = after or ""
         self.backlog: deque[Moment] = deque()
@@ -152,6 +162,28 @@ class Seat:
             await self._bell
         finally:
             self._bell = None
+
+    def pass_on(self, slot: Slot) -> None:
+        """Have the follower take a slot that was just rendered: without waking it, where it waits for this very one."""
+        bell = self._bell
+        if bell is None or bell.done():
+            return  # it is busy, and looks for itself
+        if self._takes_at_once(slot):
+            self.slot, self.taken = slot, slot.token
+        else:
+            bell.set_result(None)
+
+    def _takes_at_once(self, slot: Slot) -> bool:
+        frame = slot.frame
+        if self.at_once is None or self.backlog or self.slot is None or self.slot.next is not slot or frame is None:
+            return False
+        if frame.last or frame.topic is not None:
+            return False
+        try:
+            return self.at_once(frame)
+        except Exception as error:  # noqa: BLE001 - the others are still to be served
+            log.error("live_callback_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback shows values
+            return False
 
     def ring(self) -> None:
         """Wake the follower if it waits."""

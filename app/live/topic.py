@@ -1,6 +1,6 @@
 """What can be followed, and what a follower gets to see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -49,9 +49,11 @@ class Moment(NamedTuple):
 class Frame:
     """A moment as it goes out: encoded payloads, none where it doesn't concern the follower; `last` ends it.
 
-    `topic` is what is followed behind it, where that is something else.
+    `topic` is what is followed behind it, where that is something else. `encoded` is for those who send it: what they
+    made of the payloads, by whatever tells that it is the same for others.
     """
 
     payloads: tuple[str, ...]
     last: bool = False
     topic: Topic | None = None
+    encoded: dict[str, bytes] = field(default_factory=dict, compare=False, repr=False)

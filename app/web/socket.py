@@ -4,7 +4,7 @@ One task per operation; the socket itself only reads. Whatever ends it, everythi
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from contextlib import aclosing, suppress
 from typing import Any
 
@@ -17,8 +17,10 @@ from app.core import chance
 from app.core.actor import Actor
 from app.core.errors import Fault
 from app.graph.operation import Rejected, Request, Stream, rejected
-from app.live.seat import Closing, SlowConsumer
+from app.live.seat import AtOnce, Closing, SlowConsumer
+from app.live.topic import Frame
 from app.web.edge import Edge, Headers, request_id
+from app.web.frames import EXTENSION, text_frame
 from app.web.graphql import read_request
 
 PROTOCOL = "graphql-transport-ws"
@@ -33,6 +35,8 @@ AWAY_JITTER_SECONDS = 0.05
 BAD_MESSAGE, UNAUTHORIZED, FORBIDDEN, NO_PROTOCOL = 4400, 4401, 4403, 4406
 NO_INIT, SAME_ID, SECOND_INIT = 4408, 4409, 4429
 TOO_BIG, TRY_LATER, GOING_AWAY = 1009, 1013, 1001
+
+Write = Callable[[bytes], bool]
 
 log = structlog.get_logger("app.web")
 
@@ -49,25 +53,27 @@ class Closed(Exception):  # noqa: N818 - read as what it says
 class Socket:
     """One websocket."""
 
-    def __init__(self, edge: Edge, headers: Headers, receive: Receive, send: Send) -> None:
+    def __init__(self, edge: Edge, headers: Headers, receive: Receive, send: Send, write: Write | None = None) -> None:
         self._edge = edge
         self._headers = headers
         self._receive = receive
         self._send = send
+        self._write = write
         self._actor: Actor | None = None
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._end: asyncio.Future[Closed] | None = None
+        self._end: Closed | None = None
+        self._reading: asyncio.Task[Any] | None = None
         self.request_id = request_id(headers)
 
     async def serve(self) -> None:
         """Read until either side ends it."""
-        self._end = asyncio.get_running_loop().create_future()
         self._edge.sockets.add(self)
         self._edge.metrics.sockets.inc()
         leave = None
         code = 0
         try:
             self._actor, leave = await self._admitted()
+            self._headers = {}  # an idle socket should hold next to nothing
             await self._send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
             await self._read_on(self._actor)
         except Closed as closed:
@@ -83,8 +89,10 @@ class Socket:
 
     def end(self, code: int, reason: str) -> None:
         """Have the socket closed, from wherever."""
-        if self._end is not None and not self._end.done():
-            self._end.set_result(Closed(code, reason))
+        if self._end is None:
+            self._end = Closed(code, reason)
+            if self._reading is not None:
+                self._reading.cancel()
 
     @property
     def _account(self) -> str | None:
@@ -118,30 +126,27 @@ class Socket:
 
     async def _read_on(self, actor: Actor) -> None:
         while True:
-            message = await self._next()
-            kind = message["type"]
-            if kind == "subscribe":
-                await self._subscribe(actor, message)
-            elif kind == "complete":
-                task = self._tasks.pop(_id(message), None)
-                if task is not None:
-                    task.cancel()
-            elif kind in ("ping", "pong"):
-                await self._pong(message)
-            elif kind == "connection_init":
-                raise Closed(SECOND_INIT, "Too many initialisation requests")
-            else:
-                raise Closed(BAD_MESSAGE, "Unknown message type")
+            # Not kept in a variable, where it would stay until the next one comes.
+            await self._obey(actor, await self._next())
+
+    async def _obey(self, actor: Actor, message: dict[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "subscribe":
+            await self._subscribe(actor, message)
+        elif kind == "complete":
+            task = self._tasks.pop(_id(message), None)
+            if task is not None:
+                task.cancel()
+        elif kind in ("ping", "pong"):
+            await self._pong(message)
+        elif kind == "connection_init":
+            raise Closed(SECOND_INIT, "Too many initialisation requests")
+        else:
+            raise Closed(BAD_MESSAGE, "Unknown message type")
 
     async def _next(self) -> dict[str, Any]:
         """Return the next message; raises Closed for what is none, and when the socket is to end."""
-        assert self._end is not None  # noqa: S101 - made by `serve`
-        reading = asyncio.ensure_future(self._receive())
-        await asyncio.wait((reading, self._end), return_when=asyncio.FIRST_COMPLETED)
-        if self._end.done():
-            reading.cancel()
-            raise self._end.result()
-        event = reading.result()
+        event = await self._received()
         if event["type"] == "websocket.disconnect":
             raise Closed(0, "gone")
         text = event.get("text")
@@ -156,6 +161,21 @@ class Socket:
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             raise Closed(BAD_MESSAGE, "A message is an object with a type")
         return message
+
+    async def _received(self) -> MutableMapping[str, Any]:
+        """Return the next event. `end` interrupts the wait for it, which costs no task of its own for each socket."""
+        if self._end is not None:
+            raise self._end
+        self._reading = task = asyncio.current_task()
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            # Whoever else cancels this task means it.
+            if self._end is None or task is None or task.uncancel():
+                raise
+            raise self._end from None
+        finally:
+            self._reading = None
 
     async def _pong(self, message: dict[str, Any]) -> None:
         if message["type"] == "ping":
@@ -194,9 +214,12 @@ class Socket:
         shown = orjson.dumps(operation_id).decode()
         try:
             ready = self._edge.operations.prepare(actor, request)
+            del request  # what was sent is known by now, and this may run for days
             if ready.operation.kind == "subscription":
-                stream = await self._edge.operations.stream(actor, ready, self.request_id, self._slow)
-                await self._stream(shown, stream, ready.operation.name)
+                before = f'{{"id":{shown},"type":"next","payload":'
+                at_once = None if self._write is None else _at_once(before, self._write)
+                stream = await self._edge.operations.stream(actor, ready, self.request_id, self._slow, at_once)
+                await self._stream(before, stream, ready.operation.name)
             else:
                 answer = await self._edge.operations.run(actor, ready, self.request_id)
                 self._edge.metrics.answered(answer.kind, answer.status, 0.0, list(answer.codes))
@@ -212,9 +235,8 @@ class Socket:
         self._tasks.pop(operation_id, None)  # its id is free before the client can know
         await self._text(f'{{"id":{shown},"type":"complete"}}')
 
-    async def _stream(self, shown: str, stream: Stream, name: str | None) -> None:
+    async def _stream(self, before: str, stream: Stream, name: str | None) -> None:
         log.info("stream_started", request_id=self.request_id, account=self._account, operation=name)
-        before = f'{{"id":{shown},"type":"next","payload":'
         self._edge.metrics.streams.inc()
         try:
             async with aclosing(stream.payloads) as payloads:
@@ -274,6 +296,19 @@ def _id(message: dict[str, Any]) -> str:
     return operation_id
 
 
+def _at_once(before: str, write: Write) -> AtOnce:
+    """Return what writes frames straight to the client; equal ones are encoded once for all sockets."""
+
+    def take(frame: Frame) -> bool:
+        data = frame.encoded.get(before)
+        if data is None:
+            whole = (text_frame(f"{before}{payload}}}".encode()) for payload in frame.payloads)
+            data = frame.encoded[before] = b"".join(whole)
+        return write(data) if data else True
+
+    return take
+
+
 def _errors(payload: str) -> str:
     return orjson.dumps(orjson.loads(payload)["errors"]).decode()
 
@@ -305,7 +340,8 @@ async def serve(edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "websocket.close", "code": NO_PROTOCOL, "reason": "Subprotocol not acceptable"})
         return
     await send({"type": "websocket.accept", "subprotocol": PROTOCOL})
-    await Socket(edge, headers, receive, send).serve()
+    write = scope.get("extensions", {}).get(EXTENSION)
+    await Socket(edge, headers, receive, send, write).serve()
 
 
 async def send_away(sockets: Iterable[object]) -> None:

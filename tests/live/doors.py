@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from app.live.feed import Feed
 from app.live.hub import SWEEP_SECONDS, Hub
-from app.live.seat import OnSlow, Seat
+from app.live.seat import AtOnce, OnSlow, Seat
 from app.live.topic import Frame, Moment, Topic
 from app.mongo.engine import Batch, Change, Document
 from app.mongo.twin import Twin
@@ -167,6 +167,7 @@ class Place:
         self.hub = Hub(self.feed, self.door, monotonic=self.clock, pause=self.pauses)
         self.heard: asyncio.Queue[list[str]] = asyncio.Queue()
         self.breaks: Exception | None = None  # what rendering an event comes to
+        self.last = 0  # the event that ends a stream
         self.rendered = 0  # how many events were
         self._batch = asyncio.Event()
         self.feed.on_batch(self._hear)
@@ -198,17 +199,23 @@ class Place:
         if one.kind == "EVENT" and self.breaks is not None:
             raise self.breaks
         self.rendered += one.kind == "EVENT"
-        return Frame((f"{one.kind} {int(one.token)}",))
+        return Frame((f"{one.kind} {int(one.token)}",), last=one.kind == "EVENT" and int(one.token) == self.last)
 
     def seat(self, after: int, topic: Topic = EVERYTHING) -> Seat:
         """Make a seat of somebody who has everything up to a number."""
         return Seat(topic, self.render, token(after), None)
 
-    def follow(self, after: int | None = None, topic: Topic = EVERYTHING, on_slow: OnSlow | None = None) -> Any:
+    def follow(
+        self,
+        after: int | None = None,
+        topic: Topic = EVERYTHING,
+        on_slow: OnSlow | None = None,
+        at_once: AtOnce | None = None,
+    ) -> Any:
         """Follow as one group from behind a number."""
         position = None if after is None else token(after)
         return contextlib.aclosing(
-            self.hub.follow(topic, group="one", render=self.render, after=position, on_slow=on_slow)
+            self.hub.follow(topic, group="one", render=self.render, after=position, on_slow=on_slow, at_once=at_once)
         )
 
 

@@ -3,10 +3,13 @@
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
 
 from app.web import socket as sockets
+from app.web.frames import EXTENSION, text_frame
 from tests.api import CREATE, Api
+from tests.wire import Socket
 
 VIEWER = "{ viewer { accountName } }"
 FOLLOW = "subscription { timelineEvents { kind event { type } } }"
@@ -179,3 +182,45 @@ async def test_departing_sends_everybody_away(api: Api) -> None:
         await departing
         async with api.socket() as late:
             assert await late.next() == {"type": "close", "code": 1008}
+
+
+async def test_frames_go_straight_to_a_client_that_reads(api: Api) -> None:
+    """Where the server can: encoded once for all, with the same messages; who is full gets them when it reads again."""
+    written: list[list[bytes]] = [[], []]
+    full = [False, True]
+
+    def writer(number: int) -> dict[str, Any]:
+        def write(data: bytes) -> bool:
+            if not full[number]:
+                written[number].append(data)
+            return not full[number]
+
+        return {EXTENSION: write}
+
+    async def followed(socket: Socket) -> None:
+        await socket.init(apiKey=api.key)
+        await socket.subscribe(FOLLOW)
+        assert (await socket.data())["kind"] == "READY"
+
+    async with (
+        api.socket(extensions=writer(0)) as free,
+        api.socket(extensions=writer(1)) as busy,
+        api.live(FOLLOW) as old,
+    ):
+        await followed(free)
+        await followed(busy)
+        assert (await old.data())["kind"] == "READY"
+        for number in (1, 2):
+            await api.made(externalId=str(number))
+            told = await old.next()
+            # Both ways come to the same bytes.
+            assert await busy.next() == told
+            assert written[0][-1] == text_frame(orjson.dumps(told))
+        full[1] = False
+        await api.made(externalId="3")
+        last = await old.next()
+        await free.send({"type": "ping"})
+        assert (await free.next())["type"] == "pong"  # it was told nothing else meanwhile
+        assert [len(one) for one in written] == [3, 1]
+        assert written[1][0] is written[0][2]
+        assert written[1][0] == text_frame(orjson.dumps(last))
