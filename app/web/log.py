@@ -13,6 +13,7 @@ from app.core import clock
 
 FLUSH_SECONDS = 0.2
 LINES_WAITING = 1_000
+PIECE_BYTES = 4096
 
 
 class Lines:
@@ -68,8 +69,11 @@ class AccessLog:
 ACCESS = AccessLog()
 
 
-def configure(form: str) -> None:
-    """Set logs up for the process; `form` is auto, console or json."""
+def configure(form: str, *, pieces: bool = False) -> None:
+    """Set logs up for the process; `form` is auto, console or json.
+
+    In `pieces` where other processes write to the same place: only a small write is never torn apart by another's.
+    """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -84,7 +88,7 @@ def configure(form: str) -> None:
             cache_logger_on_first_use=True,
         )
         return
-    ACCESS.to_lines(_to_stderr)
+    ACCESS.to_lines(_in_pieces if pieces else _to_stderr)
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -96,6 +100,16 @@ def configure(form: str) -> None:
 def _to_stderr(lines: bytes) -> None:
     sys.stderr.buffer.write(lines)
     sys.stderr.buffer.flush()
+
+
+def _in_pieces(lines: bytes) -> None:
+    """Write whole lines, as many at once as a pipe takes without letting others between."""
+    while lines:
+        cut = lines.rfind(b"\n", 0, PIECE_BYTES) + 1 if len(lines) > PIECE_BYTES else len(lines)
+        # A line longer than that goes alone.
+        cut = cut or lines.find(b"\n") + 1 or len(lines)
+        _to_stderr(lines[:cut])
+        lines = lines[cut:]
 
 
 def _dumps(event: Any, **_: Any) -> bytes:
