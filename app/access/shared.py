@@ -30,7 +30,7 @@ KNOWN_KEYS = 10_000
 # A holder may have lost its core for a while. One that was stopped in the middle holds up a process once so long, and
 # until it goes on, what is asked there is not counted.
 WAIT_SECONDS = 0.25
-STUCK_SECONDS = 1.0
+STUCK_SECONDS = 10.0
 
 _PROCESS_SHARED, _ROBUST = 1, 1
 # It keeps the interpreter while it calls: what is held here must not wait for another thread to let go of that.
@@ -58,12 +58,12 @@ class Memory:
         _LIBC.pthread_mutexattr_setpshared(attributes, _PROCESS_SHARED)
         _LIBC.pthread_mutexattr_setrobust(attributes, _ROBUST)
         for lock in (made.lock(table, number) for table in range(TABLES) for number in range(LOCKS)):
-            _LIBC.pthread_mutex_init(ctypes.c_void_p(lock), attributes)
+            _LIBC.pthread_mutex_init(lock, attributes)
         return made
 
-    def lock(self, table: int, number: int) -> int:
+    def lock(self, table: int, number: int) -> ctypes.c_void_p:
         """Return the address of a lock."""
-        return self._start + (table * LOCKS + number) * LOCK_BYTES
+        return ctypes.c_void_p(self._start + (table * LOCKS + number) * LOCK_BYTES)
 
     def fields(self, table: int, kind: Literal["Q", "d"]) -> Any:
         """Return the fields of a table as numbers of a kind; whoever writes one writes into the memory."""
@@ -93,17 +93,15 @@ class Shared:
         self._locks = [memory.lock(table, number) for number in range(LOCKS)]
         self._lock, self._unlock = _LIBC.pthread_mutex_trylock, _LIBC.pthread_mutex_unlock
         self._mend = _LIBC.pthread_mutex_consistent
-        for call in (self._lock, self._unlock, self._mend):
-            call.argtypes = (ctypes.c_void_p,)
         # Locks that could not be had, and until when that is not tried for long again.
-        self._stuck: dict[int, float] = {}
+        self._stuck: dict[int | None, float] = {}
         # Where keys were met last: tag, first field of the set, lock, first field of the bucket.
-        self._known: dict[str, tuple[int, int, int, int]] = {}
+        self._known: dict[str, tuple[int, int, ctypes.c_void_p, int]] = {}
 
     def take(self, key: str, cost: float, now: float) -> float:
         """Return what was in a bucket, and take `cost` out of it where that is enough."""
         at, lock = self._enter(key, now)
-        if not lock:
+        if lock is None:
             return self._full
         numbers = self._numbers
         tokens: float = min(self._full, numbers[at + 1] + (now - numbers[at + 2]) * self._rate)
@@ -123,7 +121,7 @@ class Shared:
     def owed(self, key: str) -> float:
         """Return what was taken since the last time, and begin anew."""
         at, lock = self._enter(key, time.monotonic())
-        if not lock:
+        if lock is None:
             return 0.0
         owed: float = self._numbers[at + 3]
         self._numbers[at + 3] = 0.0
@@ -133,33 +131,33 @@ class Shared:
     def owe(self, key: str, units: float) -> None:
         """Count `units` as taken since the last time; the tokens stay."""
         at, lock = self._enter(key, time.monotonic())
-        if lock:
+        if lock is not None:
             self._numbers[at + 3] = min(self._full, self._numbers[at + 3] + units)
             self._unlock(lock)
 
     def settle(self, key: str, tokens: float, now: float) -> None:
         """Have what is owed taken out of `tokens`, and the rest be in the bucket."""
         at, lock = self._enter(key, now)
-        if lock:
+        if lock is not None:
             self._numbers[at + 1] = tokens - self._numbers[at + 3]
             self._numbers[at + 2] = now
             self._unlock(lock)
 
-    def _enter(self, key: str, now: float) -> tuple[int, int]:
-        """Return the first field of a key's bucket and the lock that is held now, 0 where it could not be had."""
+    def _enter(self, key: str, now: float) -> tuple[int, ctypes.c_void_p | None]:
+        """Return the first field of a key's bucket and the lock that is held now, None where it could not be had."""
         known = self._known.get(key)
         if known is None:
             known = self._meet(key)
         tag, first, lock, at = known
         state = self._lock(lock)
         if state and not self._wait(lock, state):
-            return at, 0
+            return at, None
         if self._tags[at] != tag:
             at = self._place(tag, first, now)
             self._known[key] = tag, first, lock, at
         return at, lock
 
-    def _meet(self, key: str) -> tuple[int, int, int, int]:
+    def _meet(self, key: str) -> tuple[int, int, ctypes.c_void_p, int]:
         tag = int.from_bytes(blake2b(key.encode(), digest_size=8).digest()) or 1  # 0 is nobody's
         number = tag % SETS
         if len(self._known) >= KNOWN_KEYS:
@@ -179,14 +177,14 @@ class Shared:
         self._tags[at] = tag
         return at
 
-    def _wait(self, lock: int, state: int) -> bool:
+    def _wait(self, lock: ctypes.c_void_p, state: int) -> bool:
         """Tell whether a lock that somebody holds was had in time; one whose holder died is mended."""
         began = time.monotonic()
         while state == errno.EBUSY:
-            if began < self._stuck.get(lock, 0.0):
+            if began < self._stuck.get(lock.value, 0.0):
                 return False
             if time.monotonic() - began > WAIT_SECONDS:
-                self._stuck[lock] = began + STUCK_SECONDS
+                self._stuck[lock.value] = began + STUCK_SECONDS
                 return False
             os.sched_yield()
             state = self._lock(lock)

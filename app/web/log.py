@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -103,13 +103,18 @@ def _to_stderr(lines: bytes) -> None:
 
 
 def _in_pieces(lines: bytes) -> None:
-    """Write whole lines, as many at once as a pipe takes without letting others between."""
-    while lines:
-        cut = lines.rfind(b"\n", 0, PIECE_BYTES) + 1 if len(lines) > PIECE_BYTES else len(lines)
-        # A line longer than that goes alone.
-        cut = cut or lines.find(b"\n") + 1 or len(lines)
-        _to_stderr(lines[:cut])
+    for piece in pieces(lines):
+        _to_stderr(piece)
+
+
+def pieces(lines: bytes) -> Iterator[bytes]:
+    """Give whole lines, as many at once as a pipe takes without letting others between; a longer one goes alone."""
+    while len(lines) > PIECE_BYTES:
+        cut = lines.rfind(b"\n", 0, PIECE_BYTES) + 1 or lines.find(b"\n") + 1 or len(lines)
+        yield lines[:cut]
         lines = lines[cut:]
+    if lines:
+        yield lines
 
 
 def _dumps(event: Any, **_: Any) -> bytes:

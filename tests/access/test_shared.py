@@ -100,6 +100,7 @@ def test_a_holder_that_stands_still_lets_others_pass_uncounted(memory: Memory) -
     """A moment later, and at once from then on, rather than have everybody wait for it."""
     one, other = (memory.table(0)(1.0, 10.0) for _ in range(2))
     _, lock = one._enter("k", 0.0)
+    assert lock is not None
     assert other.take("k", 10, 0.0) == 10
     began = time.thread_time()
     assert [other.take("k", 10, 0.0), other.owed("k")] == [10, 0]
