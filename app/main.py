@@ -142,6 +142,9 @@ class Service:
         metrics.watch("profiles_documents_hits", "Queries that were known already.", lambda: documents.hits)
         metrics.watch("profiles_documents_misses", "Queries that were parsed.", lambda: documents.misses)
         metrics.watch("profiles_feed_age_seconds", "Since the last news of the store.", lambda: self.feed.age_seconds)
+        load = self.edge.operations.load
+        metrics.watch("profiles_running", "Operations under way.", lambda: load.running)
+        metrics.watch("profiles_waiting", "Operations in line.", lambda: load.waiting)
         metrics.watch("profiles_followers", "Followers of live topics.", lambda: len(self.hub))
         unjoined = self.services.visitors.unjoined
         metrics.watch_counts(

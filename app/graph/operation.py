@@ -15,6 +15,7 @@ import orjson
 from graphql import GraphQLSchema, execute
 from graphql.execution.values import VariableValues
 
+from app.access.load import Load
 from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden
 from app.graph import compiled, faults
@@ -114,6 +115,7 @@ class Operations:
         *,
         introspection: bool = True,
         take: Callable[[str, int], None] = lambda _key, _cost: None,
+        load: Load | None = None,
     ) -> None:
         self.documents = Documents(schema)
         self._schema = schema
@@ -121,6 +123,7 @@ class Operations:
         self._hub = hub
         self._introspection = introspection
         self._take = take
+        self.load = load or Load()
 
     def prepare(self, actor: Actor, request: Request) -> Ready:
         """Return the operation ready to run for this actor; raises Rejected."""
@@ -178,12 +181,18 @@ class Operations:
         return await self.run(actor, ready, request_id)
 
     async def run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
-        """Run what was prepared, within OPERATION_SECONDS."""
+        """Run what was prepared, within OPERATION_SECONDS, once it is its account's turn."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                return await self._run(actor, ready, request_id)
+                await self.load.enter(actor.account)
+                try:
+                    return await self._run(actor, ready, request_id)
+                finally:
+                    self.load.leave(actor.account)
         except TimeoutError as error:
             return self.refusal(rejected(faults.known(error, request_id)))
+        except Fault as fault:
+            return self.refusal(rejected(fault))
 
     async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         operation = ready.operation
