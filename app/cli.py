@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -17,7 +18,7 @@ import orjson
 import typer
 import uvloop
 
-from app import serving
+from app import crew, serving, worker
 from app.access.model import ApiKey
 from app.access.service import Access
 from app.claims.audit import Finding
@@ -26,10 +27,11 @@ from app.core.actor import Scope
 from app.core.errors import Fault, Refusals, Refused, StartError
 from app.demo import Demo, DemoError, Progress
 from app.graph.schema import sdl
-from app.main import Service, open_settings_store
+from app.main import open_settings_store
 from app.mongo import indexes
 from app.persons.audit import audit
-from app.settings import BadSettings, Settings
+from app.serving import Front
+from app.settings import WORKERS_MAX, BadSettings, Settings
 from app.web import log
 
 T = TypeVar("T")
@@ -89,40 +91,49 @@ def serve(
     ] = False,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes a free one.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=WORKERS_MAX, help="Processes that serve.")] = None,
 ) -> None:
     """Serve; prints the address of GraphiQL, where the data are, and on an empty store the first admin key."""
-    settings = Settings.load(host=host, port=port)
-    if settings.workers > 1:
-        raise StartError(
-            "PROFILES_WORKERS: one command is one process so far; start `profiles serve` once per process, each with"
-            " its own port, on one PROFILES_MONGO_URL."
-        )
+    settings = Settings.load(host=host, port=port, workers=workers)
     log.configure(settings.log)
+    greet, beside = partial(_greet, settings), [_live_demo] if demo else []
+    if settings.workers > 1:
+        _run(crew.serve(settings, greet, *beside))
+        return
     listening = serving.bound(settings.host, settings.port)
     try:
-        _run(serving.serve(settings, listening, _greet, *([_live_demo] if demo else [])))
+        _run(serving.serve(settings, listening, greet, *beside))
     finally:
         listening.close()
 
 
-async def _greet(service: Service, url: str) -> None:
-    text = await service.services.access.first_key()
-    lines = [] if service.store.kept else ["Nothing is kept: all data are in memory, and gone when the service stops."]
-    lines += [f"GraphiQL   {url}/graphql"] if service.edge.graphiql else [f"GraphQL    {url}/graphql"]
-    lines.append(f"Data       {service.store.description}")
+@app.command(hidden=True)
+def work(place: str) -> None:
+    """Serve as one of several workers; `serve` starts them."""
+    settings = Settings.load()
+    log.configure(settings.log, pieces=True)
+    _run(worker.work(settings, worker.Place.of(place)))
+
+
+async def _greet(settings: Settings, front: Front) -> None:
+    text = await front.access.first_key()
+    lines = [] if front.store.kept else ["Nothing is kept: all data are in memory, and gone when the service stops."]
+    lines.append(f"{'GraphiQL ' if settings.graphiql else 'GraphQL  '}  {front.url}/graphql")
+    lines += [f"Workers    {settings.workers}"] if settings.workers > 1 else []
+    lines.append(f"Data       {front.store.description}")
     if text is not None:
         lines += [f"Admin key  {text}", "           shown this once; more by `profiles keys create`"]
     _say("\n".join(lines))
 
 
-async def _live_demo(service: Service, url: str) -> None:
+async def _live_demo(front: Front) -> None:
     """Fill the default account through the public API, with a key that lives as long as the demo."""
-    access = service.services.access
+    access = front.access
     account = next(iter(await access.accounts()))
     scopes = [Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE, Scope.EVENTS_WRITE]
     key, text, _ = await access.create_key(account.id, DEMO_KEY, scopes)
     try:
-        await _demonstrate(url, text, 2.0)
+        await _demonstrate(front.url, text, 2.0)
     except DemoError as error:
         print(f"The demo stopped: {error}", file=sys.stderr, flush=True)
     finally:

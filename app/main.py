@@ -8,8 +8,11 @@ from typing import Any, Self
 
 import structlog
 
+from app.access.broker import Broker
+from app.access.buckets import Local
 from app.access.rate import Rates
 from app.access.service import Access
+from app.access.shared import Memory
 from app.catalog.service import CatalogService
 from app.claims.service import Claims
 from app.companies.service import Companies
@@ -39,14 +42,25 @@ from app.web.app import App
 from app.web.edge import Edge
 from app.web.ingest import Ingest
 from app.web.metrics import Metrics
+from app.web.siblings import Siblings
 from app.web.socket import send_away
 
 # The small collections that are kept in memory, and whose changes come with the feed.
 WATCHED = ("apiKeys", "tags", "attributes", "eventTypes")
 RECHECK_SECONDS = 2.0
+# Which of the tables in a team's memory counts what keys ask, and which what is said of each visitor.
+RATES, CROWDS = range(2)
 AWAY_SECONDS = 2.0
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """What the workers of one command have in common: the memory of rates, and a way to each other's metrics."""
+
+    memory: Memory
+    siblings: Siblings
 
 
 @dataclass(slots=True)
@@ -62,11 +76,11 @@ class Service:
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """Open the store and put everything on it; raises StartError, or UNAVAILABLE."""
+    async def open(cls, settings: Settings, team: Team | None = None) -> Self:
+        """Open the store and put everything on it, for one of a team; raises StartError, or UNAVAILABLE."""
         store = await open_settings_store(settings)
         try:
-            service = cls.on(store, settings)
+            service = cls.on(store, settings, team)
             await service.begin(settings)
         except BaseException:
             await store.close()
@@ -74,7 +88,7 @@ class Service:
         return service
 
     @classmethod
-    def on(cls, store: Store, settings: Settings) -> Self:
+    def on(cls, store: Store, settings: Settings, team: Team | None = None) -> Self:
         """Put the services and edges on an open store; `begin` comes next."""
         engine = store.engine
         feed = Feed(engine, WATCHED)
@@ -82,13 +96,17 @@ class Service:
         secret = settings.secret.get_secret_value() if settings.secret else None
         access = Access(engine, secret=secret, trusted=lambda: feed.healthy)
         services = _services(engine, access)
-        rates = Rates(settings.rate_limit)
+        rates = Rates(settings.rate_limit, buckets=team.memory.table(RATES) if team else Local)
         operations = Operations(
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
         )
         metrics = Metrics()
         edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
-        ingest = Ingest(edge, services.catalog, services.visitors)
+        if team:
+            edge.siblings = team.siblings
+            metrics.name(team.siblings.number)
+        buckets = team.memory.table(CROWDS) if team else Local
+        ingest = Ingest(edge, services.catalog, services.visitors, buckets)
         service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest))
         service._watch(metrics)
         return service
@@ -96,6 +114,7 @@ class Service:
     async def begin(self, settings: Settings) -> None:
         """Load what is kept, and listen to news."""
         access = self.services.access
+        broker = self._broker(settings)
         await access.open()
         self.services.signer.rekey(access.secret)
         if settings.admin_key is not None:
@@ -108,6 +127,15 @@ class Service:
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
         self._start(self.services.visitors.sweep.run())
+        if broker is not None:
+            self._start(broker.run())
+        if self.edge.siblings is not None:
+            await self.edge.siblings.begin(self.edge.metrics.text)
+
+    def _broker(self, settings: Settings) -> Broker | None:
+        if not (settings.broker_url and settings.rate_limit):
+            return None
+        return Broker(settings.broker_url, settings.mongo_database, self.edge.rates)
 
     def _watch(self, metrics: Metrics) -> None:
         documents = self.edge.operations.documents
@@ -154,6 +182,8 @@ class Service:
     async def close(self) -> None:
         """Stop what runs and close the store."""
         self.edge.ready = False
+        if self.edge.siblings is not None:
+            self.edge.siblings.end()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

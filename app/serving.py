@@ -7,15 +7,20 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import uvicorn
 
+from app.access.service import Access
 from app.core.errors import StartError
-from app.main import Service
+from app.main import Service, Team
+from app.mongo.door import Store
 from app.settings import Settings
 from app.web.frames import Frames
 from app.web.log import ACCESS
+
+T = TypeVar("T")
 
 BACKLOG_CONNECTIONS = 2048
 GRACE_SECONDS = 4
@@ -25,7 +30,17 @@ KEEP_ALIVE_SECONDS = 75
 COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 
-Beside = Callable[[Service, str], Coroutine[Any, Any, None]]
+
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What can serve now, for whoever greets or works beside it."""
+
+    url: str
+    store: Store
+    access: Access
+
+
+Beside = Callable[[Front], Coroutine[Any, Any, None]]
 
 
 class Server(uvicorn.Server):
@@ -53,11 +68,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def bound(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raises StartError where the address is taken."""
+def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """Return a listening socket, `shared` with others of that address; raises StartError where it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
     try:
         listening.bind((host, port))
     except OSError as error:
@@ -88,15 +104,12 @@ async def serve(
     listening: socket.socket,
     greet: Beside,
     *beside: Beside,
+    team: Team | None = None,
 ) -> None:
     """Serve until a signal; `greet` runs once it can serve, `beside` as long as it does."""
     allow_descriptors()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
-    service = await _opened(settings, stopping)
+    stopping = asyncio.create_task(told().wait())
+    service = await unless(stopping, Service.open(settings, team))
     if service is None:
         return
     try:
@@ -107,9 +120,17 @@ async def serve(
         ACCESS.flush()
 
 
-async def _opened(settings: Settings, stopping: "asyncio.Task[Any]") -> Service | None:
-    """Open the service; None where the stop came first."""
-    opening = asyncio.create_task(Service.open(settings))
+def told() -> asyncio.Event:
+    """Return what is set once a signal says to stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+async def unless(stopping: "asyncio.Task[Any]", work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what opens; None where the stop came first."""
+    opening = asyncio.create_task(work)
     await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
     if opening.done():
         return opening.result()
@@ -133,9 +154,9 @@ async def _run(
     coming.cancel()
     tasks = []
     if server.up.is_set() and not stopping.done():
-        url = address(listening)
-        await greet(service, url)
-        tasks = [asyncio.create_task(work(service, url)) for work in beside]
+        front = Front(address(listening), service.store, service.services.access)
+        await greet(front)
+        tasks = [asyncio.create_task(work(front)) for work in beside]
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
     for task in tasks:

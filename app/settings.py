@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 PREFIX = "PROFILES_"
 ADMIN_KEY_CHARACTERS = 32
 PORT_MAX = 65535
+# More on one machine would wait for each other, and one scrape asks them all.
+WORKERS_MAX = 64
 HIDDEN = "********"
 
 # Read by the build and by the tests; the service itself has no use for them.
@@ -52,7 +54,7 @@ class Settings(BaseSettings):
     introspection: Literal["keys", "off"] = "keys"
     broker_url: str | None = Field(default=None, repr=False)
     log: Literal["auto", "console", "json"] = "auto"
-    workers: int = Field(default=1, ge=1)
+    workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] = os.environ, **overrides: Any) -> Self:

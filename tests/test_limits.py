@@ -27,6 +27,8 @@ INTERNAL = {
     "app.graph.coercion.INT_MAX",
     "app.graph.document.DOCUMENTS_MAX",
     "app.graph.document.TEXT_BYTES_MAX",
+    "app.crew.DEATHS_MAX",
+    "app.crew.PAUSE_SECONDS_MAX",
     "app.core.chance.BACKOFF_SECONDS_MAX",
     "app.intake.visit_chunk.ALIASES_MAX",
     "app.live.feed.BACKOFF_SECONDS_MAX",
@@ -36,6 +38,7 @@ INTERNAL = {
     "app.persons.sharing.READ_PERSONS_MAX",
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
+    "app.settings.WORKERS_MAX",
 }
 
 

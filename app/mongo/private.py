@@ -234,7 +234,7 @@ class PrivateMongod:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    preexec_fn=_die_with(os.getpid()) if armed else None,  # noqa: PLW1509 - no other way to arm it
+                    preexec_fn=die_with(os.getpid(), signal.SIGTERM) if armed else None,  # noqa: PLW1509 - no other way to arm it
                 )
         except OSError as error:
             raise StartError(f"{self._binary} can't be started: {error.strerror}.") from None
@@ -311,14 +311,14 @@ class PrivateMongod:
         return f"The private mongod {what}: {_last_words(self._log)} (all of it: {self._log})"
 
 
-def _die_with(parent: int) -> Callable[[], None] | None:
-    """Return what the child does before it becomes mongod: ask the kernel to end it together with `parent`."""
+def die_with(parent: int, number: signal.Signals) -> Callable[[], None] | None:
+    """Return what a child does before it becomes its program: ask the kernel for a signal when `parent` ends."""
     if _LIBC is None:
         return None
     prctl = _LIBC.prctl  # looked up before the fork, after which as little as possible should happen
 
     def arm() -> None:
-        prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        prctl(_SET_PARENT_DEATH_SIGNAL, number)
         if os.getppid() != parent:  # it died before we asked
             os._exit(1)
 

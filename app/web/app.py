@@ -61,7 +61,8 @@ def _routes(edge: Edge, ping: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
         return PlainTextResponse(f"{reason or 'ready'}\n", 503 if reason else 200)
 
     async def metrics(_: Request) -> Response:
-        return Response(edge.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = await edge.siblings.all() if edge.siblings else edge.metrics.text()
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def version(_: Request) -> Response:
         return JSONResponse({"name": "customer-profiles", "version": __version__})

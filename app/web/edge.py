@@ -14,6 +14,7 @@ from app.core import ids
 from app.core.actor import Actor
 from app.graph.operation import Operations
 from app.web.metrics import Metrics
+from app.web.siblings import Siblings
 
 Headers = Mapping[bytes, bytes]
 # Ids of requests only have to differ: this process, and a number.
@@ -33,6 +34,7 @@ class Edge:
     origins: Sequence[str] = ()
     graphiql: bool = True
     ready: bool = False
+    siblings: Siblings | None = None
     sockets: "set[object]" = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 

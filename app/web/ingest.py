@@ -8,7 +8,7 @@ import base64
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from starlette.types import Receive, Send
 from starlette.types import Scope as Connection
 
 from app.access import keys
+from app.access.buckets import Buckets, Local
 from app.access.rate import Rates
 from app.catalog.service import CatalogService
 from app.core import clock
@@ -65,12 +66,18 @@ _PREFLIGHT = [
 class Ingest:
     """The endpoints of one process."""
 
-    def __init__(self, edge: Edge, catalog: CatalogService, visitors: Visitors) -> None:
+    def __init__(
+        self,
+        edge: Edge,
+        catalog: CatalogService,
+        visitors: Visitors,
+        buckets: Callable[[float, float], Buckets] = Local,
+    ) -> None:
         self._edge = edge
         self._catalog = catalog
         self._visitors = visitors
         self._titles = Titles()
-        self._crowds = Rates(EVENTS_PER_MINUTE_MAX / MINUTE_SECONDS, burst_seconds=MINUTE_SECONDS)
+        self._crowds = Rates(EVENTS_PER_MINUTE_MAX / MINUTE_SECONDS, burst_seconds=MINUTE_SECONDS, buckets=buckets)
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""

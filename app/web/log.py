@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from app.core import clock
 
 FLUSH_SECONDS = 0.2
 LINES_WAITING = 1_000
+PIECE_BYTES = 4096
 
 
 class Lines:
@@ -68,8 +69,11 @@ class AccessLog:
 ACCESS = AccessLog()
 
 
-def configure(form: str) -> None:
-    """Set logs up for the process; `form` is auto, console or json."""
+def configure(form: str, *, pieces: bool = False) -> None:
+    """Set logs up for the process; `form` is auto, console or json.
+
+    In `pieces` where other processes write to the same place: only a small write is never torn apart by another's.
+    """
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
@@ -84,7 +88,7 @@ def configure(form: str) -> None:
             cache_logger_on_first_use=True,
         )
         return
-    ACCESS.to_lines(_to_stderr)
+    ACCESS.to_lines(_in_pieces if pieces else _to_stderr)
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -96,6 +100,21 @@ def configure(form: str) -> None:
 def _to_stderr(lines: bytes) -> None:
     sys.stderr.buffer.write(lines)
     sys.stderr.buffer.flush()
+
+
+def _in_pieces(lines: bytes) -> None:
+    for piece in pieces(lines):
+        _to_stderr(piece)
+
+
+def pieces(lines: bytes) -> Iterator[bytes]:
+    """Give whole lines, as many at once as a pipe takes without letting others between; a longer one goes alone."""
+    while len(lines) > PIECE_BYTES:
+        cut = lines.rfind(b"\n", 0, PIECE_BYTES) + 1 or lines.find(b"\n") + 1 or len(lines)
+        yield lines[:cut]
+        lines = lines[cut:]
+    if lines:
+        yield lines
 
 
 def _dumps(event: Any, **_: Any) -> bytes:

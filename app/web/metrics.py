@@ -7,6 +7,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from app.web.siblings import Named
+
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
@@ -72,6 +74,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._shown: Collector = self._registry
         self._requests = Requests()
         self._registry.register(self._requests)
         self.answered = self._requests.answered
@@ -88,4 +91,8 @@ class Metrics:
 
     def text(self) -> bytes:
         """Return all of them in Prometheus' text form."""
-        return generate_latest(self._registry)
+        return generate_latest(self._shown)
+
+    def name(self, worker: int) -> None:
+        """Have each series carry the number of this worker."""
+        self._shown = Named(self._registry, worker)

@@ -74,13 +74,6 @@ def test_a_start_can_be_interrupted(tmp_path: Path) -> None:
     assert (running.returncode, b"Traceback" in said) == (0, False), said
 
 
-def test_several_workers_are_refused_in_words(tmp_path: Path) -> None:
-    """Rather than served by one in silence."""
-    done = profiles("serve", cwd=tmp_path, workers="2", mongo_url="mongodb://127.0.0.1:1")
-    assert done.returncode == 1
-    assert done.stderr.startswith("PROFILES_WORKERS: one command is one process so far")
-
-
 def test_the_check_says_what_is_wrong_and_mends_it(start: Start, tmp_path: Path) -> None:
     """Beside a running service; it exits 1 as long as something is wrong."""
     served = start()

@@ -121,3 +121,13 @@ async def test_many_lines_wait_for_no_moment(monkeypatch: pytest.MonkeyPatch) ->
     lines.flush()
     lines.flush()
     assert written == [b"ab", b"c"]
+
+
+def test_lines_of_several_processes_are_never_torn_apart() -> None:
+    """Written in whole lines, no more at once than a pipe takes in one go; a line that is longer goes alone."""
+    lines = [b"%d" % number + b"x" * length + b"\n" for number, length in enumerate((10, 4000, 200, 9000, 1, 4093, 5))]
+    found = list(log.pieces(b"".join(lines)))
+    assert b"".join(found) == b"".join(lines)
+    assert all(one.endswith(b"\n") for one in found)
+    assert [len(one) > log.PIECE_BYTES for one in found].count(True) == 1
+    assert list(log.pieces(b"")) == []

@@ -1,14 +1,18 @@
 """What a key may ask is told with every answer, on every transport; who asks too much waits, and nothing is lost."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 
+from app.access.broker import SETTLE_SECONDS
 from app.mongo.engine import Engine
 from tests import api as apis
 from tests import wire
 from tests.api import Api
+from tests.redis import RealRedis
 
 VIEWER = "{ viewer { accountName } }"
 NAMES = ("ratelimit-limit", "ratelimit-remaining", "ratelimit-reset")
@@ -97,3 +101,23 @@ async def test_on_a_websocket_the_operation_is_refused_and_the_socket_stays(slow
         slow.service.edge.rates._timer = lambda: 1001.0
         await socket.subscribe(VIEWER, "more")
         assert await socket.data() == {"accountName": "Test"}
+
+
+async def test_a_key_has_one_bucket_over_machines_with_one_redis(engine: Engine, tmp_path: Path) -> None:
+    """W two services, one database, PROFILES_BROKER_URL T what one gave the other refuses a moment later."""
+    redis = RealRedis(tmp_path)
+    if redis.missing:
+        pytest.skip(redis.missing)
+    redis.start()
+    together = {"rate_limit": 1, "broker_url": redis.url}
+    try:
+        async with apis.opened(engine, **together) as one, apis.opened(engine, **together) as other:
+            assert (await one.post("{ persons(first: 10) { nodes { id } } }")).status_code == 200
+            # Each learns of the others when it is asked itself. Alone it would let a third whole bucket through.
+            answers = []
+            for _ in range(9):
+                answers.append((await other.as_(one.key).post(VIEWER)).status_code)
+                await asyncio.sleep(2 * SETTLE_SECONDS)
+            assert 429 in answers
+    finally:
+        redis.stop()
