@@ -22,7 +22,7 @@ OPERATIONS = tuple(TITLES)
 CALLERS = (RATIO_CALLERS,)
 # Node compiles what runs often, and takes its time: thousands of requests.
 WARM_SECONDS = 2.5
-OVERHEAD_SECONDS = 600.0  # starts, seeds and stragglers of the whole run
+OVERHEAD_SECONDS = 1200.0  # starts, seeds and stragglers of the whole run
 
 
 def seats(targets: list[Target], operation: str, callers: int) -> list[Seat]:
