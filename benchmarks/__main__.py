@@ -8,16 +8,21 @@ from pathlib import Path
 
 import orjson
 
+from benchmarks import npm
+from benchmarks.aims import RATIO_CALLERS, TITLES, figures, ratio_table, ratios, versions
 from benchmarks.command import carried_out, chosen, say
-from benchmarks.measure import WARM_SECONDS, Seat, Target, always, take_turns
+from benchmarks.measure import Seat, Target, always, take_turns
 from benchmarks.processes import ADMIN_KEY, Child, NotStarted, start_mongod, start_server
-from benchmarks.report import Cell, as_json, ratio_table, ratios, table
+from benchmarks.report import Cell, as_json
 from benchmarks.seed import NotSeeded, seed
-from benchmarks.work import OPERATIONS, Work
+from benchmarks.work import Work
 
-SERVERS = ("limit", "plain", "ours")
-CALLERS = (1, 32, 128)
-OVERHEAD_SECONDS = 600.0  # starts, seeds and stragglers of the whole run
+SERVERS = ("limit", "plain", *npm.SERVERS, "ours")
+OPERATIONS = tuple(TITLES)
+CALLERS = (RATIO_CALLERS,)
+# Node compiles what runs often, and takes its time: thousands of requests.
+WARM_SECONDS = 2.5
+OVERHEAD_SECONDS = 1200.0  # starts, seeds and stragglers of the whole run
 
 
 def seats(targets: list[Target], operation: str, callers: int) -> list[Seat]:
@@ -35,7 +40,7 @@ async def prepare(names: list[str], mongod: Child, home: Path, children: list[Ch
     for name in names:
         try:
             child = start_server(name, mongod, home)
-        except NotStarted as error:
+        except (NotStarted, npm.NotInstalled) as error:
             say(f"{name} is left out: {error}")
             continue
         children.append(child)
@@ -52,7 +57,7 @@ async def prepare(names: list[str], mongod: Child, home: Path, children: list[Ch
 
 async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> list[Cell]:
     """Do the whole run within its time."""
-    turns = len(args.only) * len(CALLERS) * len(args.servers)
+    turns = len(args.only) * len(args.callers) * len(args.servers)
     bound = OVERHEAD_SECONDS + turns * (WARM_SECONDS + args.rounds * args.seconds)
     cells: list[Cell] = []
     async with asyncio.timeout(bound):
@@ -60,10 +65,15 @@ async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> li
         children.append(mongod)
         targets = await prepare(args.servers, mongod, home, children)
         for operation in args.only:
-            for callers in CALLERS:
+            for callers in args.callers:
                 taken = seats(targets, operation, callers)
                 cells += await take_turns(taken, mongod, args.rounds, args.seconds, WARM_SECONDS)
     return cells
+
+
+def numbers(text: str) -> list[int]:
+    """Return comma-separated numbers."""
+    return [int(one) for one in text.split(",")]
 
 
 def arguments() -> argparse.Namespace:
@@ -71,6 +81,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks/run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="of one round")
+    parser.add_argument("--callers", type=numbers, default=list(CALLERS), metavar="N,…", help="at once")
     parser.add_argument("--only", type=partial(chosen, OPERATIONS), default=list(OPERATIONS), metavar="OP,…")
     parser.add_argument("--servers", type=partial(chosen, SERVERS), default=list(SERVERS), metavar="NAME,…")
     parser.add_argument("--json", type=Path, metavar="FILE")
@@ -83,10 +94,10 @@ def main() -> int:
     cells = carried_out(partial(run, args))
     if cells is None:
         return 1
-    print(table(cells), "", ratio_table(cells), sep="\n")
+    print(versions(), "", ratio_table(cells), "", figures(cells), sep="\n")
     if args.json:
-        settings = {"rounds": args.rounds, "seconds": args.seconds, "servers": args.servers, "only": args.only}
-        args.json.write_bytes(orjson.dumps(as_json(cells, settings, ratios=ratios(cells)), option=orjson.OPT_INDENT_2))
+        told = as_json(cells, {**vars(args), "json": str(args.json)}, ratios=ratios(cells), versions=versions())
+        args.json.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
     missing = set(args.servers) - {cell.server for cell in cells}
     failed = sum(cell.failed() for cell in cells)
     if missing or failed:

@@ -39,5 +39,5 @@ def carried_out(run: Callable[[Path, list[Child]], Coroutine[Any, Any, T]]) -> T
         try:
             return uvloop.run(run(Path(home), children))
         except (NotStarted, NotSeeded, TimeoutError) as error:
-            say(f"gave up: {error or 'out of time'}")
+            say(f"gave up: {str(error) or 'out of time'}")
             return None

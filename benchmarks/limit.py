@@ -1,12 +1,14 @@
 """The floor under one driver call per request: bare ASGI, motor, orjson, no framework, no GraphQL and no checks.
 
-It takes the same request bodies as the others and goes by their operationName. An event is one insert that asks
-nobody whether its person exists; a create is the transaction of claim, person and event that the others make too.
+It takes the same request bodies as the others and goes by their operationName. An event is one insert and a timeline
+one query, which ask nobody whether the person exists; a create is the transaction of claim, person and event that the
+others make too.
 """
 
 import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -14,6 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import DuplicateKeyError
 
 from benchmarks.people import claim, created_event, document, event
+from benchmarks.work import EVENTS, LIST, PAGE
 
 HEADERS = [(b"content-type", b"application/json")]
 PROFILE = dict.fromkeys(
@@ -21,6 +24,9 @@ PROFILE = dict.fromkeys(
     1,
 )
 ROW = dict.fromkeys(("type", "firstName", "lastName", "emails", "phones", "tags", "createdAt"), 1)
+HAPPENED = dict.fromkeys(("type", "at", "received", "source", "props"), 1)
+NEWEST = [("createdAt", -1), ("_id", -1)]
+LATEST = [("at", -1), ("_id", -1)]
 
 client: Any = AsyncIOMotorClient(os.environ["BENCH_MONGO_URL"])
 db = client[os.environ["BENCH_MONGO_DATABASE"]]
@@ -34,14 +40,33 @@ async def person(variables: dict[str, Any]) -> dict[str, Any]:
     return {"person": found}
 
 
-async def persons(_variables: dict[str, Any]) -> dict[str, Any]:
-    """Answer the twenty newest, one more being read to know whether there is a next page."""
-    rows = await db.persons.find({}, ROW, sort=[("createdAt", -1), ("_id", -1)], limit=21).to_list(21)
-    nodes = rows[:20]
+async def persons(first: int, _variables: dict[str, Any]) -> dict[str, Any]:
+    """Answer the newest persons."""
+    return {"persons": page(await read(db.persons.find({}, ROW, sort=NEWEST), first), first)}
+
+
+async def timeline(variables: dict[str, Any]) -> dict[str, Any]:
+    """Answer the newest events of a person."""
+    person = variables["id"]
+    rows = await read(db.events.find({"person": person}, HAPPENED, sort=LATEST), EVENTS)
+    for row in rows:
+        row["occurredAt"], row["receivedAt"] = row.pop("at"), row.pop("received")
+        row["properties"] = row.pop("props")
+    return {"person": {"id": person, "timeline": page(rows, EVENTS)}}
+
+
+async def read(cursor: Any, first: int) -> list[dict[str, Any]]:
+    """Read a page in one call, and one row more to know whether there is a next page."""
+    return list(await cursor.limit(first + 1).batch_size(first + 1).to_list(first + 1))
+
+
+def page(rows: list[dict[str, Any]], first: int) -> dict[str, Any]:
+    """Return the page that some rows make."""
+    nodes = rows[:first]
     for node in nodes:
         node["id"] = node.pop("_id")
-    page = {"hasNextPage": len(rows) > 20, "endCursor": nodes[-1]["id"] if nodes else None}
-    return {"persons": {"nodes": nodes, "pageInfo": page}}
+    info = {"hasNextPage": len(rows) > first, "endCursor": nodes[-1]["id"] if nodes else None}
+    return {"nodes": nodes, "pageInfo": info}
 
 
 async def create(variables: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +92,9 @@ async def track(variables: dict[str, Any]) -> dict[str, Any]:
 Operations = dict[str, Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]]
 OPERATIONS: Operations = {
     "Person": person,
-    "Persons": persons,
+    "Persons": partial(persons, LIST),
+    "Page": partial(persons, PAGE),
+    "Timeline": timeline,
     "Create": create,
     "Track": track,
 }

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
-LINGER_SECONDS = 10.0
+LINGER_SECONDS = 100.0
 BLANK = b"\r\n\r\n"
 LENGTH = b"content-length:"
 SHOWN_FAILURES = 3

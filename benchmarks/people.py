@@ -12,6 +12,8 @@ EVENT = "orderPlaced"
 EVENT_TITLE = "Order placed"
 EVENT_FIELDS = {"orderNumber": "STRING", "total": "DECIMAL"}
 EVENT_PROPERTIES = {"orderNumber": "A-10042", "total": 59.9}
+HISTORY = 100_000
+APART = timedelta(seconds=0.5)
 FIRST = ("Ada", "Grace", "Alan", "Edsger", "Barbara", "Donald", "Frances", "Ken", "Radia", "Linus")
 LAST = ("Novak", "Horvat", "Kowalska", "Garcia", "Okafor", "Tanaka", "Larsen", "Rossi", "Dubois", "Weber")
 BORN = datetime(2025, 1, 1, tzinfo=UTC)
@@ -55,6 +57,17 @@ def document(person: dict[str, Any], at: datetime) -> dict[str, Any]:
 def documents() -> list[dict[str, Any]]:
     """Return all sample persons as documents, a second of age between any two."""
     return [document(person, BORN + timedelta(seconds=n)) for n, person in enumerate(inputs())]
+
+
+def order(number: int) -> dict[str, Any]:
+    """Return the properties of one event of a long timeline, the oldest being number 0."""
+    return {"orderNumber": f"A-{number:06d}", "total": number / 8}
+
+
+def history(person: str) -> list[dict[str, Any]]:
+    """Return the documents of a long timeline, all of it before the person's creation."""
+    began = BORN - APART * HISTORY
+    return [event(person, EVENT, order(number), began + APART * number) for number in range(HISTORY)]
 
 
 def claim(person: dict[str, Any]) -> dict[str, Any]:

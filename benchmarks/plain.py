@@ -38,6 +38,15 @@ class EventStatus(Enum):
     REJECTED = "REJECTED"
 
 
+@strawberry.enum
+class Origin(Enum):
+    """Where an event came from."""
+
+    API = "API"
+    PORTAL = "PORTAL"
+    IMPORT = "IMPORT"
+
+
 @strawberry.type
 class EmailContact:
     """One email address."""
@@ -52,6 +61,46 @@ class PhoneContact:
 
     number: str
     primary: bool
+
+
+@strawberry.type
+class PageInfo:
+    """Whether and where the list goes on."""
+
+    has_next_page: bool
+    end_cursor: str | None
+
+
+@strawberry.type
+class TimelineEvent:
+    """An event."""
+
+    id: strawberry.ID
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    source: Origin
+    properties: JSON
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> Self:
+        """Return the event that a document describes."""
+        return cls(
+            id=strawberry.ID(found["_id"]),
+            type=found["type"],
+            occurred_at=found["at"],
+            received_at=found["received"],
+            source=Origin(found["source"]),
+            properties=found["props"],
+        )
+
+
+@strawberry.type
+class TimelineConnection:
+    """A page of events."""
+
+    nodes: list[TimelineEvent]
+    page_info: PageInfo
 
 
 @strawberry.type
@@ -91,13 +140,14 @@ class Person:
             version=found["version"],
         )
 
-
-@strawberry.type
-class PageInfo:
-    """Whether and where the list goes on."""
-
-    has_next_page: bool
-    end_cursor: str | None
+    @strawberry.field
+    async def timeline(self, first: int = 20) -> TimelineConnection:
+        """List the newest events."""
+        found = db.events.find({"person": self.id}).sort([("at", -1), ("_id", -1)]).limit(first + 1)
+        rows = await found.to_list(first + 1)
+        nodes = [TimelineEvent.of(row) for row in rows[:first]]
+        page = PageInfo(has_next_page=len(rows) > first, end_cursor=nodes[-1].id if nodes else None)
+        return TimelineConnection(nodes=nodes, page_info=page)
 
 
 @strawberry.type

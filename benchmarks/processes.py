@@ -20,6 +20,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from app.mongo.private import EVICTION
+from benchmarks import npm
 
 ROOT = Path(__file__).resolve().parent.parent
 SERVER_CORE = 0
@@ -27,6 +28,8 @@ STORE_CORE = 1
 START_SECONDS = 45.0
 STOP_SECONDS = 12.0
 ADMIN_KEY = "benchmark-admin-key-0123456789abcdef"
+# Rates are counted as in any service, and never used up: `0` would switch them off.
+UNREACHED = 1_000_000_000
 PR_SET_PDEATHSIG = 1
 libc = ctypes.CDLL(None)
 
@@ -148,18 +151,26 @@ def server_command(name: str, port: int) -> list[str]:
     """Return how a server is started."""
     if name == "ours":
         return [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    if name in npm.SERVERS:
+        return [npm.node(), str(npm.HOME / f"{name}.mjs")]
     quiet = ["--host", "127.0.0.1", "--no-access-log", "--log-level", "warning", "--lifespan", "off"]
     return [sys.executable, "-m", "uvicorn", f"benchmarks.{name}:app", "--port", str(port), *quiet]
 
 
-def start_server(name: str, mongod: Child, home: Path, database: str | None = None, *, rate_limit: int = 0) -> Child:
+def start_server(
+    name: str, mongod: Child, home: Path, database: str | None = None, *, rate_limit: int = UNREACHED
+) -> Child:
     """Start one of the servers on its own database and wait until it is ready."""
+    if name in npm.SERVERS:
+        npm.install()
     port = free_port()
     prefix = "PROFILES" if name == "ours" else "BENCH"
     database = database or f"bench_{name}"
     env = {f"{prefix}_MONGO_URL": mongo_url(mongod), f"{prefix}_MONGO_DATABASE": database}
     if name == "ours":
         env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": str(rate_limit), "PROFILES_LOG": "json"}
+    if name in npm.SERVERS:
+        env |= {"BENCH_PORT": str(port), "NODE_ENV": "production"}
     child = launch(database, server_command(name, port), port, SERVER_CORE, home, env)
     until = time.monotonic() + START_SECONDS
     while not ready(name, port):

@@ -1,4 +1,4 @@
-"""Rounds to figures: medians per cell, a Markdown table, and the ratios of CPU per request round by round."""
+"""Rounds to figures: medians per cell, Markdown tables, ratios round by round, and aims."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -9,7 +9,6 @@ HEADER = ("operation", "callers", "server", "requests/s", "p50 ms", "p99 ms", "C
 HEADER += ("server core %", "load core %", "mongod µs/request", "RSS MB", "failed")
 BATCH_HEADER = ("operation", "callers", "server", "rows/s", "p50 ms of a call", "CPU µs/row", "mongod µs/row")
 BATCH_HEADER += ("server core %", "load core %", "RSS MB", "failed")
-RATIO_CALLERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +82,6 @@ def _batch_row(cell: Cell) -> list[object]:
     times = (f"{m('rate') * rows:,.0f}", f"{m('p50'):,.0f}", f"{m('cpu') / rows:,.1f}", f"{m('store') / rows:,.1f}")
     shares = (f"{m('busy'):.0f}", f"{m('load'):.0f}", f"{m('rss'):.0f}")
     return [cell.operation, cell.callers, cell.server, *times, *shares, cell.failed()]
-
-
-def ratio(cells: Sequence[Cell], operation: str, other: str) -> float | None:
-    """Return the median over the rounds of CPU(other) / CPU(ours) at 32 callers, or None where one is missing."""
-    at = {c.server: c for c in cells if c.operation == operation and c.callers == RATIO_CALLERS}
-    return over([at[other], at["ours"]], "cpu") if {other, "ours"} <= at.keys() else None
-
-
-def ratios(cells: Sequence[Cell]) -> dict[str, dict[str, float | None]]:
-    """Return operation → server → how many times ours its CPU per request is."""
-    names = dict.fromkeys(cell.operation for cell in cells)
-    return {name: {other: ratio(cells, name, other) for other in ("plain", "limit")} for name in names}
-
-
-def ratio_table(cells: Sequence[Cell]) -> str:
-    """Return the Markdown table of ratios."""
-    header = (f"CPU per request, {RATIO_CALLERS} callers", "plain / ours", "limit / ours")
-    shown = ([name, *(f"{one:.2f}" if one else "-" for one in of.values())] for name, of in ratios(cells).items())
-    return grid(header, shown)
 
 
 def as_json(cells: Sequence[Cell], settings: dict[str, Any], **more: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The four operations: the request bytes of each, built ahead but for one value, and the check of its answer."""
+"""The operations: the request bytes of each, built ahead but for one value, and the check of its answer."""
 
 import itertools
 import random
@@ -8,16 +8,24 @@ from typing import Any
 
 import orjson
 
-from benchmarks.people import EVENT, EVENT_PROPERTIES, TAGS, Sample
+from benchmarks.people import EVENT, EVENT_PROPERTIES, HISTORY, TAGS, Sample, order
 
 SLOT = "@@@"
+LIST = 20
+PAGE = 1000
+EVENTS = 50
 PERSON = (
     "query Person($id: ID!){person(by:{id:$id}){id type firstName lastName externalId createdAt updatedAt version "
     "emails{address primary} tags}}"
 )
 PERSONS = (
-    "query Persons{persons(first:20){nodes{id type firstName lastName emails{address primary} phones{number primary} "
-    "tags createdAt} pageInfo{hasNextPage endCursor}}}"
+    f"query Persons{{persons(first:{LIST}){{nodes{{id type firstName lastName emails{{address primary}} "
+    "phones{number primary} tags createdAt} pageInfo{hasNextPage endCursor}}}"
+)
+THOUSAND = PERSONS.replace("Persons", "Page").replace(f"first:{LIST}", f"first:{PAGE}")
+TIMELINE = (
+    f"query Timeline($id: ID!){{person(by:{{id:$id}}){{id timeline(first:{EVENTS}){{nodes{{id type occurredAt "
+    "receivedAt source properties} pageInfo{hasNextPage endCursor}}}}"
 )
 CREATE = "mutation Create($input: CreatePersonInput!){createPerson(input:$input){person{id} errors{code}}}"
 TRACK = "mutation Track($events: [EventInput!]!){trackEvents(events:$events){results{status}}}"
@@ -34,10 +42,13 @@ ITEM = {"person": {"id": SLOT}, "type": EVENT, "properties": EVENT_PROPERTIES}
 VARIABLES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "person": ("Person", PERSON, {"id": SLOT}),
     "persons": ("Persons", PERSONS, {}),
+    "page": ("Page", THOUSAND, {}),
+    "timeline": ("Timeline", TIMELINE, {"id": SLOT}),
     "create": ("Create", CREATE, {"input": NEW}),
     "event": ("Track", TRACK, {"events": [ITEM]}),
 }
 OPERATIONS = tuple(VARIABLES)
+SIZES = {"persons": LIST, "page": PAGE}
 SAME = ("type", "firstName", "lastName", "emails", "tags")
 
 
@@ -67,9 +78,34 @@ def same(node: dict[str, Any], wanted: dict[str, Any]) -> bool:
     )
 
 
+def right_size(page: dict[str, Any], size: int) -> bool:
+    """Tell whether a page has so many different nodes, and more to come."""
+    info = page["pageInfo"]
+    return len({node["id"] for node in page["nodes"]}) == size and info["hasNextPage"] and bool(info["endCursor"])
+
+
+def right_timeline(page: dict[str, Any]) -> bool:
+    """Check the newest events of the long timeline, from the last on; the person's creation may be newer."""
+    sent = [node for node in page["nodes"] if node["type"] == EVENT]
+    return (
+        right_size(page, EVENTS)
+        and len(sent) >= EVENTS - 1
+        and all(right_event(node, HISTORY - 1 - back) for back, node in enumerate(sent))
+    )
+
+
+def right_event(node: dict[str, Any], number: int) -> bool:
+    """Tell whether an answered event is the one of a number."""
+    told = node["properties"] == order(number) and node["source"] == "API"
+    return told and stamped(node["occurredAt"]) and stamped(node["receivedAt"])
+
+
 @dataclass(slots=True)
 class Work:
-    """Requests and checks of one operation against one server. `people` are the persons as that server knows them."""
+    """Requests and checks of one operation against one server.
+
+    `people` are the persons as that server knows them; the first has the long timeline, and gets no more events.
+    """
 
     operation: str
     people: Sequence[Sample]
@@ -83,9 +119,10 @@ class Work:
     def __post_init__(self) -> None:
         """Build the request around the one value that changes; its length never does."""
         counter = itertools.count()
-        order = [sample.id for sample in self.people]
-        random.Random(7).shuffle(order)
-        ids = itertools.cycle(order)
+        named = [sample.id for sample in self.people]
+        named = {"timeline": named[:1], "event": named[1:]}.get(self.operation, named)
+        random.Random(7).shuffle(named)
+        ids = itertools.cycle(named)
         self.values = (lambda: f"{self.run}{next(counter):08d}") if self.operation == "create" else ids.__next__
         sample = self.values().encode()
         body = document(*VARIABLES[self.operation]).replace(SLOT.encode(), sample)
@@ -122,19 +159,19 @@ class Work:
             return (
                 found["id"] == token and whole and found["externalId"] == wanted["externalId"] and same(found, wanted)
             )
-        if self.operation == "persons":
-            return self.right_page(data["persons"])
+        if self.operation in SIZES:
+            return self.right_page(data["persons"], SIZES[self.operation])
+        if self.operation == "timeline":
+            return data["person"]["id"] == token and right_timeline(data["person"]["timeline"])
         if self.operation == "create":
             made = data["createPerson"]
             return made["errors"] == [] and bool(made["person"]["id"])
         return data["trackEvents"]["results"] == [{"status": "ACCEPTED"}]
 
-    def right_page(self, page: dict[str, Any]) -> bool:
-        """Check a page of twenty seeded persons (new ones too, where creates ran before), with more to come."""
-        nodes, info = page["nodes"], page["pageInfo"]
-        if len({node["id"] for node in nodes}) != 20 or not info["hasNextPage"] or not info["endCursor"]:
-            return False
-        return all(self.right_row(node) for node in nodes)
+    def right_page(self, page: dict[str, Any], size: int) -> bool:
+        """Check a page of seeded persons (new ones too, where creates ran before), with more to come."""
+        nodes = page["nodes"]
+        return right_size(page, size) and all(self.right_row(node) for node in nodes)
 
     def right_row(self, node: dict[str, Any]) -> bool:
         """Check one row of a page."""
