@@ -8,6 +8,8 @@ from typing import Any
 from app.core.text import caseless
 
 PERSON, COMPANY = "PERSON", "COMPANY"
+# Where documents of profiles hold ids of definitions: tags, scalar values, lists.
+_HELD = ("tags", "a", "l")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,19 +126,16 @@ class Catalog:
         tags = self.tags
         return [tags[tag_id].name for tag_id in ids if tag_id in tags]
 
-    def knows(self, ids: Iterable[str]) -> bool:
-        """Tell whether every id of tags or attributes is known, be it as gone."""
-        for one in ids:  # noqa: SIM110 - a generator costs more than all the rest, and every read comes here
-            if one not in self.tags and one not in self.attributes and one not in self.gone:
-                return False
-        return True
-
     def fits(self, documents: Iterable[Mapping[str, Any]]) -> bool:
         """Tell whether every tag and attribute that documents of profiles hold is known, be it as gone."""
+        held: set[str] = set()
         for kept in documents:
-            for held in (kept.get("tags"), kept.get("a"), kept.get("l")):
-                if held and not self.knows(held):
-                    return False
+            for name in _HELD:
+                if ids := kept.get(name):
+                    held.update(ids)
+        for one in held:  # noqa: SIM110 - a generator costs more than all the rest, and every read comes here
+            if one not in self.tags and one not in self.attributes and one not in self.gone:
+                return False
         return True
 
     def note_gone(self, documents: Iterable[Mapping[str, Any]]) -> None:

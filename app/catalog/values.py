@@ -218,6 +218,12 @@ def of_document(kept: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
     return named(catalog, {**kept.get("a", {}), **kept.get("l", {})})
 
 
+def tags_of(kept: Mapping[str, Any], catalog: Catalog) -> list[str]:
+    """Return the names of the tags of a profile's document that still exist."""
+    tags = catalog.tags
+    return [tags[one].name for one in kept.get("tags", ()) if one in tags]
+
+
 # Values of events are kept as JSON shows them.
 _PROPERTIES: dict[str, Callable[[Any], Any]] = {
     **CHECKS,

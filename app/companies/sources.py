@@ -1,6 +1,6 @@
 """What lists show of companies, and where it stands in their documents."""
 
-from app.catalog.values import of_document
+from app.catalog.values import of_document, tags_of
 from app.companies.store import FIELDS
 from app.core.sources import Source, Sources
 
@@ -8,7 +8,7 @@ SOURCES: Sources = {
     "id": Source(("_id",)),
     "name": Source(("name",)),
     "domains": Source(("domains",), lambda kept, _: kept.get("domains", [])),
-    "tags": Source(("tags",), lambda kept, catalog: catalog.tag_names(kept.get("tags", []))),
+    "tags": Source(("tags",), tags_of),
     "custom_attributes": Source(("a", "l"), of_document),
     "created_at": Source(("createdAt",)),
     "updated_at": Source(("updatedAt",)),

@@ -24,4 +24,4 @@ def moment(milliseconds: int) -> datetime:
 
 def text(moment: datetime) -> str:
     """Return RFC 3339 in UTC with milliseconds and `Z`."""
-    return moment.isoformat(timespec="milliseconds") + "Z"
+    return moment.isoformat("T", "milliseconds") + "Z"

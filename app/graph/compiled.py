@@ -4,16 +4,17 @@ It answers only for what is as it should be. At anything else it raises, and the
 the error, its path and what becomes null; so both ways always agree. Pages are shown from documents, see `rows`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.core.sources import Kept, Source, Sources
-from app.core.steps import stepwise
+from app.core.steps import slicewise
 from app.graph.plan import Shape, Slot
 
 Show = Callable[[Any], dict[str, Any]]
-ShowKept = Callable[[Kept, Any], dict[str, Any]]
+# Of documents, with the catalog of their account.
+ShowKept = Callable[[Sequence[Kept], Any], list[dict[str, Any]]]
 
 
 class Unusual(Exception):  # noqa: N818 - read as what it says
@@ -27,11 +28,11 @@ class Rows:
     fields: frozenset[str]
     show: ShowKept
 
-    async def of(self, documents: Iterable[Kept], catalog: Any) -> list[dict[str, Any]] | None:
+    async def of(self, documents: Sequence[Kept], catalog: Any) -> list[dict[str, Any]] | None:
         """Return what is shown of each document, None where something is unusual; others get their turn in between."""
         show = self.show
         try:
-            return await stepwise(lambda kept: show(kept, catalog), documents)
+            return await slicewise(lambda some: show(some, catalog), documents)
         except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
             return None
 
@@ -77,14 +78,14 @@ class _Text:
         self.lines = [head]
         self.names: dict[str, Any] = {"Unusual": Unusual}
 
-    def made(self, plan: Sequence[Slot]) -> Any:
-        """Return the function whose answer are the values v0, v1, … or the constants, under the keys of the plan."""
+    def made(self, plan: Sequence[Slot], last: str) -> Any:
+        """Return the function; it ends with the object of the values v0, v1, … or constants, by the plan's keys."""
         # Only names of the schema and of the plan stand in the text; keys of clients come in as values.
         for index, slot in enumerate(plan):
             self.names[f"k{index}"] = slot.key
             self.names.setdefault(f"c{index}", slot.constant)
         parts = [f"k{index}: {'v' if slot.constant is None else 'c'}{index}" for index, slot in enumerate(plan)]
-        self.lines.append("    return {" + ", ".join(parts) + "}")
+        self.lines.append(last % ("{" + ", ".join(parts) + "}"))
         exec("\n".join(self.lines), self.names)  # noqa: S102 - text of our own making, see above
         return self.names["show"]
 
@@ -99,14 +100,14 @@ def _generated(plan: Sequence[Slot]) -> Show | None:
         if slot.constant is None:
             text.lines.append(f"    v{index} = o.{slot.attribute}")
             text.lines += [f"    {line}" for line in _lines(slot.shape, f"v{index}", f"n{index}", text.names)]
-    show: Show = text.made(plan)
+    show: Show = text.made(plan, "    return %s")
     return show
 
 
 def _of_kept(plan: Sequence[Slot], sources: Sources) -> ShowKept | None:
-    """Return what shows a document of `d`, with the catalog `c`; None where an attribute doesn't stand in documents."""
-    text = _Text("def show(d, c):")
-    text.lines.append("    g = d.get")
+    """Return what shows documents; None where an attribute doesn't stand in them."""
+    text = _Text("def show(many, c):")
+    text.lines += ["    shown = []", "    for d in many:", "        g = d.get"]
     for index, slot in enumerate(plan):
         if slot.constant is not None:
             continue
@@ -116,8 +117,8 @@ def _of_kept(plan: Sequence[Slot], sources: Sources) -> ShowKept | None:
         lines = _read(source, slot.shape, index, text)
         if lines is None:
             return None
-        text.lines += [f"    {line}" for line in lines]
-    show: ShowKept = text.made(plan)
+        text.lines += [f"        {line}" for line in lines]
+    show: ShowKept = text.made(plan, "        shown.append(%s)\n    return shown")
     return show
 
 
@@ -130,7 +131,7 @@ def _read(source: Source, shape: Shape, index: int, text: _Text) -> list[str] | 
         if show is None:
             return None
         text.names[f"i{index}"] = show
-        return [f"{value} = [i{index}(one, c) for one in g({source.fields[0]!r}, ())]"]
+        return [f"{value} = i{index}(g({source.fields[0]!r}, ()), c)"]
     if source.read is not None:
         text.names[f"r{index}"] = source.read
         return [f"{value} = r{index}(d, c)", *_lines(shape, value, f"n{index}", text.names)]

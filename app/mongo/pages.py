@@ -44,6 +44,11 @@ class Pages:
 
         async def read(places: list[int]) -> None:
             _, sort, limit, fields = asked[places[0]]
+            if len(places) == 1:
+                found[places[0]] = await self._engine.find(
+                    self._collection, asked[places[0]].filter, projection=fields, sort=sort, limit=limit
+                )
+                return
             filters = [asked[place].filter for place in places]
             pages = await self._engine.find_each(self._collection, filters, sort=sort, limit=limit, projection=fields)
             for place, page in zip(places, pages, strict=True):

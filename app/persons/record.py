@@ -6,7 +6,7 @@ from typing import Any, cast
 import orjson
 
 from app.catalog.model import Catalog
-from app.catalog.values import fields, of_document, tokens
+from app.catalog.values import fields, of_document, tags_of, tokens
 from app.changes.model import Kind
 from app.core import text
 from app.core.sources import Source, Sources
@@ -60,7 +60,7 @@ SOURCES: Sources = {
     "version": Source(("version",)),
     "emails": Source(("emails",), items={"address": Source(("v",)), "primary": Source(("p",))}),
     "phones": Source(("phones",), items={"number": Source(("v",)), "primary": Source(("p",))}),
-    "tags": Source(("tags",), lambda kept, catalog: catalog.tag_names(kept.get("tags", []))),
+    "tags": Source(("tags",), tags_of),
     "custom_attributes": Source(("a", "l"), of_document),
     "merged_ids": Source(("mergedIds",), lambda kept, _: kept.get("mergedIds", [])),
     **{attribute: Source((name,)) for attribute, name in FIELDS.items() if attribute != "into"},
