@@ -17,6 +17,7 @@ from app.web.log import ACCESS
 
 BACKLOG_CONNECTIONS = 2048
 GRACE_SECONDS = 4
+LINGER_SECONDS = 0.3
 KEEP_ALIVE_SECONDS = 75
 # Objects made since the last look: answers are many small ones, and nearly none of them in a cycle. A batch holds tens
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
@@ -47,8 +48,21 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
-        await self._service.depart()
+        self._take_leave()
+        await asyncio.gather(self._service.depart(), self._linger())
         await super().shutdown(sockets)
+
+    def _take_leave(self) -> None:
+        """Have each connection told by its next answer that it was the last; of those in flight it is this one."""
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        for connection in list(self.server_state.connections):
+            if (cycle := getattr(connection, "cycle", None)) is not None and not cycle.response_complete:
+                connection.shutdown()
+
+    async def _linger(self) -> None:
+        """Leave those who keep a connection a moment: closed at once, it could lose a request that is on its way."""
+        if self.server_state.connections:
+            await asyncio.sleep(LINGER_SECONDS)
 
 
 def bound(host: str, port: int) -> socket.socket:
