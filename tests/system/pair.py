@@ -40,6 +40,7 @@ class Pair:
 
     def __init__(self, served: Sequence[Served], engine: Server, settings: dict[str, str]) -> None:
         self.served = list(served)
+        self._born = type(self.served[0])
         self.engine = engine
         self.settings = settings
         self.key = ""
@@ -90,7 +91,7 @@ class Pair:
     async def revive(self, at: int, home: Path) -> None:
         """Start one of the processes again."""
         await asyncio.to_thread(self.served[at].end)
-        self.served[at] = await asyncio.to_thread(Served, home, **self.settings, rate_limit="0")
+        self.served[at] = await asyncio.to_thread(self._born, home, **self.settings, rate_limit="0")
 
     def check(self, cwd: Path) -> str:
         """Return what the command says that looks whether everything agrees."""
@@ -105,7 +106,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(mongo: Store, home: Path, processes: int = 2) -> AsyncIterator[Pair]:
+async def opened(mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Served) -> AsyncIterator[Pair]:
     """Start processes on an empty database of a real MongoDB; skips where there is none."""
     if mongo.missing:
         pytest.skip(mongo.missing)
@@ -113,7 +114,7 @@ async def opened(mongo: Store, home: Path, processes: int = 2) -> AsyncIterator[
     settings = {"mongo_url": await mongo.url(), "mongo_database": database}
     engine = await Server.connect(settings["mongo_url"], database, driver="motor")
     await engine.ensure(INDEXES)
-    starts = [asyncio.to_thread(Served, home, **settings, rate_limit="0") for _ in range(processes)]
+    starts = [asyncio.to_thread(born, home, **settings, rate_limit="0") for _ in range(processes)]
     served = await asyncio.gather(*starts)
     pair = Pair(served, engine, settings)
     try:
