@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import structlog
 import uvicorn
 
 from app.core.errors import StartError
@@ -18,11 +21,15 @@ from app.web.log import ACCESS
 BACKLOG_CONNECTIONS = 2048
 GRACE_SECONDS = 4
 LINGER_SECONDS = 0.3
+# From the signal on; somebody may kill what is still there after ten.
+EXIT_SECONDS = 8.5
 KEEP_ALIVE_SECONDS = 75
 # Objects made since the last look: answers are many small ones, and nearly none of them in a cycle. A batch holds tens
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
 COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+
+log = structlog.get_logger(__name__)
 
 Beside = Callable[[Service, str], Coroutine[Any, Any, None]]
 
@@ -98,7 +105,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    stopping = asyncio.create_task(stop.wait())
+    stopping = asyncio.create_task(_stopped(stop))
     service = await _opened(settings, stopping)
     if service is None:
         return
@@ -106,8 +113,26 @@ async def serve(
         await _run(service, listening, stopping, greet, beside)
     finally:
         stopping.cancel()
-        await service.close()
-        ACCESS.flush()
+        await _close(service, stopping.result() + EXIT_SECONDS if stopping.done() else None)
+
+
+async def _stopped(stop: asyncio.Event) -> float:
+    """Return the loop's time of the stop."""
+    await stop.wait()
+    return asyncio.get_running_loop().time()
+
+
+async def _close(service: Service, until: float | None) -> None:
+    """Close the service; at `until` whoever waits for a store that stands still is left behind."""
+    closing = asyncio.create_task(service.close())
+    await asyncio.wait({closing}, timeout=None if until is None else until - asyncio.get_running_loop().time())
+    ACCESS.flush()
+    if not closing.done():
+        log.warning("left_without_the_store")
+        sys.stdout.flush()
+        # The driver's threads wait as well, and a process ends with its last thread. Nothing is written any more.
+        os._exit(0)
+    closing.result()
 
 
 async def _opened(settings: Settings, stopping: "asyncio.Task[Any]") -> Service | None:

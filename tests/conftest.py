@@ -28,7 +28,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("failures", "tests of failures; docs/reliability.md says more")
     group.addoption("--rounds", type=int, default=20, help="rounds of kill -9")
     group.addoption("--reconnects", type=int, default=150, help="reconnects of subscribers, in all")
-    group.addoption("--stall-seconds", type=float, default=7.0, help="how long the database stands still")
+    group.addoption("--stall-seconds", type=float, default=6.0, help="how long the database stands still")
     group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
 
 

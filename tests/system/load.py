@@ -162,7 +162,7 @@ class Load:
                 self.unanswered += 1
                 continue
             answer = response.json()
-            code = _code(answer)
+            code = code_of(answer)
             assert code is None or code in TYPED, response.text
             self.told.append(Told(began, time.monotonic() - began, code))
             self._news.set()
@@ -244,7 +244,8 @@ class Writer:
         self._load.book.messages.update(names)
 
 
-def _code(answer: dict[str, Any]) -> str | None:
+def code_of(answer: dict[str, Any]) -> str | None:
+    """Return the code of an answer that is an error, of GraphQL or of the wire."""
     if not answer.get("success", True):
         return str(answer["code"])
     return str(answer["errors"][0]["extensions"]["code"]) if "errors" in answer else None
