@@ -57,7 +57,7 @@ async def store_dies(real: RealMongo, pair: Pair) -> None:
     await pair.limit_transactions(TRANSACTION_SECONDS)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_what_is_acknowledged_survives_each_kill(
     both: Pair, real: RealMongo, tmp_path: Path, seed: int, rounds: int
 ) -> None:
