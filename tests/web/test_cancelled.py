@@ -1,6 +1,7 @@
 """A request that the stopping process waits for no longer is answered, by a code, whatever it waits for."""
 
 import asyncio
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from tests.api import Api
 @pytest.mark.parametrize("path", ["/graphql", "/v1/batch"])
 async def test_what_is_waited_for_no_longer_is_unavailable(api: Api, path: str) -> None:
     """W its task is cancelled T 503 with the code, as while the database is away."""
-    sent: list[dict[str, Any]] = []
+    sent: list[MutableMapping[str, Any]] = []
     reading = asyncio.Event()
 
     async def receive() -> dict[str, Any]:
@@ -20,7 +21,7 @@ async def test_what_is_waited_for_no_longer_is_unavailable(api: Api, path: str) 
         await asyncio.Event().wait()
         return {}
 
-    async def send(message: dict[str, Any]) -> None:
+    async def send(message: MutableMapping[str, Any]) -> None:
         sent.append(message)
 
     headers = [(b"authorization", f"Bearer {api.key}".encode()), (b"content-type", b"application/json")]
