@@ -20,7 +20,7 @@ from tests.system.proxy import Proxy, Weather
 from tests.system.test_retries import CREATE
 
 # Many enough that they wait for each other, and not only for the store.
-WRITERS = 32
+WRITERS = 16
 # Of an operation; one that has to look its key up first may wait for the driver once more.
 ANSWER_SECONDS = 30.0 + 5.0
 ALIVE_SECONDS = 5.0
