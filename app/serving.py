@@ -2,14 +2,17 @@
 
 import asyncio
 import gc
+import os
 import resource
 import signal
 import socket
+import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import structlog
 import uvicorn
 
 from app.access.service import Access
@@ -24,11 +27,16 @@ T = TypeVar("T")
 
 BACKLOG_CONNECTIONS = 2048
 GRACE_SECONDS = 4
+LINGER_SECONDS = 0.3
+# From the signal on; somebody may kill what is still there after ten.
+EXIT_SECONDS = 8.5
 KEEP_ALIVE_SECONDS = 75
 # Objects made since the last look: answers are many small ones, and nearly none of them in a cycle. A batch holds tens
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
 COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +72,21 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
-        await self._service.depart()
+        self._take_leave()
+        await asyncio.gather(self._service.depart(), self._linger())
         await super().shutdown(sockets)
+
+    def _take_leave(self) -> None:
+        """Have each connection told by its next answer that it was the last; of those in flight it is this one."""
+        self.server_state.default_headers = [*self.server_state.default_headers, (b"connection", b"close")]
+        for connection in list(self.server_state.connections):
+            if (cycle := getattr(connection, "cycle", None)) is not None and not cycle.response_complete:
+                connection.shutdown()
+
+    async def _linger(self) -> None:
+        """Leave those who keep a connection a moment: closed at once, it could lose a request that is on its way."""
+        if self.server_state.connections:
+            await asyncio.sleep(LINGER_SECONDS)
 
 
 def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -108,7 +129,7 @@ async def serve(
 ) -> None:
     """Serve until a signal; `greet` runs once it can serve, `beside` as long as it does."""
     allow_descriptors()
-    stopping = asyncio.create_task(told().wait())
+    stopping = asyncio.create_task(_stopped(told()))
     service = await unless(stopping, Service.open(settings, team))
     if service is None:
         return
@@ -116,8 +137,26 @@ async def serve(
         await _run(service, listening, stopping, greet, beside)
     finally:
         stopping.cancel()
-        await service.close()
-        ACCESS.flush()
+        await _close(service, stopping.result() + EXIT_SECONDS if stopping.done() else None)
+
+
+async def _stopped(stop: asyncio.Event) -> float:
+    """Return the loop's time of the stop."""
+    await stop.wait()
+    return asyncio.get_running_loop().time()
+
+
+async def _close(service: Service, until: float | None) -> None:
+    """Close the service; at `until` whoever waits for a store that stands still is left behind."""
+    closing = asyncio.create_task(service.close())
+    await asyncio.wait({closing}, timeout=None if until is None else until - asyncio.get_running_loop().time())
+    ACCESS.flush()
+    if not closing.done():
+        log.warning("left_without_the_store")
+        sys.stdout.flush()
+        # The driver's threads wait as well, and a process ends with its last thread. Nothing is written any more.
+        os._exit(0)
+    closing.result()
 
 
 def told() -> asyncio.Event:

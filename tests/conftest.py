@@ -15,10 +15,35 @@ from tests.api import opened as opened_api
 from tests.mongo.real import RealMongo
 
 USED: dict[str, int] = {}
+# What tests have to tell beside their success: a seed, a figure.
+SAID: list[str] = []
 # Databases with all indexes that are empty again.
 IDLE: list[str] = []
 # Collections of the service that have no index but that of ids.
 PLAIN = ("accounts", "claims", "settings", "sweeps")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Say how long the tests of failures run: by default as long as the gate has time."""
+    group = parser.getgroup("failures", "tests of failures; docs/reliability.md says more")
+    group.addoption("--rounds", type=int, default=20, help="rounds of kill -9")
+    group.addoption("--reconnects", type=int, default=150, help="reconnects of subscribers, in all")
+    group.addoption("--stall-seconds", type=float, default=6.0, help="how long the database stands still")
+    group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
+
+
+def said(line: str) -> None:
+    """Print a line behind the run."""
+    SAID.append(line)
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """Give the seed of a test, and print it where the test fails."""
+    given: int | None = request.config.getoption("--seed")
+    chosen = secrets.randbelow(1_000_000) if given is None else given
+    print(f"--seed {chosen}")  # noqa: T201 - shown with a failure
+    return chosen
 
 
 @pytest.fixture(scope="session")
@@ -86,16 +111,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand what a worker counted to whoever prints it."""
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["used"] = USED
+        session.config.workeroutput["said"] = SAID
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
     """Take in what a worker counted."""
-    for kind, number in getattr(node, "workeroutput", {}).get("used", {}).items():
+    told = getattr(node, "workeroutput", {})
+    for kind, number in told.get("used", {}).items():
         USED[kind] = USED.get(kind, 0) + number
+    SAID.extend(told.get("said", ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say which stores the run was on."""
+    """Say which stores the run was on, and what tests have to tell."""
     for kind, number in sorted(USED.items()):
         terminalreporter.write_line(f"store {kind}: {number} tests")
+    for line in SAID:
+        terminalreporter.write_line(line)

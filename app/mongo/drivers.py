@@ -1,5 +1,6 @@
 """The two drivers behind one face: Motor, and PyMongo Async as the one that will follow it."""
 
+import asyncio
 from typing import Any, Protocol
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -46,7 +47,8 @@ class Motor:
 
     async def close(self) -> None:
         """Close the client."""
-        self.client.close()
+        # It says goodbye to the store, and waits for the answer.
+        await asyncio.to_thread(self.client.close)
 
 
 class PyMongo:

@@ -12,7 +12,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from app.core.actor import Actor
-from app.core.errors import Fault
+from app.core.errors import Fault, unavailable
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, sse
@@ -55,7 +55,7 @@ class GraphQL:
             )
 
     async def _post(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
-        began, actor, request = time.perf_counter(), None, None
+        began, actor, request, stream = time.perf_counter(), None, None, None
         known = request_id(headers)
         try:
             actor = await self._admitted(headers)
@@ -71,6 +71,11 @@ class GraphQL:
             answer = await self._edge.operations.answer(actor, request, known)
         except Rejected as refusal:
             answer = Operations.refusal(refusal)
+        except asyncio.CancelledError:
+            if stream is not None:
+                raise
+            # The process stops, and waits no longer for a store that doesn't answer.
+            answer = Operations.refusal(rejected(unavailable()))
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, known)))
         await self._answer(send, answer, headers, known, actor)

@@ -21,7 +21,7 @@ from app.access.rate import Rates
 from app.catalog.service import CatalogService
 from app.core import clock
 from app.core.actor import Actor, Scope
-from app.core.errors import Fault, forbidden, unauthenticated
+from app.core.errors import Fault, forbidden, unauthenticated, unavailable
 from app.graph import faults
 from app.intake import visit
 from app.intake.visit import Message
@@ -90,8 +90,10 @@ class Ingest:
                 status, answer, more = _other(scope, headers)
             else:
                 actor, answer = await self._post(headers, KINDS[path], receive)
-        except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
-            fault = faults.known(error, request_id(headers))
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
+            # Cancelled it is when the process stops, and waits no longer for a store that doesn't answer.
+            away = isinstance(error, asyncio.CancelledError)
+            fault = unavailable() if away else faults.known(error, request_id(headers))
             status, code, wait = fault.status, fault.code, fault.extra.get("retryAfter")
             answer = orjson.dumps({"success": False, "code": code})
         if wait is not None:

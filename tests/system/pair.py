@@ -1,4 +1,4 @@
-"""Two serving processes on one real MongoDB, with its engine beside them: asked in parallel, audited in between."""
+"""Serving processes, mostly two, on one real MongoDB, and its engine: asked in parallel, audited in between."""
 
 import asyncio
 import itertools
@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -17,7 +17,6 @@ from app.mongo.engine import Delete
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.persons.audit import audit
-from tests.mongo.real import RealMongo
 from tests.system.process import SECONDS, Served, profiles
 
 CONNECTIONS = 500
@@ -26,11 +25,22 @@ KEPT = ("apiKeys",)
 _NUMBERS = itertools.count()
 
 
+class Store(Protocol):
+    """A MongoDB to be opened: of the whole run, of one file, of three members."""
+
+    missing: str | None
+
+    async def url(self) -> str:
+        """Return its address; it runs from the first call on."""
+        ...
+
+
 class Pair:
-    """Both processes; `key` is the ADMIN key of the account that is asked."""
+    """The processes; `key` is the ADMIN key of the account that is asked."""
 
     def __init__(self, served: Sequence[Served], engine: Server, settings: dict[str, str]) -> None:
         self.served = list(served)
+        self._born = type(self.served[0])
         self.engine = engine
         self.settings = settings
         self.key = ""
@@ -81,14 +91,14 @@ class Pair:
     async def revive(self, at: int, home: Path) -> None:
         """Start one of the processes again."""
         await asyncio.to_thread(self.served[at].end)
-        self.served[at] = await asyncio.to_thread(Served, home, **self.settings, rate_limit="0")
+        self.served[at] = await asyncio.to_thread(self._born, home, **self.settings, rate_limit="0")
 
     def check(self, cwd: Path) -> str:
         """Return what the command says that looks whether everything agrees."""
         return profiles("check", cwd=cwd, **self.settings).stdout
 
     async def close(self) -> None:
-        """End both processes, and remove what they kept."""
+        """End the processes, and remove what they kept."""
         await self.http.aclose()
         await asyncio.gather(*[asyncio.to_thread(one.end) for one in self.served])
         await self.engine.drop()
@@ -96,15 +106,16 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(mongo: RealMongo, home: Path) -> AsyncIterator[Pair]:
-    """Start two processes on an empty database of the real MongoDB; skips where there is none."""
+async def opened(mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Served) -> AsyncIterator[Pair]:
+    """Start processes on an empty database of a real MongoDB; skips where there is none."""
     if mongo.missing:
         pytest.skip(mongo.missing)
     database = f"pair_{os.getpid()}_{next(_NUMBERS)}"
     settings = {"mongo_url": await mongo.url(), "mongo_database": database}
     engine = await Server.connect(settings["mongo_url"], database, driver="motor")
     await engine.ensure(INDEXES)
-    served = await asyncio.gather(*[asyncio.to_thread(Served, home, **settings, rate_limit="0") for _ in range(2)])
+    starts = [asyncio.to_thread(born, home, **settings, rate_limit="0") for _ in range(processes)]
+    served = await asyncio.gather(*starts)
     pair = Pair(served, engine, settings)
     try:
         yield pair

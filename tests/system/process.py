@@ -7,13 +7,38 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
 POLL_SECONDS = 0.02
+
+
+class Process(Protocol):
+    """What a test does with a process."""
+
+    @property
+    def pid(self) -> int:
+        """Return its id."""
+        ...
+
+    def poll(self) -> int | None:
+        """Return its status, None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end; returns the status."""
+        ...
+
+    def kill(self) -> None:
+        """Kill it."""
+        ...
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+        ...
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -43,12 +68,17 @@ class Served:
     def __init__(self, cwd: Path, *arguments: str, **settings: str) -> None:
         self.out = cwd / f"serve-{time.monotonic_ns()}.log"
         env = environment(**{"log": "json", **settings}) | {"PYTHONPATH": str(ROOT)}
-        given = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
-        with self.out.open("wb") as out:
-            self.process = subprocess.Popen([*given, *arguments], cwd=cwd, env=env, stdout=out, stderr=out)
+        self.out.touch()
+        self.process: Process = self.begin(["--port", "0", *arguments], cwd, env)
         self.url = self.wait_for(r"GraphiQL +(http://\S+)/graphql\n(?s:.*)Data .*\n")
         found = re.search(r"Admin key +(\S+)", self.text()) or re.search(r"()", "")
         self.key = (found[1] if found else "") or settings.get("admin_key", "")
+
+    def begin(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> Process:
+        """Begin the command."""
+        command = [sys.executable, "-m", "app.cli", "serve", *arguments]
+        with self.out.open("wb") as out:
+            return subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=out)
 
     def text(self) -> str:
         """Return all that it said."""

@@ -8,7 +8,6 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -17,40 +16,15 @@ import websockets
 
 from tests.mongo.real import RealMongo
 from tests.system.conftest import Start
-from tests.system.process import Served, profiles
+from tests.system.follower import Follower
+from tests.system.process import profiles
 
 CREATE = """mutation($id: String!) {
   createPerson(input: {externalId: $id, tags: ["kept"]}) { person { id } errors { code } }
 }"""
 COUNT = '{ persons(filter: {tags: {has: "kept"}}) { totalCount } }'
 FIND = "query($id: String!) { person(by: {externalId: $id}) { id timeline { nodes { type } } } }"
-FOLLOW = "subscription($after: Cursor) { timelineEvents(after: $after) { kind cursor person { externalId } } }"
 KEY = "k" * 40
-
-
-class Follower:
-    """A real websocket client."""
-
-    def __init__(self, served: Served, key: str) -> None:
-        self._url = served.url.replace("http", "ws") + "/graphql"
-        self._key = key
-        self.socket: Any = None
-
-    async def begin(self, after: str | None = None) -> None:
-        """Connect and follow."""
-        self.socket = await websockets.connect(self._url, subprotocols=[websockets.Subprotocol("graphql-transport-ws")])
-        await self.socket.send(json.dumps({"type": "connection_init", "payload": {"apiKey": self._key}}))
-        await self.socket.recv()
-        payload = {"query": FOLLOW, "variables": {"after": after}}
-        await self.socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": payload}))
-
-    async def next(self) -> dict[str, Any]:
-        """Return the next update."""
-        async with asyncio.timeout(20):
-            message = json.loads(await self.socket.recv())
-        assert message["type"] == "next", message
-        update: dict[str, Any] = message["payload"]["data"]["timelineEvents"]
-        return update
 
 
 def test_data_survive_a_clean_stop(start: Start) -> None:
