@@ -36,6 +36,9 @@ INTERNAL = {
     "app.persons.sharing.READ_PERSONS_MAX",
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
+    "app.web.metrics.NAMES_MAX",
+    "app.web.metrics.NAMES_PER_ACCOUNT_MAX",
+    "app.web.metrics.NAME_CHARACTERS_MAX",
 }
 
 

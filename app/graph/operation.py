@@ -55,6 +55,7 @@ class Answer:
     name: str | None = None
     codes: Sequence[str] = ()
     retry_after: int | None = None
+    cost: int = 0
 
 
 class Rejected(Exception):  # noqa: N818 - read as what it says
@@ -181,9 +182,12 @@ class Operations:
         """Run what was prepared, within OPERATION_SECONDS."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                return await self._run(actor, ready, request_id)
+                answer = await self._run(actor, ready, request_id)
         except TimeoutError as error:
-            return self.refusal(rejected(faults.known(error, request_id)))
+            answer = self.refusal(rejected(faults.known(error, request_id)))
+            answer.kind, answer.name = ready.operation.kind, ready.operation.name
+        answer.cost = ready.cost
+        return answer
 
     async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         operation = ready.operation

@@ -14,6 +14,7 @@ from app.core import ids
 from app.core.actor import Actor
 from app.graph.operation import Operations
 from app.web.metrics import Metrics
+from app.web.sight import Sight
 
 Headers = Mapping[bytes, bytes]
 # Ids of requests only have to differ: this process, and a number.
@@ -29,6 +30,7 @@ class Edge:
     access: Access
     operations: Operations
     metrics: Metrics
+    sight: Sight
     rates: Rates
     origins: Sequence[str] = ()
     graphiql: bool = True
