@@ -24,6 +24,7 @@ from app.core.tally import Tally
 
 SERVICE = "customer-profiles"
 LAST_SECONDS = 2.0
+HIDDEN = "********"
 GRAPHQL = ("query", "mutation", "subscription")
 # Codes of what is our fault, or the store's; an answer with one of them in a field still has the status 200.
 OURS = frozenset({"INTERNAL", "UNAVAILABLE", "TIMEOUT"})
@@ -38,9 +39,18 @@ log = structlog.get_logger("app.web")
 class Said(logging.Handler):
     """Brings what the library has to say, mostly that nobody takes spans, into the form of the other logs."""
 
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        headers = [one.strip() for name, value in environ.items() if "HEADERS" in name for one in value.split(",")]
+        logins = [value.rpartition("@")[0].rpartition("/")[2] for value in environ.values() if "@" in value]
+        self._secrets = [one for one in (*headers, *logins) if one]
+
     def emit(self, record: logging.LogRecord) -> None:
-        """Log it, without the traceback."""
-        log.warning("traces_trouble", reason=record.getMessage())
+        """Log it, without the traceback, and without what lets one in at the collector: the library repeats it."""
+        reason = record.getMessage()
+        for secret in self._secrets:
+            reason = reason.replace(secret, HIDDEN)
+        log.warning("traces_trouble", reason=reason)
 
 
 class Operation:
@@ -118,7 +128,7 @@ class OpenTelemetry:
 def exporting(environ: Mapping[str, str]) -> OpenTelemetry:
     """Return what sends spans to the endpoint of the environment, which the library reads itself, with its limits."""
     library = logging.getLogger("opentelemetry")
-    library.handlers, library.propagate = [Said()], False
+    library.handlers, library.propagate = [Said(environ)], False
     named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     resource = Resource.create({} if named else {"service.name": SERVICE})
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)

@@ -225,6 +225,37 @@ async def test_a_collector_that_refuses_is_told_in_the_form_of_the_logs(
     assert {line["event"] for line in logs} == {"traces_trouble"}
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("OTEL_EXPORTER_OTLP_HEADERS", "s3cret"), (ENDPOINT, "s3cret:s3cret@collector")]
+)
+async def test_what_lets_one_in_at_the_collector_is_not_logged(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], name: str, value: str
+) -> None:
+    """The library repeats what it does not understand."""
+    monkeypatch.setenv(name, value)
+    with capture_logs() as logs:
+        tracer = tracer_of({**environ, name: value})
+        assert isinstance(tracer, OpenTelemetry)
+        trace = tracer.begin({})
+        assert trace is not None
+        trace.end(Tally(0.0), "", 200, ())
+        await tracer.close()
+    told = [line["reason"] for line in logs if line["event"] == "traces_trouble"]
+    assert any("********" in reason for reason in told)
+    assert "s3cret" not in str(logs)
+
+
+async def test_numbers_that_do_not_go_together_are_told(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]
+) -> None:
+    """And the service starts without traces."""
+    monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "1")
+    with capture_logs() as logs:
+        assert tracer_of(environ) is None
+    assert [line["event"] for line in logs] == ["traces_off"]
+    assert "max_queue_size" in logs[0]["reason"]
+
+
 @pytest.mark.usefixtures("collector")
 async def test_the_service_is_named_as_one_says(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """By OpenTelemetry's own variable."""
