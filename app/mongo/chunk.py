@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from contextvars import Context
 from time import monotonic
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from app.core.errors import unavailable
@@ -48,13 +48,8 @@ class Figures:
 FIGURES: dict[str, Figures] = {}
 
 
-class Entry(NamedTuple, Generic[T, R]):
-    """An item that waits, since when, and for whose operation."""
-
-    item: T
-    future: "asyncio.Future[R | Exception]"
-    since: float
-    tally: Tally | None
+# An item that waits, since when (monotonic), and for whose operation. No class: one is made for each item.
+Entry = tuple[T, asyncio.Future[R | Exception], float, Tally | None]
 
 
 class Chunks(Generic[T, R]):
@@ -90,15 +85,15 @@ class Chunks(Generic[T, R]):
     @property
     def waiting_since(self) -> float:
         """Since when the oldest item waits, monotonic; there has to be one."""
-        return self._waiting[0].since
+        return self._waiting[0][2]
 
     async def put(self, item: T) -> R:
         """Return the outcome of one item, or raise it."""
-        with self._part():
-            outcome = await self._enter(item)
-            if isinstance(outcome, Exception):
-                raise outcome
-        return outcome
+        tally = TALLY.get()
+        if tally is not None and tally.trace is not None:
+            with self._part(tally):
+                return _good(await self._enter(item, tally))
+        return _good(await self._enter(item, tally))
 
     async def put_all(self, items: Sequence[T]) -> list[R | Exception]:
         """Return the outcomes of a caller's list, aligned; where there is no room for all of it, none of it runs.
@@ -110,19 +105,20 @@ class Chunks(Generic[T, R]):
             return [outcome for part in await asyncio.gather(*map(self.alone, parts)) for outcome in part]
         if len(self._waiting) + len(items) > WAITING_MAX:
             raise unavailable()
-        with self._part():
-            return list(await asyncio.gather(*[self._enter(item) for item in items]))
+        tally = TALLY.get()
+        with self._part(tally):
+            return list(await asyncio.gather(*[self._enter(item, tally) for item in items]))
 
     async def alone(self, items: list[T]) -> Sequence[R | Exception]:
         """Return the outcomes of items that are a call by themselves, shared with nobody; at most `limit`."""
         async with self._room:
             return await self._outcomes(items)
 
-    def _enter(self, item: T) -> "asyncio.Future[R | Exception]":
+    def _enter(self, item: T, tally: Tally | None) -> "asyncio.Future[R | Exception]":
         if len(self._waiting) >= WAITING_MAX:
             raise unavailable()
         future: asyncio.Future[R | Exception] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Entry(item, future, monotonic(), TALLY.get()))
+        self._waiting.append((item, future, monotonic(), tally))
         if self._free:
             self._free -= 1
             # Starts after the present callback, so that a list given at once travels together. In a context of its own,
@@ -132,9 +128,8 @@ class Chunks(Generic[T, R]):
             task.add_done_callback(self._tasks.discard)
         return future
 
-    def _part(self) -> AbstractContextManager[None]:
-        """Return the part of the present operation's trace, where there is one, that waits for a shared call."""
-        tally = TALLY.get()
+    def _part(self, tally: Tally | None) -> AbstractContextManager[None]:
+        """Return the part of an operation's trace, where it has one, that waits for a shared call."""
         if tally is None or tally.trace is None:
             return NOTHING
         return tally.trace.part("chunk", {"profiles.chunk": self._name})
@@ -152,29 +147,29 @@ class Chunks(Generic[T, R]):
         chunk: list[Entry[T, R]] = []
         while self._waiting and len(chunk) < self._limit:
             entry = self._waiting.popleft()
-            if not entry.future.done():
+            if not entry[1].done():
                 chunk.append(entry)
         return chunk
 
     async def _carry(self, chunk: list[Entry[T, R]]) -> None:
-        self._figures.waits.add(monotonic() - chunk[0].since)
-        tallies = {entry.tally for entry in chunk}
-        if len(tallies) == 1:
-            # Nobody else's: what it asks of the store is that operation's own.
-            TALLY.set(chunk[0].tally)
-            outcomes = await self._outcomes([entry.item for entry in chunk])
+        self._figures.waits.add(monotonic() - chunk[0][2])
+        tally = chunk[0][3]
+        if len(chunk) > 1 and any(entry[3] is not tally for entry in chunk):
+            outcomes = await self._shared(chunk)
         else:
-            outcomes = await self._shared(chunk, tallies)
+            # Of one operation alone: what is asked of the store is its own.
+            TALLY.set(tally)
+            outcomes = await self._outcomes([entry[0] for entry in chunk])
         for entry, outcome in zip(chunk, outcomes, strict=True):
-            if not entry.future.done():
-                entry.future.set_result(outcome)
+            if not entry[1].done():
+                entry[1].set_result(outcome)
 
-    async def _shared(self, chunk: list[Entry[T, R]], tallies: set[Tally | None]) -> Sequence[R | Exception]:
-        """Make a call of several operations; each has waited for all that it asked of the store."""
+    async def _shared(self, chunk: list[Entry[T, R]]) -> Sequence[R | Exception]:
+        """Make a call of several operations; each has waited for all that is asked of the store."""
         ours = Tally(0.0)
         TALLY.set(ours)
-        outcomes = await self._outcomes([entry.item for entry in chunk])
-        for tally in tallies:
+        outcomes = await self._outcomes([entry[0] for entry in chunk])
+        for tally in {entry[3] for entry in chunk}:
             if tally is not None:
                 tally.calls += ours.calls
                 tally.shared += ours.calls
@@ -186,3 +181,9 @@ class Chunks(Generic[T, R]):
             return await self._run(items)
         except Exception as error:  # noqa: BLE001 - handed to every caller of the chunk, who raises it
             return [error] * len(items)
+
+
+def _good(outcome: R | Exception) -> R:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
