@@ -65,10 +65,8 @@ class GraphQL:
             request = await _read(headers, receive)
             tally.query = request.query
             if b"text/event-stream" in headers.get(b"accept", b""):
-                stream = await sse.begin(self._edge, actor, request, known)
+                stream = await sse.begin(self._edge, actor, request, tally)
                 if stream is not None:
-                    tally.kind, tally.name = "subscription", request.name
-                    self._edge.sight.end(tally, 200, ())
                     more = [(b"x-request-id", known.encode()), *self._rate(actor), *_cors(self._edge, headers)]
                     await sse.serve(self._edge, stream, receive, send, more)
                     _note(tally, 200, (), time.perf_counter() - tally.began)
@@ -79,7 +77,8 @@ class GraphQL:
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, known)))
         await self._answer(send, answer, headers, known, actor)
-        tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost
+        if answer.kind:
+            tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost
         _note(tally, answer.status, answer.codes, self._edge.sight.end(tally, answer.status, answer.codes))
 
     async def _admitted(self, headers: Mapping[bytes, bytes]) -> Actor:

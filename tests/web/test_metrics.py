@@ -97,8 +97,8 @@ async def test_a_stream_that_breaks_off_is_no_second_operation(api: Api, monkeyp
 
 
 async def test_a_stream_of_events_is_counted_when_it_begins(api: Api) -> None:
-    """By its name, as on a websocket."""
-    reader = wire.Events(api.service.app, api.key, {"query": FOLLOW, "operationName": "Follow"})
+    """By the name in its document, as on a websocket."""
+    reader = wire.Events(api.service.app, api.key, {"query": FOLLOW})
     assert await reader.start() == 200
     assert await figure(api, operation("Follow", "subscription")) == 1
     await reader.leave()
