@@ -120,6 +120,7 @@ class Service:
 
     def _watch(self, metrics: Metrics, calls: Calls) -> None:
         figures.show_documents(metrics, self.edge.operations.documents)
+        figures.show_load(metrics, self.edge.operations.load)
         figures.show_store(metrics, calls)
         figures.show_live(metrics, self.feed, self.hub)
         figures.show_loop(metrics, self.lag)

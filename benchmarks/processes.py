@@ -152,14 +152,14 @@ def server_command(name: str, port: int) -> list[str]:
     return [sys.executable, "-m", "uvicorn", f"benchmarks.{name}:app", "--port", str(port), *quiet]
 
 
-def start_server(name: str, mongod: Child, home: Path, database: str | None = None) -> Child:
+def start_server(name: str, mongod: Child, home: Path, database: str | None = None, *, rate_limit: int = 0) -> Child:
     """Start one of the servers on its own database and wait until it is ready."""
     port = free_port()
     prefix = "PROFILES" if name == "ours" else "BENCH"
     database = database or f"bench_{name}"
     env = {f"{prefix}_MONGO_URL": mongo_url(mongod), f"{prefix}_MONGO_DATABASE": database}
     if name == "ours":
-        env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": "0", "PROFILES_LOG": "json"}
+        env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": str(rate_limit), "PROFILES_LOG": "json"}
     child = launch(database, server_command(name, port), port, SERVER_CORE, home, env)
     until = time.monotonic() + START_SECONDS
     while not ready(name, port):

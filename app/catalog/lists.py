@@ -1,8 +1,9 @@
 """Lists of profiles in any order: pages both ways by keyset, each from the index that has least to read."""
 
 from asyncio import gather
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from app.catalog.filters import Query, bad
@@ -52,9 +53,22 @@ class Order:
         """Return where a profile stands."""
         return self.value(profile), profile.id
 
+    def standing(self, kept: Document) -> tuple[Any, str]:
+        """Return where the profile of a document stands, by nothing of it but `field`."""
+        value: Any = kept
+        for step in self.field.split("."):
+            value = value.get(step) if value is not None else None
+        return clock.millis(value) if isinstance(value, datetime) else value, kept["_id"]
+
     def turned(self, *, descending: bool) -> "Order":
         """Return the same order in a direction."""
         return replace(self, descending=descending)
+
+
+def _projection(fields: Collection[str], ordered: str) -> dict[str, int]:
+    """Return what to read of each; MongoDB refuses a part of a field beside the whole."""
+    whole = ordered.partition(".")[0]
+    return dict.fromkeys(fields if whole in fields else (*fields, ordered), 1)
 
 
 def by_attribute(definition: AttributeDefinition) -> Order:
@@ -134,15 +148,23 @@ class Lists:
             raise bad(f"There is no attribute {wanted.attribute}.")
         return by_attribute(definition).turned(descending=wanted.descending)
 
-    async def page(self, account: str, query: Mapping[str, Any], part: Slice, order: Order) -> Page[Document]:
-        """Return a part of what a query finds; see `_route` for the index."""
+    async def page(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str] = ()
+    ) -> Page[Document]:
+        """Return a part of what a query finds, of each all or only `fields`; see `_route` for the index."""
         direction = -1 if order.descending != part.backward else 1
         route = await self._route(account, query, order)
         terms = [*route.lead, query]
         if part.position is not None:
             terms += behind(order, part.position, direction)
         sort = ((order.field, direction), ("_id", direction))
-        found = await self._bound(account).find(self._where(terms), sort=sort, limit=part.limit + 1, hint=route.index)
+        found = await self._bound(account).find(
+            self._where(terms),
+            projection=_projection(fields, order.field) if fields else None,
+            sort=sort,
+            limit=part.limit + 1,
+            hint=route.index,
+        )
         return cut(found, part)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:

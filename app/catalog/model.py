@@ -124,22 +124,20 @@ class Catalog:
         tags = self.tags
         return [tags[tag_id].name for tag_id in ids if tag_id in tags]
 
-    def knows(self, tag_ids: list[str], attribute_ids: dict[str, Any]) -> bool:
-        """Tell whether every id is known, be it as gone."""
-        for one in tag_ids:
-            if one not in self.tags and one not in self.gone:
-                return False
-        for one in attribute_ids:  # noqa: SIM110 - a generator costs more than all the rest, and every read comes here
-            if one not in self.attributes and one not in self.gone:
+    def knows(self, ids: Iterable[str]) -> bool:
+        """Tell whether every id of tags or attributes is known, be it as gone."""
+        for one in ids:  # noqa: SIM110 - a generator costs more than all the rest, and every read comes here
+            if one not in self.tags and one not in self.attributes and one not in self.gone:
                 return False
         return True
 
     def fits(self, documents: Iterable[Mapping[str, Any]]) -> bool:
         """Tell whether every tag and attribute that documents of profiles hold is known, be it as gone."""
-        return all(
-            self.knows(kept.get("tags", []), kept.get("a", {})) and self.knows([], kept.get("l", {}))
-            for kept in documents
-        )
+        for kept in documents:
+            for held in (kept.get("tags"), kept.get("a"), kept.get("l")):
+                if held and not self.knows(held):
+                    return False
+        return True
 
     def note_gone(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Remember the ids that even a fresh catalog doesn't know, so that nobody asks for them again."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from app.catalog.model import AttributeDefinition, EventField, by_name
+from app.catalog.model import AttributeDefinition, Catalog, EventField, by_name
 from app.core import chance, clock, text
 from app.core.errors import Refused
 
@@ -205,6 +205,17 @@ def present(definition: AttributeDefinition, value: Any) -> Any:
         return shown(definition.type, value)
     types = {field.name: field.type for field in definition.item_fields}
     return [{name: shown(types.get(name, "STRING"), one) for name, one in item.items()} for item in value]
+
+
+def named(catalog: Catalog, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return kept values as JSON shows them, by the names of their attributes; those of deleted ones are left out."""
+    known = catalog.attributes
+    return {known[i].name: present(known[i], value) for i, value in values.items() if i in known}
+
+
+def of_document(kept: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Return the same of a profile's document."""
+    return named(catalog, {**kept.get("a", {}), **kept.get("l", {})})
 
 
 # Values of events are kept as JSON shows them.

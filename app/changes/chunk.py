@@ -14,7 +14,6 @@ from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
-from app.changes.parts import stepwise
 from app.changes.plan import named_keys, planned
 from app.changes.requests import COLLECTION as REQUESTS
 from app.changes.writing import writes_of
@@ -22,6 +21,7 @@ from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import read as read_claim
 from app.core import chance, clock
 from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.core.steps import stepwise
 from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 
 CHUNK_CHANGES = 500

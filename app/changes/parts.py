@@ -2,18 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic
 
 from app.changes.model import Ask, Outcome, P
 from app.claims.model import Locator
 
 # Small enough for the store and this process to work at the same time, large enough to share the cost of a unit.
 PART_CHANGES = 250
-# So many rows are worked on before others get their turn, the answers of the store among them.
-STEP_ROWS = 25
 
-T = TypeVar("T")
-R = TypeVar("R")
 Outcomes = Sequence[Outcome[P] | Exception]
 
 
@@ -48,13 +44,3 @@ class Parts(Generic[P]):
 def named_by(ask: Ask[P]) -> set[Locator]:
     """Return whom an ask may mean, and what it wants."""
     return {*ask.sought, *(locator for locator, _ in ask.change.named())}
-
-
-async def stepwise(work: Callable[[T], R], rows: Sequence[T]) -> list[R]:
-    """Return what pure work makes of each row; others get their turn in between."""
-    done: list[R] = []
-    for start in range(0, len(rows), STEP_ROWS):
-        if start:
-            await asyncio.sleep(0)
-        done += map(work, rows[start : start + STEP_ROWS])
-    return done

@@ -10,11 +10,12 @@ from app.catalog.model import Catalog, Tag
 from app.catalog.service import CatalogService
 from app.changes.chunk import CHUNK_CHANGES, Chunk
 from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
-from app.changes.parts import PART_CHANGES, Parts, named_by, stepwise
+from app.changes.parts import PART_CHANGES, Parts, named_by
 from app.changes.requests import Once
 from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refusals
+from app.core.steps import stepwise
 from app.mongo.chunk import LIST_ITEMS, Chunks
 from app.mongo.engine import Engine
 

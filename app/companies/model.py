@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from app.catalog.model import COMPANY, Catalog
-from app.catalog.values import present
+from app.catalog.values import named, present
 from app.changes.model import ACTIVE
 from app.claims.model import Locator, key
 from app.core.text import caseless
@@ -54,8 +54,7 @@ class Company:
     @property
     def custom_attributes(self) -> dict[str, Any]:
         """Values by attribute name."""
-        known = self.catalog.attributes
-        return {known[i].name: present(known[i], value) for i, value in self.values.items() if i in known}
+        return named(self.catalog, self.values)
 
     def attribute(self, name: str) -> Any:
         """Return the value of one attribute, None where it is unset or unknown."""

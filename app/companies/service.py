@@ -1,12 +1,12 @@
 """What can be done with companies: find, page, create, change, delete. Each change and its event are one unit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Protocol
 
 from app.catalog import filters as shared
 from app.catalog.lists import By, Lists, Order
-from app.catalog.model import COMPANY
+from app.catalog.model import COMPANY, Catalog
 from app.catalog.service import CatalogService
 from app.changes.model import Ask
 from app.changes.requests import Once
@@ -87,11 +87,18 @@ class Companies:
         return await self._lists.order(account, wanted)
 
     async def page(
-        self, account: str, part: Slice, query: Mapping[str, Any] | None = None, order: Order = lists.NEWEST
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order = lists.NEWEST
     ) -> Page[Company]:
         """Return a part of the companies that a query of `query()` finds."""
-        page = await self._lists.page(account, query or {}, part, order)
+        page = await self._lists.page(account, query, part, order)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
+
+    async def rows(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
+        page = await self._lists.page(account, query, part, order, fields)
+        return page, await self._catalog.fitting(account, page.items)
 
     async def query(self, account: str, wanted: Mapping[str, Any] | None, search: str | None = None) -> dict[str, Any]:
         """Return the query of a filter and a search; refuses a bad filter with BAD_VARIABLES."""

@@ -1,11 +1,12 @@
 """How companies are kept: one document each; names, domains and external ids also as claims."""
 
 from app.catalog.model import Catalog
-from app.catalog.values import fields, tokens
+from app.catalog.values import fields, of_document, tokens
 from app.changes.model import ACTIVE, Kind
 from app.companies.model import Company, claims_of
 from app.companies.plan import TAKEN
 from app.core import text
+from app.core.sources import Source, Sources
 from app.mongo.engine import Document, Sort
 
 COLLECTION = "companies"
@@ -24,6 +25,21 @@ FIELDS = {
     "account_manager": "accountManager",
     "vat_number": "vatNumber",
     "notes": "notes",
+}
+
+# What lists show of companies, where it stands.
+SOURCES: Sources = {
+    "id": Source(("_id",)),
+    "name": Source(("name",)),
+    "domains": Source(("domains",), lambda kept, _: kept.get("domains", [])),
+    "tags": Source(("tags",), lambda kept, catalog: catalog.tag_names(kept.get("tags", []))),
+    "custom_attributes": Source(("a", "l"), of_document),
+    "created_at": Source(("createdAt",)),
+    "updated_at": Source(("updatedAt",)),
+    "created_from": Source(("createdFrom",)),
+    "modified_from": Source(("modifiedFrom",)),
+    "version": Source(("version",)),
+    **{attribute: Source((name,)) for attribute, name in FIELDS.items()},
 }
 
 

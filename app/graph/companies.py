@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
 from app.companies.model import Company, sought
+from app.companies.store import SOURCES
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import reading, types
-from app.graph.connections import Connection, Place
+from app.graph.connections import Connection, Place, listed, paged
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CompanyLocator, CreateCompanyInput, PersonLocator, UpdateCompanyInput
@@ -31,6 +32,7 @@ async def company(info: Info, by: By) -> Company | None:
     return await info.context.services.companies.find(info.context.account, *reading.company(by))
 
 
+@listed(SOURCES)
 async def companies(
     info: Info,
     filter: Annotated[
@@ -42,15 +44,16 @@ async def companies(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> Connection[Company]:
+) -> Connection[Any]:
     """Page through companies."""
     context, rooms = info.context, info.context.services.companies
     order = await rooms.order(context.account, reading.order(order_by))
     place = Place(context, "companies", filter, search, order.field, order.descending)
     part = place.part(first, after, last, before)
     query = await rooms.query(context.account, filter, search)
-    page = await rooms.page(context.account, part, query, order)
-    return Connection(page, place, order.position, count=partial(rooms.count, context.account, query))
+    found, count = (context.account, query, part, order), partial(rooms.count, context.account, query)
+    kept, models = (partial(rooms.rows, *found), order.standing), (partial(rooms.page, *found), order.position)
+    return await paged(info, place, kept, models, count=count)
 
 
 async def meant(context: Context, by: Input, *at: str) -> Company:

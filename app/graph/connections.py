@@ -6,9 +6,15 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from app.core.pages import Page, Slice, window
+from app.core.sources import Sources
+from app.graph.compiled import Rows
 from app.graph.context import Context
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+Position = Callable[[Any], Sequence[Any]]
+# An object as the answer shows it already.
+Shown = dict[str, Any]
 
 
 class Place:
@@ -35,13 +41,26 @@ class Place:
         return self._signer.open(self._account, self._query, cursor)
 
 
+def listed(sources: Sources) -> Callable[[F], F]:
+    """Mark the resolver of a page whose items can be shown from documents: `sources` say from where in them."""
+
+    def mark(resolver: F) -> F:
+        resolver.sources = sources  # type: ignore[attr-defined]
+        return resolver
+
+    return mark
+
+
 class Edge(Generic[T]):
     """One item and where it stands; `role` and `primary` are those of a membership."""
 
-    __slots__ = ("_connection", "node", "primary", "role")
+    __slots__ = ("_connection", "_item", "node", "primary", "role")
 
-    def __init__(self, connection: "Connection[T]", node: T, role: str | None, *, primary: bool) -> None:
+    def __init__(
+        self, connection: "Connection[T]", item: T, node: T | Shown, role: str | None, *, primary: bool
+    ) -> None:
         self._connection = connection
+        self._item = item
         self.node = node
         self.role = role
         self.primary = primary
@@ -49,13 +68,13 @@ class Edge(Generic[T]):
     @property
     def cursor(self) -> str:
         """The item's position."""
-        return self._connection.cursor(self.node)
+        return self._connection.cursor(self._item)
 
 
 class Connection(Generic[T]):
-    """A page as GraphQL shows it."""
+    """A page as GraphQL shows it; with `shown` its items are documents, each shown already."""
 
-    __slots__ = ("_count", "_place", "_position", "_roles", "has_next_page", "has_previous_page", "nodes")
+    __slots__ = ("_count", "_items", "_place", "_position", "_roles", "has_next_page", "has_previous_page", "nodes")
 
     def __init__(
         self,
@@ -65,8 +84,10 @@ class Connection(Generic[T]):
         *,
         count: Callable[[], Awaitable[int]] | int | None = None,
         roles: Callable[[T], tuple[str | None, bool]] | None = None,
+        shown: Sequence[Shown] | None = None,
     ) -> None:
-        self.nodes = page.items
+        self._items = page.items
+        self.nodes: Sequence[T | Shown] = page.items if shown is None else shown
         self.has_next_page = page.has_next
         self.has_previous_page = page.has_previous
         self._place = place
@@ -79,8 +100,8 @@ class Connection(Generic[T]):
         """The items with their cursors."""
         roles = self._roles or (lambda _: (None, False))
         return [
-            Edge(self, node, role, primary=flag)
-            for node, (role, flag) in zip(self.nodes, map(roles, self.nodes), strict=True)
+            Edge(self, item, node, role, primary=flag)
+            for item, node, (role, flag) in zip(self._items, self.nodes, map(roles, self._items), strict=True)
         ]
 
     @property
@@ -91,19 +112,40 @@ class Connection(Generic[T]):
     @property
     def start_cursor(self) -> str | None:
         """Where the page begins."""
-        return self.cursor(self.nodes[0]) if self.nodes else None
+        return self.cursor(self._items[0]) if self._items else None
 
     @property
     def end_cursor(self) -> str | None:
         """Where the page ends."""
-        return self.cursor(self.nodes[-1]) if self.nodes else None
+        return self.cursor(self._items[-1]) if self._items else None
 
-    def cursor(self, node: T) -> str:
+    def cursor(self, item: T) -> str:
         """Return the cursor of an item."""
-        return self._place.seal(self._position(node))
+        return self._place.seal(self._position(item))
 
     async def count(self) -> int:
         """Return how many there are on all pages."""
         if isinstance(self._count, int):
             return self._count
         return await self._count() if self._count else len(self.nodes)
+
+
+async def paged(
+    info: Any,
+    place: Place,
+    kept: tuple[Callable[[frozenset[str]], Awaitable[tuple[Page[Any], Any]]], Position],
+    models: tuple[Callable[[], Awaitable[Page[Any]]], Position],
+    **more: Any,
+) -> Connection[Any]:
+    """Return a page: shown from documents where the selection allows it, from models otherwise.
+
+    Of both there is what reads them, documents with a catalog, and where an item stands; `more` goes to the connection.
+    """
+    rows: Rows | None = getattr(info, "rows", None)
+    if rows is not None:
+        read, position = kept
+        page, catalog = await read(rows.fields)
+        shown = await rows.of(page.items, catalog)
+        if shown is not None:
+            return Connection(page, place, position, shown=shown, **more)
+    return Connection(await models[0](), place, models[1], **more)

@@ -12,6 +12,7 @@ from typing import Any
 from graphql.execution.values import VariableValues
 
 from app.core.errors import Fault
+from app.core.steps import stepwise
 from app.graph import faults
 from app.graph.plan import Shape, Slot
 
@@ -19,12 +20,13 @@ Known = Callable[[BaseException], Fault]
 
 
 class Info:
-    """What resolvers get to know about a run."""
+    """What resolvers get to know about a run, and about the page that is wanted of them: see `compiled.Rows`."""
 
-    __slots__ = ("context",)
+    __slots__ = ("context", "rows")
 
-    def __init__(self, context: Any) -> None:
+    def __init__(self, context: Any, rows: Any = None) -> None:
         self.context = context
+        self.rows = rows
 
 
 class Place:
@@ -56,18 +58,23 @@ class Place:
 
 
 Pending = tuple[Awaitable[Any], Slot, dict[str, Any], Place]
+# A list whose first items are completed, and what of it goes where.
+Later = tuple[Slot, Shape, Sequence[Any], list[Any], Place]
+# So many items of a list are completed at once; of longer ones the rest goes step by step.
+AT_ONCE = 50
 
 
 class Run:
     """One operation, or one event of a subscription, on its way to an answer."""
 
-    __slots__ = ("_info", "_known", "_pending", "_variables", "errors", "faults", "holder")
+    __slots__ = ("_info", "_known", "_later", "_pending", "_variables", "errors", "faults", "holder")
 
     def __init__(self, context: Any, variables: VariableValues, known: Known) -> None:
         self._info = Info(context)
         self._variables = variables
         self._known = known
         self._pending: list[Pending] = []
+        self._later: list[Later] = []
         self.holder: dict[str, Any] = {}
         self.errors: list[dict[str, Any]] = []
         self.faults: list[Fault] = []
@@ -76,7 +83,7 @@ class Run:
         """Return the data of a selection on `source`, all fields at once."""
         out, place = self._root()
         self._fill(plan, source, out, place)
-        if self._pending:
+        if self._pending or self._later:
             await self._drain()
         data: dict[str, Any] | None = self.holder["data"]
         return data
@@ -129,7 +136,8 @@ class Run:
     def _resolved(self, slot: Slot, source: Any) -> Any:
         arguments = slot.fixed if slot.arguments is None else slot.arguments(self._variables)
         assert slot.resolve is not None  # noqa: S101 - a slot without attribute has one
-        return slot.resolve(source, self._info, **(arguments or {}))
+        info = self._info if slot.rows is None else Info(self._info.context, slot.rows)
+        return slot.resolve(source, info, **(arguments or {}))
 
     def _complete(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
         """Put the completed value under `key` of `container`, which lies at `place`."""
@@ -165,8 +173,10 @@ class Run:
         items: list[Any] = [None] * len(value)
         container[key] = items
         here = Place(place, container, key, nullable=shape.nullable)
-        for index, one in enumerate(value):
+        for index, one in enumerate(value[:AT_ONCE]):
             self._complete(slot, item, one, items, index, place=here)
+        if len(value) > AT_ONCE:
+            self._later.append((slot, item, value, items, here))
 
     def _abstract(self, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
         assert shape.kind_of is not None  # noqa: S101 - no other shape is left
@@ -187,11 +197,26 @@ class Run:
         else:
             place.clear()
 
+    async def _go_on(self) -> None:
+        """Complete the rest of long lists; others get their turn in between."""
+        while self._later:
+            slot, item, value, items, here = self._later.pop()
+
+            def complete(index: int) -> None:
+                self._complete(slot, item, value[index], items, index, place=here)  # noqa: B023 - used up in this turn
+
+            await stepwise(complete, range(AT_ONCE, len(value)))
+
     async def _drain(self) -> None:
-        while self._pending:
+        while self._pending or self._later:
+            # First all of a level, so that what it asks of the store leaves together.
+            if self._later:
+                await self._go_on()
             batch, self._pending = self._pending, []
             if len(batch) == 1:
                 await self._single(batch[0])
+                continue
+            if not batch:
                 continue
             values = await asyncio.gather(*[one[0] for one in batch], return_exceptions=True)
             for (_, slot, out, place), value in zip(batch, values, strict=True):

@@ -15,6 +15,7 @@ import orjson
 from graphql import GraphQLSchema, execute
 from graphql.execution.values import VariableValues
 
+from app.access.load import Load
 from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden
 from app.graph import compiled, faults
@@ -115,6 +116,7 @@ class Operations:
         *,
         introspection: bool = True,
         take: Callable[[str, int], None] = lambda _key, _cost: None,
+        load: Load | None = None,
     ) -> None:
         self.documents = Documents(schema)
         self._schema = schema
@@ -122,6 +124,7 @@ class Operations:
         self._hub = hub
         self._introspection = introspection
         self._take = take
+        self.load = load or Load()
 
     def prepare(self, actor: Actor, request: Request) -> Ready:
         """Return the operation ready to run for this actor; raises Rejected."""
@@ -179,14 +182,19 @@ class Operations:
         return await self.run(actor, ready, request_id)
 
     async def run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
-        """Run what was prepared, within OPERATION_SECONDS."""
+        """Run what was prepared, within OPERATION_SECONDS, once it is its account's turn."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                answer = await self._run(actor, ready, request_id)
+                await self.load.enter(actor.account)
+                try:
+                    answer = await self._run(actor, ready, request_id)
+                finally:
+                    self.load.leave(actor.account)
         except TimeoutError as error:
             answer = self.refusal(rejected(faults.known(error, request_id)))
-            answer.kind, answer.name = ready.operation.kind, ready.operation.name
-        answer.cost = ready.cost
+        except Fault as fault:
+            answer = self.refusal(rejected(fault))
+        answer.kind, answer.name, answer.cost = ready.operation.kind, ready.operation.name, ready.cost
         return answer
 
     async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:

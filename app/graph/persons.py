@@ -3,7 +3,7 @@
 from asyncio import gather
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import strawberry
 
@@ -12,7 +12,7 @@ from app.changes.rows import Row
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.graph import devices, reading, types
-from app.graph.connections import Connection, Place
+from app.graph.connections import Connection, Place, listed, paged
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
@@ -32,6 +32,7 @@ from app.graph.wanted import PersonFilter, PersonOrder
 from app.persons import items as list_items
 from app.persons.batch import Tagged
 from app.persons.model import Person
+from app.persons.record import SOURCES
 
 By = Annotated[Input, argument("Whom.", PersonLocator)]
 Search = Annotated[str | None, argument("Words, each of which begins a word of the names, emails or numbers.")]
@@ -52,6 +53,7 @@ async def person(info: Info, by: By) -> Person | None:
     return await info.context.services.persons.find(info.context.account, locator) if locator else None
 
 
+@listed(SOURCES)
 async def persons(
     info: Info,
     filter: Annotated[Input | None, argument("Which persons; all where nothing is said.", PersonFilter | None)] = None,
@@ -61,15 +63,16 @@ async def persons(
     after: After = None,
     last: Last = None,
     before: Before = None,
-) -> Connection[Person]:
+) -> Connection[Any]:
     """Page through persons."""
     context, rooms = info.context, info.context.services.persons
     order = await rooms.order(context.account, reading.order(order_by))
     place = Place(context, "persons", filter, search, order.field, order.descending)
     part = place.part(first, after, last, before)
     query = await rooms.query(context.account, filter, search)
-    page = await rooms.page(context.account, query, part, order)
-    return Connection(page, place, order.position, count=partial(rooms.count, context.account, query))
+    found, count = (context.account, query, part, order), partial(rooms.count, context.account, query)
+    kept, models = (partial(rooms.rows, *found), order.standing), (partial(rooms.page, *found), order.position)
+    return await paged(info, place, kept, models, count=count)
 
 
 async def match_persons(

@@ -38,6 +38,8 @@ from graphql.execution.values import VariableValues
 from graphql.language import visitor
 from graphql.utilities.coerce_input_value import coerce_input_literal
 
+from app.core.sources import Sources
+
 Arguments = Callable[[VariableValues], dict[str, Any]]
 Serialize = Callable[[Any], Any]
 Values = Mapping[str, Any]
@@ -77,6 +79,9 @@ class Slot:
     fixed: dict[str, Any] | None
     arguments: Arguments | None
     constant: str | None = None
+    # Of a page: where its items' attributes stand in documents, and what shows them from there; see `compiled`.
+    sources: Sources | None = None
+    rows: Any = None
 
 
 class Planner:
@@ -141,7 +146,8 @@ class Planner:
         fixed, arguments = (None, None) if attribute else arguments_of(field, nodes[0])
         selections = [node.selection_set for node in nodes if node.selection_set]
         shape = self._shape(field.type, selections)
-        return Slot(key, kind.name, name, nodes, shape, attribute, field.resolve, fixed, arguments)
+        sources = getattr(field.resolve, "sources", None)
+        return Slot(key, kind.name, name, nodes, shape, attribute, field.resolve, fixed, arguments, sources=sources)
 
     def _shape(self, kind: Any, selections: Sequence[SelectionSetNode]) -> Shape:
         nullable = not isinstance(kind, GraphQLNonNull)

@@ -1,6 +1,6 @@
 """What leads from one thing to others: companies of a person, persons of a company, timelines."""
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from app.core.actor import Scope
 from app.core.errors import Fault, forbidden
 from app.core.pages import Page
 from app.graph import reading
-from app.graph.connections import Connection, Place
+from app.graph.connections import Connection, Place, listed, paged
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument
 from app.graph.scalars import Cursor
@@ -22,6 +22,7 @@ from app.graph.wanted import TimelineFilter
 from app.persons.model import Person
 from app.timeline.model import Event
 from app.timeline.model import position as event_position
+from app.timeline.record import SOURCES, standing
 
 DAYS_DEFAULT = 90
 DAYS_MAX = 366
@@ -86,6 +87,7 @@ async def _inherited(person: Person, context: Context) -> list[str]:
     return list(dict.fromkeys(tag for one in ids if one in found for tag in found[one].tags))
 
 
+@listed(SOURCES)
 async def person_timeline(
     root: strawberry.Parent[Person],
     info: Info,
@@ -94,18 +96,18 @@ async def person_timeline(
     last: Last = None,
     before: Before = None,
     filter: Events = None,
-) -> Connection[Event]:
+) -> Connection[Any]:
     """Return what happened to a person, newest first."""
-    place = Place(info.context, f"timeline:{root.id}", filter)
-    part = place.part(first, after, last, before)
-    timeline = info.context.services.timeline
-    wanted = reading.events(filter)
-    page = await timeline.of_subjects(info.context.account, root.subjects, wanted, part, since=root.since)
-    return Connection(_owned(page, root), place, event_position)
+    place, timeline = Place(info.context, f"timeline:{root.id}", filter), info.context.services.timeline
+    found = info.context.account, root.subjects, reading.events(filter), place.part(first, after, last, before)
+    models = partial(_owned, root, partial(timeline.of_subjects, *found, since=root.since))
+    kept = partial(timeline.rows, *found, since=root.since), standing
+    return await paged(info, place, kept, (models, event_position))
 
 
-def _owned(page: Page[Event], person: Person) -> Page[Event]:
+async def _owned(person: Person, read: Callable[[], Awaitable[Page[Event]]]) -> Page[Event]:
     """Let all of a timeline belong to its person, whoever it was recorded for."""
+    page = await read()
     for event in page.items:
         event.person_id = person.id
     return page
@@ -124,6 +126,7 @@ async def activity_by_day(
     return [SimpleNamespace(day=day, events=events) for day, events in found]
 
 
+@listed(SOURCES)
 async def own_timeline(
     root: strawberry.Parent[Any],
     info: Info,
@@ -132,13 +135,12 @@ async def own_timeline(
     last: Last = None,
     before: Before = None,
     filter: Events = None,
-) -> Connection[Event]:
+) -> Connection[Any]:
     """Return what happened on the lines of a company or a visitor, newest first."""
-    place = Place(info.context, f"timeline:{root.id}", filter)
-    part = place.part(first, after, last, before)
-    timeline = info.context.services.timeline
-    page = await timeline.of_subjects(info.context.account, root.subjects, reading.events(filter), part)
-    return Connection(page, place, event_position)
+    place, timeline = Place(info.context, f"timeline:{root.id}", filter), info.context.services.timeline
+    found = info.context.account, root.subjects, reading.events(filter), place.part(first, after, last, before)
+    kept, models = (partial(timeline.rows, *found), standing), (partial(timeline.of_subjects, *found), event_position)
+    return await paged(info, place, kept, models)
 
 
 def event_person(root: strawberry.Parent[Event], info: Info) -> Awaitable[Any] | None:

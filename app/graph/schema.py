@@ -134,6 +134,7 @@ def _bind_type(kind: GraphQLObjectType | GraphQLInterfaceType, definition: Straw
         function: Any = one.base_resolver.wrapped_func
         _name_arguments(field, one)
         field.resolve = _called(function)
+        field.resolve.sources = getattr(function, "sources", None)
         if kind.name == "Subscription":
             field.subscribe = field.resolve
             field.resolve = _itself

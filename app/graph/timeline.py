@@ -10,15 +10,17 @@ import strawberry
 from app.core.actor import Actor
 from app.core.errors import Refused
 from app.graph import devices, reading, types
-from app.graph.connections import Connection, Place
+from app.graph.connections import Connection, Place, listed, paged
 from app.graph.declare import First, Info, Input, Last, argument, relation
 from app.graph.inputs import EventInput
 from app.graph.relations import After, Before, Events
 from app.graph.results import Payload, TrackPayload, shown
 from app.persons.track import EVENTS_MAX, Outcome, Tracked
-from app.timeline.model import Event, position
+from app.timeline.model import position
+from app.timeline.record import SOURCES, standing
 
 
+@listed(SOURCES)
 async def activity(
     info: Info,
     first: First = None,
@@ -26,13 +28,13 @@ async def activity(
     last: Last = None,
     before: Before = None,
     filter: Events = None,
-) -> Connection[Event]:
+) -> Connection[Any]:
     """Page through everything."""
-    context = info.context
+    context, timeline = info.context, info.context.services.timeline
     place = Place(context, "activity", filter)
-    part = place.part(first, after, last, before)
-    page = await context.services.timeline.of_account(context.account, reading.events(filter), part)
-    return Connection(page, place, partial(position, arrival=True))
+    found = context.account, reading.events(filter), place.part(first, after, last, before)
+    kept = partial(timeline.rows_of_account, *found), partial(standing, arrival=True)
+    return await paged(info, place, kept, (partial(timeline.of_account, *found), partial(position, arrival=True)))
 
 
 async def track_events(

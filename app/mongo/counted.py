@@ -12,7 +12,7 @@ from app.mongo.engine import Batch, Document, Engine, Filter, Sort, Unit, Write
 
 T = TypeVar("T")
 
-KINDS = ("find", "count", "by_day", "write", "insert", "unit")
+KINDS = ("find", "find_each", "count", "by_day", "write", "insert", "unit")
 # A unit has no collection: what is done in it is counted as well, each by its own.
 UNIT = "-"
 
@@ -77,6 +77,12 @@ class Counted:
     def find(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, list[Document]]:
         """Return the matching documents."""
         return self.calls.counted("find", collection, self._engine.find(collection, filter, **options))
+
+    def find_each(
+        self, collection: str, filters: Sequence[Filter], **options: Any
+    ) -> Coroutine[Any, Any, list[list[Document]]]:
+        """Return what matches each filter."""
+        return self.calls.counted("find_each", collection, self._engine.find_each(collection, filters, **options))
 
     def count(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, int]:
         """Return how many documents match."""

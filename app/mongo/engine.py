@@ -127,6 +127,21 @@ class Engine(Protocol):
         """Return the matching documents."""
         ...
 
+    async def find_each(
+        self,
+        collection: str,
+        filters: Sequence[Filter],
+        *,
+        sort: Sort,
+        limit: int,
+        projection: Mapping[str, int] | None = None,
+    ) -> list[list[Document]]:
+        """Return for each filter the first `limit` documents that it matches, in one call.
+
+        No index is named: each filter has to leave the choice of but one.
+        """
+        ...
+
     async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None, limit: int = 0) -> int:
         """Return how many documents match; with a `limit` no more than that are looked for."""
         ...

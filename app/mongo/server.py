@@ -6,9 +6,10 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from inspect import isawaitable
 from typing import Any, Self, TypeVar
 
-from pymongo import DeleteMany, DeleteOne, IndexModel, InsertOne, ReplaceOne, UpdateMany, UpdateOne
+from pymongo import IndexModel
 from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
@@ -21,6 +22,7 @@ from pymongo.errors import (
 
 from app.core import chance
 from app.core.errors import Fault, StartError, unavailable
+from app.mongo import bulk
 from app.mongo.drivers import Driver, open_driver
 from app.mongo.engine import (
     LAPSE,
@@ -30,11 +32,8 @@ from app.mongo.engine import (
     Delete,
     Document,
     Filter,
-    Insert,
-    Replace,
     Sort,
     Stale,
-    Update,
     Write,
 )
 from app.mongo.watch import follow
@@ -50,6 +49,9 @@ BACKOFF_SECONDS = 0.01
 OLDEST = (6, 0)
 DUPLICATE = 11000
 BATCH_DAYS = 10_000
+BATCH_UNION = 10_000
+# Of which filter a document is; no document has a field of that name.
+_MARK = "__of"
 
 ADVICE = (
     "This MongoDB is a standalone server; units and live streams need a replica set. Start it with --replSet rs0 and "
@@ -135,6 +137,29 @@ class Server:
             found: list[Document] = await cursor.to_list(None)
             return found
 
+    async def find_each(
+        self,
+        collection: str,
+        filters: Sequence[Filter],
+        *,
+        sort: Sort,
+        limit: int,
+        projection: Mapping[str, int] | None = None,
+    ) -> list[list[Document]]:
+        """Return the first matches of each filter: one pipeline that joins one for each."""
+        parts = [
+            [{"$match": one}, {"$sort": dict(sort)}, {"$limit": limit}, _marked(projection, number)]
+            for number, one in enumerate(filters)
+        ]
+        steps = [*parts[0], *({"$unionWith": {"coll": collection, "pipeline": part}} for part in parts[1:])]
+        found: list[list[Document]] = [[] for _ in filters]
+        with _translated():
+            # One driver gives the cursor at once, the other has to be waited for.
+            cursor = self._collection(collection).aggregate(steps, batchSize=BATCH_UNION)
+            for kept in await (await cursor if isawaitable(cursor) else cursor).to_list(None):
+                found[kept.pop(_MARK)].append(kept)
+        return found
+
     async def count(self, collection: str, filter: Filter, *, hint: Sort | None = None, limit: int = 0) -> int:
         """Return how many documents match, at most `limit`."""
         options: dict[str, Any] = {**({"hint": list(hint)} if hint else {}), **({"limit": limit} if limit else {})}
@@ -154,11 +179,11 @@ class Server:
 
     async def write(self, collection: str, writes: Sequence[Write], session: Any = None) -> int:
         """Write in order; raises Clash or Stale."""
-        if _inserts(writes):
+        if bulk.inserts(writes):
             return await self._bulk(collection, writes, session)
         changed = 0
         # The server's answer counts matches together, and deletions together: told apart by asking apart.
-        for _, group in itertools.groupby(writes, _counted):
+        for _, group in itertools.groupby(writes, bulk.counted):
             changed += await self._bulk(collection, list(group), session)
         return changed
 
@@ -167,19 +192,19 @@ class Server:
             return 0
         try:
             with _translated():
-                if documents := _inserts(writes):
+                if documents := bulk.inserts(writes):
                     await self._collection(collection).insert_many(documents, session=session)
                     return len(documents)
-                requests = [_request(one) for one in writes]
+                requests = [bulk.request(one) for one in writes]
                 done = await self._collection(collection).bulk_write(requests, ordered=True, session=session)
         except BulkWriteError as error:
             failed = error.details.get("writeErrors") or [{}]
             if failed[0].get("code") == DUPLICATE:
-                raise Clash([_taken(failed[0])]) from error
+                raise Clash([bulk.taken(failed[0])]) from error
             if error.details.get("writeConcernErrors"):
                 raise unavailable() from error
             raise
-        must = sum(_must_match(one) for one in writes)
+        must = sum(bulk.must_match(one) for one in writes)
         gone = sum(isinstance(one, Delete) and one.must for one in writes)
         if done.matched_count < must or done.deleted_count < gone:
             raise Stale
@@ -331,36 +356,11 @@ async def _commit(session: Any, until: float) -> None:
             return
 
 
+def _marked(projection: Mapping[str, int] | None, number: int) -> dict[str, Any]:
+    mark = {_MARK: {"$literal": number}}
+    return {"$project": {**projection, **mark}} if projection else {"$set": mark}
+
+
 def _index(keys: Sort) -> IndexModel:
     lapse = {"expireAfterSeconds": 0} if list(keys) == list(LAPSE) else {}
     return IndexModel(list(keys), **lapse)
-
-
-def _inserts(writes: Sequence[Write]) -> list[Document]:
-    """Return the documents of writes that are inserts alone, as nearly all of them are; none where others are among."""
-    documents = [one.document for one in writes if isinstance(one, Insert)]
-    return documents if len(documents) == len(writes) else []
-
-
-def _must_match(one: Write) -> bool:
-    return (isinstance(one, Replace) and not one.upsert) or (isinstance(one, Update) and one.must)
-
-
-def _counted(one: Write) -> tuple[type[Write], bool]:
-    return (Update if isinstance(one, Update) else Insert), isinstance(one, Delete | Update) and one.must
-
-
-def _request(one: Write) -> Any:
-    match one:
-        case Insert():
-            return InsertOne(one.document)
-        case Replace():
-            return ReplaceOne(one.filter, one.document, upsert=one.upsert)
-        case Update():
-            return (UpdateMany if one.many else UpdateOne)(one.filter, one.change, upsert=one.upsert)
-        case Delete():
-            return (DeleteMany if one.many else DeleteOne)(one.filter)
-
-
-def _taken(failed: Mapping[str, Any]) -> Any:
-    return (failed.get("keyValue") or {}).get("_id") or failed.get("op", {}).get("_id")

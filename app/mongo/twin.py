@@ -67,6 +67,18 @@ class Twin:
             cursor = cursor.sort(list(sort))
         return list(cursor.limit(limit) if limit else cursor)
 
+    async def find_each(
+        self,
+        collection: str,
+        filters: Sequence[Filter],
+        *,
+        sort: Sort,
+        limit: int,
+        projection: Mapping[str, int] | None = None,
+    ) -> list[list[Document]]:
+        """Return the first matches of each filter."""
+        return [await self.find(collection, one, projection=projection, sort=sort, limit=limit) for one in filters]
+
     async def count(
         self,
         collection: str,

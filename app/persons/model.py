@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from app.catalog.model import PERSON, Catalog
-from app.catalog.values import present
+from app.catalog.values import named, present
 from app.changes.model import ACTIVE
 from app.claims.model import compound, key
 
@@ -134,8 +134,7 @@ class Person:
     @property
     def custom_attributes(self) -> dict[str, Any]:
         """Values by attribute name."""
-        known = self.catalog.attributes
-        return {known[i].name: present(known[i], value) for i, value in self.values.items() if i in known}
+        return named(self.catalog, self.values)
 
     def attribute(self, name: str) -> Any:
         """Return the value of one attribute, None where it is unset or unknown."""

@@ -6,9 +6,10 @@ from typing import Any, cast
 import orjson
 
 from app.catalog.model import Catalog
-from app.catalog.values import fields, tokens
+from app.catalog.values import fields, of_document, tokens
 from app.changes.model import Kind
 from app.core import text
+from app.core.sources import Source, Sources
 from app.mongo.engine import Document
 from app.persons.blocks import kept as kept_blocks
 from app.persons.leaving import left
@@ -46,6 +47,24 @@ FIELDS = {
 _READ = tuple(FIELDS.items())
 # In the order of the model's own fields, so that a person is read in one call.
 _TEXTS = tuple(FIELDS.values())
+
+
+# What lists show of persons, where it stands; the rest is read into models first.
+SOURCES: Sources = {
+    "id": Source(("_id",)),
+    "type": Source(("type",)),
+    "created_at": Source(("createdAt",)),
+    "updated_at": Source(("updatedAt",)),
+    "created_from": Source(("createdFrom",)),
+    "modified_from": Source(("modifiedFrom",)),
+    "version": Source(("version",)),
+    "emails": Source(("emails",), items={"address": Source(("v",)), "primary": Source(("p",))}),
+    "phones": Source(("phones",), items={"number": Source(("v",)), "primary": Source(("p",))}),
+    "tags": Source(("tags",), lambda kept, catalog: catalog.tag_names(kept.get("tags", []))),
+    "custom_attributes": Source(("a", "l"), of_document),
+    "merged_ids": Source(("mergedIds",), lambda kept, _: kept.get("mergedIds", [])),
+    **{attribute: Source((name,)) for attribute, name in FIELDS.items() if attribute != "into"},
+}
 
 
 def document(person: Person) -> Document:

@@ -1,6 +1,6 @@
 """What can be done with persons: find, page, create, change, delete, link. Every write goes through `apply`."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -20,10 +20,12 @@ from app.core import clock
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
+from app.core.steps import stepwise
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
 from app.mongo.engine import Update as UpdateOne
+from app.mongo.pages import Pages
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Carrier, Line, Person
@@ -48,6 +50,7 @@ class Persons:
         self._reads = Reads(engine, record.COLLECTION)
         self._briefs = Reads(engine, record.COLLECTION, store.BRIEF)
         self._installed = Reads(engine, record.COLLECTION, store.INSTALLED)
+        self._members = Pages(engine, record.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, catalog, self._reads)
         # The one way to change them, also for the rooms above.
@@ -163,7 +166,7 @@ class Persons:
 
     async def _read(self, account: str, documents: Sequence[Document]) -> list[Person]:
         catalog = await self._catalog.fitting(account, documents)
-        return [record.read(kept, catalog) for kept in documents]
+        return await stepwise(partial(record.read, catalog=catalog), documents)
 
     async def order(self, account: str, wanted: By) -> Order:
         """Return an order of persons; refuses a bad one with BAD_VARIABLES."""
@@ -175,6 +178,13 @@ class Persons:
         """Return a part of the persons that a query of `query()` finds."""
         page = await self._lists.page(account, query, part, order)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
+
+    async def rows(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
+        page = await self._lists.page(account, query, part, order, fields)
+        return page, await self._catalog.fitting(account, page.items)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many persons a query finds."""
@@ -213,14 +223,11 @@ class Persons:
         direction = -1 if part.backward else 1
         if part.position is not None:
             where["_id"] = {"$lt" if part.backward else "$gt": part.position[0]}
-        found = await self._bound(account).find(
-            where, sort=(("_id", direction),), limit=part.limit + 1, hint=store.BY_COMPANY
-        )
+        # By state as well, which is one for all, so that no other index than the company's is in this order.
+        sort = (("state", direction), ("_id", direction))
+        found = await self._members.get({**where, "account": account}, sort, part.limit + 1)
         page = cut(found, part)
         return Page(await self._read(account, page.items), page.has_next, page.has_previous)
-
-    def _bound(self, account: str) -> Bound:
-        return Bound(self._engine, record.COLLECTION, account)
 
     # ------------------------------------------------------------ writing
 

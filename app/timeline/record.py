@@ -1,9 +1,39 @@
 """An event as a document, for whoever records one in the unit of the change that it tells."""
 
+from app.catalog.model import Catalog
+from app.core import clock
+from app.core.sources import Kept, Source, Sources
 from app.mongo.engine import Document
 from app.timeline.model import Event
 
 COLLECTION = "events"
+
+
+# What says where an event stands.
+PLACED = ("subject", "at", "received")
+
+
+def _title(kept: Kept, catalog: Catalog) -> str:
+    known = catalog.events.get(kept["type"])
+    return known.title if known else str(kept["type"])
+
+
+# What lists show of events, where it stands.
+SOURCES: Sources = {
+    "id": Source(("_id",)),
+    "type": Source(("type",)),
+    "title": Source(("type",), _title),
+    "occurred_at": Source(("at",)),
+    "received_at": Source(("received",)),
+    "source": Source(("source",)),
+    "session_id": Source(("session",)),
+    "properties": Source(("props",), lambda kept, _: kept.get("props", {})),
+}
+
+
+def standing(kept: Kept, *, arrival: bool = False) -> tuple[int, str]:
+    """Return where the event of a document stands in its list; see `model.position`."""
+    return clock.millis(kept["received" if arrival else "at"]), kept["_id"]
 
 
 def document(event: Event) -> Document:

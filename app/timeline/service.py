@@ -1,15 +1,18 @@
 """Record events once for ever, by chunks that whoever arrives meanwhile shares; and page through them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
 from app.core import clock
 from app.core.pages import Page, Slice, cut
+from app.core.steps import stepwise
 from app.mongo.chunk import Chunks
-from app.mongo.engine import Engine
-from app.timeline.model import Event, TimelineFilter, position
+from app.mongo.engine import Document, Engine
+from app.timeline.model import Event, TimelineFilter
+from app.timeline.record import PLACED, read, standing
 from app.timeline.store import Events
 
 EVERYTHING = TimelineFilter()
@@ -52,17 +55,54 @@ class Timeline:
         since: Mapping[str, datetime] = NEVER,
     ) -> Page[Event]:
         """Return a part of one timeline, newest first; of the lines in `since` only what happened from then on."""
-        lines, found, rest = list(subjects), list[Event](), part
+        return await self._events_of(await self._kept(account, subjects, wanted, part, since=since))
+
+    async def rows(
+        self,
+        account: str,
+        subjects: Sequence[str],
+        wanted: TimelineFilter,
+        part: Slice,
+        fields: Collection[str],
+        *,
+        since: Mapping[str, datetime] = NEVER,
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have little but `fields`, and the catalog to read them by."""
+        page = await self._kept(
+            account, subjects, wanted, part, since=since, fields=dict.fromkeys((*fields, *PLACED), 1)
+        )
+        return page, await self._naming(account, page.items)
+
+    async def _kept(
+        self,
+        account: str,
+        subjects: Sequence[str],
+        wanted: TimelineFilter,
+        part: Slice,
+        *,
+        since: Mapping[str, datetime],
+        fields: Mapping[str, int] | None = None,
+    ) -> Page[Document]:
+        lines, found, rest = list(subjects), list[Document](), part
         while True:
-            read = await self._events.of_subjects(account, lines, wanted, rest)
+            kept = await self._events.of_subjects(account, lines, wanted, rest, fields)
             # What lies before is about to be swept: there is hardly ever any.
-            found += [one for one in read if one.subject not in since or one.occurred_at >= since[one.subject]]
-            if len(read) <= rest.limit or len(found) > part.limit:
-                break
-            rest = Slice(part.limit, position(read[-1]), part.backward)
-        page = cut(found[: part.limit + 1], part)
-        await self.entitle(page.items)
-        return page
+            found += [one for one in kept if one["at"] >= since.get(one["subject"], one["at"])] if since else kept
+            if len(kept) <= rest.limit or len(found) > part.limit:
+                return cut(found[: part.limit + 1], part)
+            rest = Slice(part.limit, standing(kept[-1]), part.backward)
+
+    async def _events_of(self, page: Page[Document]) -> Page[Event]:
+        events = await stepwise(read, page.items)
+        await self.entitle(events)
+        return Page(events, page.has_next, page.has_previous)
+
+    async def _naming(self, account: str, kept: Sequence[Document]) -> Catalog:
+        """Return a catalog that knows the titles of all there is."""
+        catalog = await self._catalog.of(account)
+        if {one["type"] for one in kept if "type" in one} <= catalog.events.keys():
+            return catalog
+        return await self._catalog.fresh(account)
 
     async def by_day(
         self, subjects: Sequence[str], days: int, *, since: Mapping[str, datetime] = NEVER
@@ -76,9 +116,15 @@ class Timeline:
 
     async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> Page[Event]:
         """Return a part of all that arrived in the account, newest first."""
-        page = cut(await self._events.of_account(account, wanted, part), part)
-        await self.entitle(page.items)
-        return page
+        return await self._events_of(cut(await self._events.of_account(account, wanted, part), part))
+
+    async def rows_of_account(
+        self, account: str, wanted: TimelineFilter, part: Slice, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have little but `fields`, and the catalog to read them by."""
+        shown = dict.fromkeys((*fields, *PLACED), 1)
+        page = cut(await self._events.of_account(account, wanted, part, shown), part)
+        return page, await self._naming(account, page.items)
 
     async def entitle(self, events: Sequence[Event]) -> None:
         """Fill in the display names."""

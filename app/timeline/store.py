@@ -10,7 +10,8 @@ from typing import Any
 from app.core import clock
 from app.core.pages import Slice
 from app.mongo.bound import Bound
-from app.mongo.engine import Engine, Sort
+from app.mongo.engine import Document, Engine, Sort
+from app.mongo.pages import Fields, Pages
 from app.timeline.model import Event, TimelineFilter
 from app.timeline.record import COLLECTION, document, read
 
@@ -59,6 +60,7 @@ class Events:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._pages = Pages(engine, COLLECTION)
 
     async def insert(self, events: list[Event]) -> set[int]:
         """Keep events; return the positions of those that were there already."""
@@ -69,19 +71,29 @@ class Events:
         found = await Bound(self._engine, COLLECTION, account).find({"_id": {"$in": ids}})
         return {kept["_id"]: read(kept) for kept in found}
 
-    async def of_subjects(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def of_subjects(
+        self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice, fields: Fields = None
+    ) -> list[Document]:
         """Return one more than `part` asks for, in reading direction (index `subject,at,_id`)."""
         parts = [subjects[start : start + LINES_AT_ONCE] for start in range(0, len(subjects), LINES_AT_ONCE)]
         if len(parts) == 1:
-            return await self._of_lines(account, subjects, wanted, part)
-        found = await gather(*[self._of_lines(account, one, wanted, part) for one in parts])
-        merged = sorted(chain(*found), key=lambda one: (one.occurred_at, one.id), reverse=not part.backward)
+            return await self._of_lines(account, subjects, wanted, part, fields)
+        found = await gather(*[self._of_lines(account, one, wanted, part, fields) for one in parts])
+        merged = sorted(chain(*found), key=lambda one: (one["at"], one["_id"]), reverse=not part.backward)
         return merged[: part.limit + 1]
 
-    async def _of_lines(self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def _of_lines(
+        self, account: str, subjects: list[str], wanted: TimelineFilter, part: Slice, fields: Fields
+    ) -> list[Document]:
         where, direction = behind("at", part, _bounds(wanted))
-        query = {"subject": _among(subjects), **where, **matching(wanted)}
-        return await self._page(account, query, (("at", direction), ("_id", direction)), part, BY_SUBJECT)
+        query, sort = {"subject": _among(subjects), **where}, (("at", direction), ("_id", direction))
+        if narrows := matching(wanted):
+            # It may look at very many before it finds enough: nobody shares a call with it.
+            return await self._page(account, {**query, **narrows}, sort, part, hint=BY_SUBJECT, fields=fields)
+        shown = {**fields, "account": 1} if fields else None
+        found = await self._pages.get(query, sort, part.limit + 1, shown)
+        # Lines are one account's own; the index that finds them doesn't hold it.
+        return [kept for kept in found if kept["account"] == account]
 
     async def by_day(
         self, subjects: Sequence[str], first: datetime, since: Mapping[str, datetime]
@@ -97,17 +109,23 @@ class Events:
         found = await gather(*[self._engine.by_day(COLLECTION, one, "at", hint=BY_SUBJECT) for one in wanted])
         return sum(map(Counter, found), Counter[str]())
 
-    async def of_account(self, account: str, wanted: TimelineFilter, part: Slice) -> list[Event]:
+    async def of_account(
+        self, account: str, wanted: TimelineFilter, part: Slice, fields: Fields = None
+    ) -> list[Document]:
         """Return one more than `part` asks for, newest arrival first (index `account,received,_id`)."""
         where, direction = behind("received", part, {})
         query = {**where, **matching(wanted)}
         if bounds := _bounds(wanted):
             query["at"] = bounds
-        return await self._page(account, query, (("received", direction), ("_id", direction)), part, BY_ARRIVAL)
+        sort = (("received", direction), ("_id", direction))
+        return await self._page(account, query, sort, part, hint=BY_ARRIVAL, fields=fields)
 
-    async def _page(self, account: str, query: dict[str, Any], sort: Sort, part: Slice, hint: Sort) -> list[Event]:
-        found = await Bound(self._engine, COLLECTION, account).find(query, sort=sort, limit=part.limit + 1, hint=hint)
-        return [read(kept) for kept in found]
+    async def _page(
+        self, account: str, query: dict[str, Any], sort: Sort, part: Slice, *, hint: Sort, fields: Fields
+    ) -> list[Document]:
+        return await Bound(self._engine, COLLECTION, account).find(
+            query, projection=fields, sort=sort, limit=part.limit + 1, hint=hint
+        )
 
 
 def _among(subjects: list[str]) -> Any:

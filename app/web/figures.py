@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from app.access.load import Load
 from app.core.spread import Spread
 from app.graph.document import Documents
 from app.live.feed import Feed
@@ -40,6 +41,12 @@ def show_documents(metrics: Metrics, documents: Documents) -> None:
     """Show what became of queries before they ran."""
     metrics.watch("profiles_documents_hits", "Queries that were known already.", lambda: documents.hits)
     metrics.watch("profiles_documents_misses", "Queries that were parsed.", lambda: documents.misses)
+
+
+def show_load(metrics: Metrics, load: Load) -> None:
+    """Show how much goes on at once."""
+    metrics.watch("profiles_running", "Operations under way.", lambda: load.running)
+    metrics.watch("profiles_waiting", "Operations in line.", lambda: load.waiting)
 
 
 def show_store(metrics: Metrics, calls: Calls) -> None:

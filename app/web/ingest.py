@@ -111,7 +111,12 @@ class Ingest:
         tally.account = actor.account
         said = await self._read(actor, given, kind, small=len(body) <= wire.MESSAGE_BYTES_MAX)
         self._measure(actor, said.messages)
-        await self._take(actor, said)
+        load = self._edge.operations.load
+        await load.enter(actor.account)
+        try:
+            await self._take(actor, said)
+        finally:
+            load.leave(actor.account)
         if not said.plain:
             await _tick(arrived)
         return _answer(said.rejected)

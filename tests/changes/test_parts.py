@@ -3,7 +3,7 @@
 import asyncio
 
 from app.changes.model import Ask, Change, Outcome
-from app.changes.parts import STEP_ROWS, Parts, stepwise
+from app.changes.parts import Parts
 from app.claims.model import Locator
 from app.core.errors import Refused
 from app.persons.model import Person
@@ -68,17 +68,3 @@ async def test_parts_that_are_given_up_stop() -> None:
     parts.give_up()
     await asyncio.sleep(0)
     assert store.given_up == 1
-
-
-async def test_others_get_their_turn_while_many_rows_are_worked_on() -> None:
-    """Between steps the loop goes round."""
-    turns: list[int] = []
-    done: list[int] = []
-    asyncio.get_running_loop().call_soon(lambda: turns.append(len(done)))
-
-    def work(row: int) -> int:
-        done.append(row)
-        return 2 * row
-
-    assert await stepwise(work, range(3 * STEP_ROWS)) == [2 * row for row in range(3 * STEP_ROWS)]
-    assert turns == [STEP_ROWS]

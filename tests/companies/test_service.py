@@ -76,7 +76,7 @@ async def test_taken_names_and_domains_are_refused(companies: Companies) -> None
 async def test_bad_input_is_refused(companies: Companies, given: Given, expected: tuple[str, tuple[str, ...]]) -> None:
     """With a code and a path, and nothing is written."""
     assert await refused(companies.create(ACTOR, given)) == [expected]
-    assert (await companies.page("acc_1", Slice())).items == []
+    assert (await companies.page("acc_1", {}, Slice())).items == []
 
 
 async def test_updates_add_set_and_clear(home: House, companies: Companies) -> None:
@@ -113,10 +113,10 @@ async def test_deleting_frees_the_name(companies: Companies) -> None:
 async def test_companies_page_both_ways(companies: Companies) -> None:
     """Newest first, without repeats."""
     made = [await companies.create(ACTOR, Given({"name": f"c{number}"})) for number in range(4)]
-    first = await companies.page("acc_1", Slice(2))
-    rest = await companies.page("acc_1", Slice(2, NEWEST.position(first.items[-1])))
+    first = await companies.page("acc_1", {}, Slice(2))
+    rest = await companies.page("acc_1", {}, Slice(2, NEWEST.position(first.items[-1])))
     assert [one.id for one in (*first.items, *rest.items)] == [one.id for one in made[::-1]]
-    back = await companies.page("acc_1", Slice(5, NEWEST.position(rest.items[0]), backward=True))
+    back = await companies.page("acc_1", {}, Slice(5, NEWEST.position(rest.items[0]), backward=True))
     assert [one.id for one in back.items] == [one.id for one in first.items]
 
 

@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema, build_schema, execute, parse
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from app.core.errors import Fault
 from app.graph import compiled, faults
@@ -141,32 +139,6 @@ async def test_failing_resolvers_fail_at_the_same_places() -> None:
     data, errors = await agree("{ hello down }", toy.Toys())
     assert data is None
     assert errors[0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 3}
-
-
-FIELDS = ["id", "name", "size", "good", "color", "tags", "loud", "part { label weight }", "twin { label colors }",
-          "friends { id loud }", "parts { label }", "extra", "__typename"]  # fmt: skip
-NAMES = st.one_of(st.none(), st.text(max_size=3), st.integers())
-VALUES = st.fixed_dictionaries(
-    {},
-    optional={
-        "name": NAMES,
-        "size": st.one_of(st.none(), st.integers(-(2**40), 2**40), st.text(max_size=2), st.floats(allow_nan=True)),
-        "good": st.one_of(st.booleans(), st.none(), st.integers(0, 2)),
-        "tags": st.one_of(st.none(), st.lists(NAMES, max_size=3)),
-        "extra": st.one_of(st.none(), st.dictionaries(st.text(max_size=2), st.integers(), max_size=2)),
-    },
-)
-
-
-@given(
-    fields=st.lists(st.sampled_from(FIELDS), min_size=1, max_size=8, unique=True), values=st.lists(VALUES, max_size=3)
-)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_any_selection_of_any_values_agrees(fields: list[str], values: list[dict[str, Any]]) -> None:
-    """Whatever is selected of whatever stands there."""
-    toys = toy.Toys([toy.thing(number, **changes) for number, changes in enumerate(values)])
-    for query in ("{ everything { %s } }", "{ things { nodes { %s } } }"):
-        asyncio.run(agree(query % " ".join(fields), toys))
 
 
 async def test_one_wave_asks_for_everything_at_once() -> None:

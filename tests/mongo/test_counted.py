@@ -46,6 +46,7 @@ async def used(store: Engine) -> None:
     await store.insert("things", [{"_id": "a", "account": "x"}])
     await store.write("things", [Insert({"_id": "b", "account": "x"})])
     assert len(await store.find("things", {}, sort=[("_id", 1)], limit=1)) == 1
+    assert len(await store.find_each("things", [{"_id": "a"}, {"_id": "z"}], sort=[("_id", 1)], limit=1)) == 2
     assert await store.count("things", {"account": "x"}) == 2
 
     async def work(unit: Unit) -> int:
@@ -67,11 +68,12 @@ async def test_calls_are_counted_by_collection_and_kind(engine: Engine) -> None:
         ("things", "insert"): 1,
         ("things", "write"): 2,
         ("things", "find"): 2,
+        ("things", "find_each"): 1,
         ("things", "count"): 1,
         ("-", "unit"): 1,
     }
     counted = {kind: sum(spread.counts) for kind, spread in store.calls.seconds.items()}
-    assert counted == {"insert": 1, "write": 2, "find": 2, "count": 1, "unit": 1, "by_day": 0}
+    assert counted == {"insert": 1, "write": 2, "find": 2, "find_each": 1, "count": 1, "unit": 1, "by_day": 0}
     assert store.calls.seconds["unit"].total > 0
 
 
@@ -80,10 +82,10 @@ async def test_an_operation_knows_its_calls(engine: Engine, tally: Tally) -> Non
     store = Counted(engine)
     await used(store)
     await asyncio.gather(store.find("things", {}), store.find("things", {}))
-    assert tally.calls == 9
+    assert tally.calls == 10
     TALLY.set(None)
     await store.find("things", {})
-    assert tally.calls == 9
+    assert tally.calls == 10
 
 
 async def test_each_call_is_a_part_of_the_trace(tally: Tally) -> None:
@@ -91,7 +93,8 @@ async def test_each_call_is_a_part_of_the_trace(tally: Tally) -> None:
     spans = Spans()
     tally.trace = spans
     await used(Counted(Twin()))
-    names = ["insert things", "write things", "find things", "count things", "unit -", "find things", "write things"]
+    names = ["insert things", "write things", "find things", "find_each things", "count things"]
+    names += ["unit -", "find things", "write things"]
     assert spans.parts == names
 
 

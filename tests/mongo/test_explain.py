@@ -328,7 +328,7 @@ async def test_companies_are_listed_by_their_indexes(
     companies = profiled.companies
     order = await companies.order(OURS, By(by))
     query = await companies.query(OURS, wanted)
-    *_, page = await profiled.reads(companies.page(OURS, Slice(LIMIT), query, order))
+    *_, page = await profiled.reads(companies.page(OURS, query, Slice(LIMIT), order))
     assert page.indexes == {keys_of(index)}
     assert page.keys <= keys + 1
 

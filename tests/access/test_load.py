@@ -1,0 +1,93 @@
+"""What is under way at once: bounded for each account and for the process, in turns, with nobody forgotten."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from app.access import load
+from app.access.load import Load
+from app.core.errors import Fault
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let three run at once, two of an account; three wait of an account, five altogether."""
+    for name, most in (("RUNNING_MAX", 3), ("ACCOUNT_RUNNING_MAX", 2), ("ACCOUNT_WAITING_MAX", 3), ("WAITING_MAX", 5)):
+        monkeypatch.setattr(load, name, most)
+    return iter([None])
+
+
+class Crowd:
+    """Operations by name: the first letter is the account; `began` says in which order they began."""
+
+    def __init__(self) -> None:
+        self.load = Load()
+        self.began: list[str] = []
+        self.tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def come(self, *names: str) -> None:
+        """Let operations come, one after the other."""
+        for name in names:
+            self.tasks[name] = asyncio.create_task(self._begin(name))
+            await asyncio.sleep(0)
+
+    async def end(self, *accounts: str) -> None:
+        """Let an operation of each account end."""
+        for account in accounts:
+            self.load.leave(account)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    async def _begin(self, name: str) -> None:
+        await self.load.enter(name[0])
+        self.began.append(name)
+
+
+async def test_an_account_has_no_more_than_its_part_under_way() -> None:
+    """The third of an account waits, another account does not."""
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "a3", "b1")
+    assert crowd.began == ["a1", "a2", "b1"]
+    assert (crowd.load.running, crowd.load.waiting) == (3, 1)
+    await crowd.end("a")
+    assert crowd.began[3:] == ["a3"]
+
+
+async def test_turns_go_round_by_account() -> None:
+    """However many of one account wait, the other's first comes second."""
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "c1", "b1", "b2", "d1")
+    assert crowd.began == ["a1", "a2", "c1"]
+    await crowd.end("c", "a", "a")
+    assert crowd.began[3:] == ["b1", "d1", "b2"]
+
+
+async def test_who_finds_the_line_full_is_refused_with_a_time() -> None:
+    """Of an account with 429, of the process with 503."""
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "a3", "a4", "a5")
+    with pytest.raises(Fault) as refusal:
+        await crowd.load.enter("a")
+    assert (refusal.value.code, refusal.value.status, refusal.value.extra) == ("RATE_LIMITED", 429, {"retryAfter": 1})
+    await crowd.come("b1", "b2", "b3")
+    assert crowd.load.waiting == 5
+    with pytest.raises(Fault) as refusal:
+        await crowd.load.enter("c")
+    assert (refusal.value.code, refusal.value.status, refusal.value.extra) == ("UNAVAILABLE", 503, {"retryAfter": 1})
+
+
+async def test_who_gives_up_takes_nobodys_place() -> None:
+    """In line, and in the moment in which the turn comes."""
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "a3", "a4", "a5")
+    crowd.tasks["a3"].cancel()
+    await asyncio.sleep(0)
+    crowd.load.leave("a")
+    crowd.tasks["a4"].cancel()
+    await asyncio.gather(*crowd.tasks.values(), return_exceptions=True)
+    assert crowd.began == ["a1", "a2", "a5"]
+    await crowd.end("a", "a")
+    assert (crowd.load.running, crowd.load.waiting) == (0, 0)
+    assert crowd.load._accounts == {}
+    assert crowd.load._turns == {}
