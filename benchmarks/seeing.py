@@ -41,7 +41,7 @@ def watched(sight: Sight, calls: Calls) -> Work:
         for number in range(requests):
             tally = sight.begin({}, "req_1")
             tally.account, tally.query = "acc_1", "{ viewer { accountId } }"
-            await calls.counted("find", "persons", _answer())
+            await calls.counted("find", "persons", _answer)
             tally.kind, tally.name, tally.cost = "query", NAMES[number % len(NAMES)], 1
             sight.end(tally, 200, ())
 

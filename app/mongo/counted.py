@@ -25,8 +25,12 @@ class Calls:
         self.failed: dict[tuple[str, ...], int] = {(kind,): 0 for kind in KINDS}
         self.seconds = {kind: Spread() for kind in KINDS}
 
-    async def counted(self, kind: str, collection: str, call: Awaitable[T]) -> T:
+    async def counted(
+        self, kind: str, collection: str, method: Callable[..., Awaitable[T]], *given: Any, **options: Any
+    ) -> T:
         """Make a call: for the operation in whose context this is, if it is one's."""
+        # Made here and not by who asks, for a task that is cancelled before it begins would leave it unawaited.
+        call = method(*given, **options)
         tally = TALLY.get()
         if tally is not None:
             tally.calls += 1
@@ -59,11 +63,11 @@ class CountedUnit:
 
     def find(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, list[Document]]:
         """Read inside the unit."""
-        return self._calls.counted("find", collection, self._unit.find(collection, filter, **options))
+        return self._calls.counted("find", collection, self._unit.find, collection, filter, **options)
 
     def write(self, collection: str, writes: Sequence[Write]) -> Coroutine[Any, Any, int]:
         """Write inside the unit."""
-        return self._calls.counted("write", collection, self._unit.write(collection, writes))
+        return self._calls.counted("write", collection, self._unit.write, collection, writes)
 
 
 class Counted:
@@ -76,33 +80,33 @@ class Counted:
 
     def find(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, list[Document]]:
         """Return the matching documents."""
-        return self.calls.counted("find", collection, self._engine.find(collection, filter, **options))
+        return self.calls.counted("find", collection, self._engine.find, collection, filter, **options)
 
     def find_each(
         self, collection: str, filters: Sequence[Filter], **options: Any
     ) -> Coroutine[Any, Any, list[list[Document]]]:
         """Return what matches each filter."""
-        return self.calls.counted("find_each", collection, self._engine.find_each(collection, filters, **options))
+        return self.calls.counted("find_each", collection, self._engine.find_each, collection, filters, **options)
 
     def count(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, int]:
         """Return how many documents match."""
-        return self.calls.counted("count", collection, self._engine.count(collection, filter, **options))
+        return self.calls.counted("count", collection, self._engine.count, collection, filter, **options)
 
     def by_day(self, collection: str, filter: Filter, field: str, *, hint: Sort) -> Coroutine[Any, Any, dict[str, int]]:
         """Return how many documents match on each day."""
-        return self.calls.counted("by_day", collection, self._engine.by_day(collection, filter, field, hint=hint))
+        return self.calls.counted("by_day", collection, self._engine.by_day, collection, filter, field, hint=hint)
 
     def write(self, collection: str, writes: Sequence[Write]) -> Coroutine[Any, Any, int]:
         """Write in order."""
-        return self.calls.counted("write", collection, self._engine.write(collection, writes))
+        return self.calls.counted("write", collection, self._engine.write, collection, writes)
 
     def insert(self, collection: str, documents: Sequence[Document]) -> Coroutine[Any, Any, set[int]]:
         """Insert all that are new."""
-        return self.calls.counted("insert", collection, self._engine.insert(collection, documents))
+        return self.calls.counted("insert", collection, self._engine.insert, collection, documents)
 
     def unit(self, work: Callable[[Unit], Awaitable[T]]) -> Coroutine[Any, Any, T]:
         """Run `work` as one unit."""
-        return self.calls.counted("unit", UNIT, self._engine.unit(lambda unit: work(CountedUnit(unit, self.calls))))
+        return self.calls.counted("unit", UNIT, self._engine.unit, lambda unit: work(CountedUnit(unit, self.calls)))
 
     def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         """Follow the committed changes."""
