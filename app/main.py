@@ -1,6 +1,7 @@
 """The composition root: settings, then the store, then the services, then the edges. Nothing imports it but the CLI."""
 
 import asyncio
+import os
 from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from app.intake.submissions import Forms
 from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
+from app.mongo.counted import Calls, Counted
 from app.mongo.door import Store, open_store
 from app.mongo.engine import Engine
 from app.persons.batch import Batches
@@ -38,12 +40,16 @@ from app.persons.service import Persons
 from app.persons.track import Tracking
 from app.settings import Settings
 from app.timeline.service import Timeline
+from app.web import figures
 from app.web.app import App
 from app.web.edge import Edge
+from app.web.figures import LoopLag
 from app.web.ingest import Ingest
 from app.web.metrics import Metrics
 from app.web.siblings import Siblings
+from app.web.sight import Sight, Tracer
 from app.web.socket import send_away
+from app.web.traces import tracer_of
 
 # The small collections that are kept in memory, and whose changes come with the feed.
 WATCHED = ("apiKeys", "tags", "attributes", "eventTypes")
@@ -73,6 +79,7 @@ class Service:
     hub: Hub
     edge: Edge
     app: App
+    lag: LoopLag = field(default_factory=LoopLag)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     @classmethod
@@ -80,7 +87,7 @@ class Service:
         """Open the store and put everything on it, for one of a team; raises StartError, or UNAVAILABLE."""
         store = await open_settings_store(settings)
         try:
-            service = cls.on(store, settings, team)
+            service = cls.on(store, settings, team, tracer_of(os.environ))
             await service.begin(settings)
         except BaseException:
             await store.close()
@@ -88,9 +95,9 @@ class Service:
         return service
 
     @classmethod
-    def on(cls, store: Store, settings: Settings, team: Team | None = None) -> Self:
+    def on(cls, store: Store, settings: Settings, team: Team | None = None, tracer: Tracer | None = None) -> Self:
         """Put the services and edges on an open store; `begin` comes next."""
-        engine = store.engine
+        engine = Counted(store.engine)
         feed = Feed(engine, WATCHED)
         hub = Hub(feed, engine)
         secret = settings.secret.get_secret_value() if settings.secret else None
@@ -101,14 +108,15 @@ class Service:
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
         )
         metrics = Metrics()
-        edge = Edge(access, operations, metrics, rates, settings.allowed_origins, settings.graphiql)
+        sight = Sight(metrics, slow_ms=settings.slow_ms, tracer=tracer)
+        edge = Edge(access, operations, metrics, sight, rates, settings.allowed_origins, graphiql=settings.graphiql)
         if team:
             edge.siblings = team.siblings
             metrics.name(team.siblings.number)
         buckets = team.memory.table(CROWDS) if team else Local
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
         service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest))
-        service._watch(metrics)
+        service._watch(metrics, engine.calls)
         return service
 
     async def begin(self, settings: Settings) -> None:
@@ -124,6 +132,7 @@ class Service:
             self.feed.on_change(collection, self.services.catalog.on_change)
         self.feed.on_reset(self._reset)
         await self.feed.start()
+        self._start(self.lag.run())
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
         self._start(self.services.visitors.sweep.run())
@@ -137,19 +146,13 @@ class Service:
             return None
         return Broker(settings.broker_url, settings.mongo_database, self.edge.rates)
 
-    def _watch(self, metrics: Metrics) -> None:
-        documents = self.edge.operations.documents
-        metrics.watch("profiles_documents_hits", "Queries that were known already.", lambda: documents.hits)
-        metrics.watch("profiles_documents_misses", "Queries that were parsed.", lambda: documents.misses)
-        metrics.watch("profiles_feed_age_seconds", "Since the last news of the store.", lambda: self.feed.age_seconds)
-        load = self.edge.operations.load
-        metrics.watch("profiles_running", "Operations under way.", lambda: load.running)
-        metrics.watch("profiles_waiting", "Operations in line.", lambda: load.waiting)
-        metrics.watch("profiles_followers", "Followers of live topics.", lambda: len(self.hub))
-        unjoined = self.services.visitors.unjoined
-        metrics.watch_counts(
-            "profiles_visitors_unjoined", "Identifications that joined nobody.", "reason", lambda: unjoined
-        )
+    def _watch(self, metrics: Metrics, calls: Calls) -> None:
+        figures.show_documents(metrics, self.edge.operations.documents)
+        figures.show_load(metrics, self.edge.operations.load)
+        figures.show_store(metrics, calls)
+        figures.show_live(metrics, self.feed, self.hub)
+        figures.show_loop(metrics, self.lag)
+        figures.show_unjoined(metrics, self.services.visitors.unjoined)
 
     def _reset(self) -> None:
         """Drop what was remembered of the store: news may have been missed."""
@@ -190,6 +193,8 @@ class Service:
         await self.hub.close()
         await self.feed.stop()
         await self.services.access.close()
+        if self.edge.sight.tracer is not None:
+            await self.edge.sight.tracer.close()
         await self.store.close()
 
 

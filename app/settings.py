@@ -54,6 +54,7 @@ class Settings(BaseSettings):
     introspection: Literal["keys", "off"] = "keys"
     broker_url: str | None = Field(default=None, repr=False)
     log: Literal["auto", "console", "json"] = "auto"
+    slow_ms: int = Field(default=1000, ge=0)  # 0: no operation is called slow
     workers: int = Field(default=1, ge=1, le=WORKERS_MAX)
 
     @classmethod

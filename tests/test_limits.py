@@ -39,6 +39,9 @@ INTERNAL = {
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
     "app.settings.WORKERS_MAX",
+    "app.web.metrics.NAMES_MAX",
+    "app.web.metrics.NAMES_PER_ACCOUNT_MAX",
+    "app.web.metrics.NAME_CHARACTERS_MAX",
 }
 
 

@@ -30,6 +30,7 @@ def test_defaults_are_those_of_the_operations_page() -> None:
         "PROFILES_INTROSPECTION": "keys",
         "PROFILES_BROKER_URL": None,
         "PROFILES_LOG": "auto",
+        "PROFILES_SLOW_MS": 1000,
         "PROFILES_WORKERS": 1,
     }
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from contextvars import Context
 from datetime import datetime
 
 import structlog
@@ -43,7 +44,8 @@ class Uses:
             return
         self._waiting[actor.key] = (actor.account, clock.now())
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.create_task(self._write())
+            # In a context of its own: it is no work of the operation that happens to be the first.
+            self._writer = asyncio.create_task(self._write(), context=Context())
 
     async def settle(self) -> None:
         """Return once everything noted is written, or its writing has failed."""

@@ -34,7 +34,7 @@ class Changes(Generic[P]):
         self._catalog = catalog
         self._chunk = Chunk(engine, catalog, kind)
         self._chunks: Chunks[Ask[P], Outcome[P]] = Chunks(
-            self._chunk.run, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
+            self._chunk.run, name=kind.collection, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
         )
         self._wholes = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
 

@@ -56,6 +56,7 @@ class Answer:
     name: str | None = None
     codes: Sequence[str] = ()
     retry_after: int | None = None
+    cost: int = 0
 
 
 class Rejected(Exception):  # noqa: N818 - read as what it says
@@ -186,13 +187,15 @@ class Operations:
             async with asyncio.timeout(OPERATION_SECONDS):
                 await self.load.enter(actor.account)
                 try:
-                    return await self._run(actor, ready, request_id)
+                    answer = await self._run(actor, ready, request_id)
                 finally:
                     self.load.leave(actor.account)
         except TimeoutError as error:
-            return self.refusal(rejected(faults.known(error, request_id)))
+            answer = self.refusal(rejected(faults.known(error, request_id)))
         except Fault as fault:
-            return self.refusal(rejected(fault))
+            answer = self.refusal(rejected(fault))
+        answer.kind, answer.name, answer.cost = ready.operation.kind, ready.operation.name, ready.cost
+        return answer
 
     async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         operation = ready.operation

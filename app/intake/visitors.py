@@ -69,7 +69,9 @@ class Visitors:
     ) -> None:
         self._engine = engine
         self._catalog = catalog
-        self._chunks: Chunks[Stretch, list[Verdict]] = Chunks(VisitChunk(engine).run, limit=CHUNK_STRETCHES)
+        self._chunks: Chunks[Stretch, list[Verdict]] = Chunks(
+            VisitChunk(engine).run, name="visits", limit=CHUNK_STRETCHES
+        )
         self._identifying = Identifying(engine, catalog, persons, companies, tokens, put=self._chunks.put)
         self.unjoined = self._identifying.unjoined
         self._turns = Turns()

@@ -123,6 +123,7 @@ class Feed:
         self._pause = pause
         self.ring = Ring()
         self.position = ""
+        self.resets = 0  # how often changes may have been missed
         self._anew = True  # the next watch begins from now on
         self._heard_at: float | None = None
         self._known = asyncio.Event()
@@ -223,6 +224,7 @@ class Feed:
         self.position = batch.token
         self.ring.clear(batch.token)
         if self._known.is_set():
+            self.resets += 1
             for callback in self._on_reset:
                 self._safely(callback)
         for change in batch.changes:

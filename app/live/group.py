@@ -79,9 +79,10 @@ class Group:
             self._task.cancel()
             self._task = None
 
-    def push(self, moment: Moment) -> None:
-        """Add a moment to be rendered and read."""
+    def push(self, moment: Moment, heard_at: float | None = None) -> None:
+        """Add a moment to be rendered and read; `heard_at` is when this process heard of it."""
         slot = Slot(self.last.number + 1, moment)
+        slot.heard_at = heard_at
         self.last.next = slot
         self.last = slot
         if self._task is None and self.fault is None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 import structlog
 
 from app.core.errors import unavailable
+from app.core.spread import Spread
 from app.live.catchup import CatchUp
 from app.live.feed import Feed
 from app.live.group import Group, Routes
@@ -51,6 +52,8 @@ class Hub:
         self._ahead: set[Seat] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._closing = False
+        self.lag = Spread()  # seconds from hearing of an event to handing it to a follower who is live
+        self.turned_out = 0  # followers ended because they were too far behind
         feed.on_batch(self._take)
         feed.on_reset(self._reset)
 
@@ -80,9 +83,9 @@ class Hub:
         self._admit(seat, (group, topic), after)
         try:
             while True:
-                token, frame = await self._next(seat)
+                token, frame, heard_at = await self._next(seat)
                 for payload in frame.payloads:
-                    seat.hand(self._monotonic())
+                    self._hand(seat, heard_at)
                     yield payload
                     seat.took()
                 seat.taken = token
@@ -92,6 +95,12 @@ class Hub:
                     self._move(seat, frame.topic)
         finally:
             self._dismiss(seat)
+
+    def _hand(self, seat: Seat, heard_at: float | None) -> None:
+        now = self._monotonic()
+        seat.hand(now)
+        if heard_at is not None:
+            self.lag.add(now - heard_at)
 
     def _move(self, seat: Seat, topic: Topic) -> None:
         """Let the seat follow another topic behind what it took last; what waited for it is read again."""
@@ -120,6 +129,11 @@ class Hub:
             with suppress(asyncio.CancelledError):
                 await sweeper
 
+    def seats(self) -> dict[str, int]:
+        """Return how many followers are live, read what they missed, or are in between."""
+        live, catching_up = len(self._live), sum(seat.catching_up for seat in self._seats)
+        return {"live": live, "catching_up": catching_up, "between": len(self._seats) - live - catching_up}
+
     def __len__(self) -> int:
         return len(self._seats)
 
@@ -134,22 +148,22 @@ class Hub:
             seat.taken = seat.reached
         seat.backlog.appendleft(Moment("READY", seat.reached if after is None else after))
 
-    async def _next(self, seat: Seat) -> tuple[str, Frame]:
-        """Return the next frame and the position behind it."""
+    async def _next(self, seat: Seat) -> tuple[str, Frame, float | None]:
+        """Return the next frame, the position behind it, and when it was heard of where that was while live."""
         while True:
             seat.check()
             if seat.backlog:
                 moment = seat.backlog.popleft()
                 frame = await rendered(seat.render, moment)
                 seat.check()
-                return moment.token, frame
+                return moment.token, frame, None
             if seat.slot is None:
                 await self._approach(seat)
                 continue
             slot = seat.slot.next
             if slot is not None and slot.frame is not None:
                 seat.slot = slot
-                return slot.token, slot.frame
+                return slot.token, slot.frame, slot.heard_at
             if (fault := self._live[seat].fault) is not None:
                 raise repeated(fault)
             await seat.wait()
@@ -221,6 +235,7 @@ class Hub:
     def _turn_out(self, seat: Seat) -> None:
         if seat.end is not None:
             return
+        self.turned_out += 1
         slow = SlowConsumer(seat.taken)
         self._leave(seat)
         seat.stop(slow)
@@ -238,16 +253,17 @@ class Hub:
     # All followers
 
     def _take(self, moments: Sequence[Moment]) -> None:
+        now = self._monotonic()
         # Mostly nobody follows, and events come by the thousand.
         for moment in moments if self._groups else ():
             if moment.event is not None:
                 for group in self._routes.of(moment.event):
-                    self._push(group, moment)
+                    self._push(group, moment, now)
         for seat in self._ahead:
             seat.ring()
 
-    def _push(self, group: Group, moment: Moment) -> None:
-        group.push(moment)
+    def _push(self, group: Group, moment: Moment, heard_at: float) -> None:
+        group.push(moment, heard_at)
         if group.last.number % SWEEP_EVENTS == 0:
             self.sweep(group.seats)
 

@@ -69,7 +69,7 @@ class Slot:
     Slots form a chain that seats hold on to, so what everybody has read is gone without bookkeeping.
     """
 
-    __slots__ = ("frame", "moment", "next", "number", "since", "token")
+    __slots__ = ("frame", "heard_at", "moment", "next", "number", "since", "token")
 
     def __init__(self, number: int, moment: Moment | None) -> None:
         self.number = number
@@ -77,6 +77,7 @@ class Slot:
         self.token = moment.token if moment is not None else ""
         self.frame: Frame | None = None
         self.since = 0.0  # when it was rendered, monotonic
+        self.heard_at: float | None = None  # when this process heard of it, monotonic
         self.next: Slot | None = None
 
 

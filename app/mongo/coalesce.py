@@ -20,7 +20,9 @@ class Reads:
         self._engine = engine
         self._collection = collection
         self._projection = projection
-        self._chunks: Chunks[str, Document | None] = Chunks(self._find, limit=KEYS_PER_QUERY, flights=QUERIES_IN_FLIGHT)
+        self._chunks: Chunks[str, Document | None] = Chunks(
+            self._find, name="reads", limit=KEYS_PER_QUERY, flights=QUERIES_IN_FLIGHT
+        )
 
     async def get(self, key: str) -> Document | None:
         """Return one document, if it is there."""

@@ -30,7 +30,9 @@ class Pages:
     def __init__(self, engine: Engine, collection: str) -> None:
         self._engine = engine
         self._collection = collection
-        self._chunks: Chunks[_Asked, list[Document]] = Chunks(self._read, limit=PAGES_PER_CALL, flights=CALLS_IN_FLIGHT)
+        self._chunks: Chunks[_Asked, list[Document]] = Chunks(
+            self._read, name="pages", limit=PAGES_PER_CALL, flights=CALLS_IN_FLIGHT
+        )
 
     async def get(self, filter: Filter, sort: Sort, limit: int, fields: Fields = None) -> list[Document]:
         """Return the first `limit` documents that match, of each all or only `fields`."""

@@ -27,7 +27,9 @@ class Timeline:
     def __init__(self, engine: Engine, catalog: CatalogService) -> None:
         self._events = Events(engine)
         self._catalog = catalog
-        self._chunks: Chunks[Event, bool] = Chunks(self._insert, limit=CHUNK_EVENTS, flights=CHUNKS_IN_FLIGHT)
+        self._chunks: Chunks[Event, bool] = Chunks(
+            self._insert, name="events", limit=CHUNK_EVENTS, flights=CHUNKS_IN_FLIGHT
+        )
 
     async def record(self, events: Sequence[Event]) -> list[bool | Exception]:
         """Keep events, acknowledged by a majority; True for each that is new, False for one that was there already."""

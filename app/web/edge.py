@@ -15,6 +15,7 @@ from app.core.actor import Actor
 from app.graph.operation import Operations
 from app.web.metrics import Metrics
 from app.web.siblings import Siblings
+from app.web.sight import Sight
 
 Headers = Mapping[bytes, bytes]
 # Ids of requests only have to differ: this process, and a number.
@@ -30,6 +31,7 @@ class Edge:
     access: Access
     operations: Operations
     metrics: Metrics
+    sight: Sight
     rates: Rates
     origins: Sequence[str] = ()
     graphiql: bool = True

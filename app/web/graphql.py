@@ -5,7 +5,7 @@ Follows the GraphQL over HTTP draft: `application/graphql-response+json`, and 4x
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 from app.core.actor import Actor
 from app.core.errors import Fault, unavailable
+from app.core.tally import Tally
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, sse
@@ -55,18 +56,20 @@ class GraphQL:
             )
 
     async def _post(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
-        began, actor, request, stream = time.perf_counter(), None, None, None
-        known = request_id(headers)
+        actor, stream, known = None, None, request_id(headers)
+        tally = self._edge.sight.begin(headers, known)
         try:
             actor = await self._admitted(headers)
+            tally.account = actor.account
             _check_type(headers)
             request = await _read(headers, receive)
+            tally.query = request.query
             if b"text/event-stream" in headers.get(b"accept", b""):
-                stream = await sse.begin(self._edge, actor, request, known)
+                stream = await sse.begin(self._edge, actor, request, tally)
                 if stream is not None:
                     more = [(b"x-request-id", known.encode()), *self._rate(actor), *_cors(self._edge, headers)]
                     await sse.serve(self._edge, stream, receive, send, more)
-                    self._note(Answer(b"", 200, True, "subscription", request.name), known, actor, began)
+                    _note(tally, 200, (), time.perf_counter() - tally.began)
                     return
             answer = await self._edge.operations.answer(actor, request, known)
         except Rejected as refusal:
@@ -79,7 +82,9 @@ class GraphQL:
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, known)))
         await self._answer(send, answer, headers, known, actor)
-        self._note(answer, known, actor, began)
+        if answer.kind:
+            tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost
+        _note(tally, answer.status, answer.codes, self._edge.sight.end(tally, answer.status, answer.codes))
 
     async def _admitted(self, headers: Mapping[bytes, bytes]) -> Actor:
         if not self._edge.welcomes(headers):
@@ -118,18 +123,17 @@ class GraphQL:
             (b"ratelimit-reset", b"%d" % standing[2]),
         ]
 
-    def _note(self, answer: Answer, known: str, actor: Actor | None, began: float) -> None:
-        seconds = time.perf_counter() - began
-        self._edge.metrics.answered(answer.kind, answer.status, seconds, list(answer.codes))
-        ACCESS.note(
-            request_id=known,
-            account=actor.account if actor else None,
-            operation=answer.name,
-            kind=answer.kind or None,
-            status=answer.status,
-            codes=answer.codes or None,
-            ms=round(seconds * 1000, 2),
-        )
+
+def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> None:
+    ACCESS.note(
+        request_id=tally.request_id,
+        account=tally.account,
+        operation=tally.name,
+        kind=tally.kind or None,
+        status=status,
+        codes=codes or None,
+        ms=round(seconds * 1000, 2),
+    )
 
 
 def _check_type(headers: Mapping[bytes, bytes]) -> None:

@@ -22,6 +22,7 @@ from app.catalog.service import CatalogService
 from app.core import clock
 from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden, unauthenticated, unavailable
+from app.core.tally import Tally
 from app.graph import faults
 from app.intake import visit
 from app.intake.visit import Message
@@ -82,14 +83,15 @@ class Ingest:
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers, path = dict(scope["headers"]), scope["path"]
-        began, status, code, wait, actor = time.perf_counter(), 200, None, None, None
+        tally, status, code, wait = self._edge.sight.begin(headers), 200, None, None
+        tally.kind, tally.name = "wire", path if path in KINDS else None
         more, welcome = [_JSON, _FRESH], self._edge.welcomes(headers)
         try:
             _let_in(welcome)
             if scope["method"] != "POST" or path not in KINDS:
                 status, answer, more = _other(scope, headers)
             else:
-                actor, answer = await self._post(headers, KINDS[path], receive)
+                answer = await self._post(headers, KINDS[path], receive, tally)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             # Cancelled it is when the process stops, and waits no longer for a store that doesn't answer.
             away = isinstance(error, asyncio.CancelledError)
@@ -99,10 +101,10 @@ class Ingest:
         if wait is not None:
             more = [*more, (b"retry-after", b"%d" % wait)]
         await _send(send, status, answer, more, headers.get(b"origin") if welcome else None)
-        self._note(path, status, code, actor, time.perf_counter() - began)
+        self._note(tally, status, code)
 
-    async def _post(self, headers: Headers, kind: str | None, receive: Receive) -> tuple[Actor, bytes]:
-        """Return who sent something and the answer; by then all of it has taken effect."""
+    async def _post(self, headers: Headers, kind: str | None, receive: Receive, tally: Tally) -> bytes:
+        """Return the answer, and note who sent something; by then all of it has taken effect."""
         text = _key(headers)
         # A key in the header is looked at before the body is read.
         actor = await self._admitted(text) if text else None
@@ -115,6 +117,7 @@ class Ingest:
             raise Fault("BAD_REQUEST", "A request is an object.", status=400)
         if actor is None:
             actor = await self._admitted(given.get("writeKey"))
+        tally.account = actor.account
         said = await self._read(actor, given, kind, small=len(body) <= wire.MESSAGE_BYTES_MAX)
         self._measure(actor, said.messages)
         load = self._edge.operations.load
@@ -125,7 +128,7 @@ class Ingest:
             load.leave(actor.account)
         if not said.plain:
             await _tick(arrived)
-        return actor, _answer(said.rejected)
+        return _answer(said.rejected)
 
     async def _admitted(self, text: Any) -> Actor:
         """Return who sends with a key; refuses others with UNAUTHENTICATED, one without the scope with FORBIDDEN."""
@@ -167,15 +170,14 @@ class Ingest:
                 if verdict.refused and (code := wire.told(message, verdict)):
                     said.rejected[said.owners[index]] = code
 
-    def _note(self, path: str, status: int, code: str | None, actor: Actor | None, seconds: float) -> None:
-        self._edge.metrics.answered("wire", status, seconds, (code,) if code else ())
+    def _note(self, tally: Tally, status: int, code: str | None) -> None:
+        seconds = self._edge.sight.end(tally, status, (code,) if code else ())
         if code is None:
             # Of what is taken there is far too much for a log: it is counted.
             return
-        account = actor.account if actor else None
-        # Other paths may have a key in them.
-        shown = path if path in KINDS else None
-        ACCESS.note(account=account, kind="wire", path=shown, status=status, code=code, ms=round(seconds * 1000, 2))
+        # Other paths may have a key in them, so they are no name.
+        noted = {"account": tally.account, "kind": "wire", "path": tally.name, "status": status, "code": code}
+        ACCESS.note(**noted, ms=round(seconds * 1000, 2))
 
 
 def _let_in(welcome: bool) -> None:  # noqa: FBT001 - one question, one answer

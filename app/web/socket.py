@@ -211,25 +211,30 @@ class Socket:
             log.info("socket_operation_ended", request_id=self.request_id, error=type(error).__name__)
 
     async def _operate(self, actor: Actor, operation_id: str, request: Request) -> None:
-        shown = orjson.dumps(operation_id).decode()
+        shown, tally = orjson.dumps(operation_id).decode(), self._edge.sight.begin(self._headers, self.request_id)
+        tally.account, tally.query = actor.account, request.query
         try:
             ready = self._edge.operations.prepare(actor, request)
+            # Another one's text of the same words is kept anyway.
+            tally.query, tally.cost = ready.document.text, ready.cost
+            tally.kind, tally.name = ready.operation.kind, ready.operation.name
             del request  # what was sent is known by now, and this may run for days
             if ready.operation.kind == "subscription":
                 before = f'{{"id":{shown},"type":"next","payload":'
                 at_once = None if self._write is None else _at_once(before, self._write)
                 stream = await self._edge.operations.stream(actor, ready, self.request_id, self._slow, at_once)
+                self._edge.sight.end(tally, 200, ())
                 await self._stream(before, stream, ready.operation.name)
             else:
                 answer = await self._edge.operations.run(actor, ready, self.request_id)
-                self._edge.metrics.answered(answer.kind, answer.status, 0.0, list(answer.codes))
+                self._edge.sight.end(tally, answer.status, answer.codes)
                 payload = answer.body.decode()
                 kind, body = ("next", payload) if answer.ran else ("error", _errors(payload))
                 await self._text(f'{{"id":{shown},"type":"{kind}","payload":{body}}}')
                 if not answer.ran:
                     return
         except Rejected as refusal:
-            self._edge.metrics.answered("", refusal.status, 0.0, refusal.codes)
+            self._edge.sight.end(tally, refusal.status, refusal.codes)
             await self._tell({"id": operation_id, "type": "error", "payload": refusal.errors})
             return
         self._tasks.pop(operation_id, None)  # its id is free before the client can know

@@ -12,6 +12,7 @@ from starlette.types import Receive, Send
 
 from app.core.actor import Actor
 from app.core.errors import Fault
+from app.core.tally import Tally
 from app.graph import faults
 from app.graph.operation import Request, Stream
 from app.live.seat import Closing, SlowConsumer
@@ -52,15 +53,17 @@ def _nothing() -> None:
     """Nobody watches yet."""
 
 
-async def begin(edge: Edge, actor: Actor, request: Request, request_id: str) -> Live | None:
-    """Return the stream of a subscription, None for any other operation; raises Rejected."""
+async def begin(edge: Edge, actor: Actor, request: Request, tally: Tally) -> Live | None:
+    """Return the stream of a subscription, which is what was tallied, None for any other operation; raises Rejected."""
     ready = edge.operations.prepare(actor, request)
     if ready.operation.kind != "subscription":
         return None
+    tally.kind, tally.name, tally.cost = ready.operation.kind, ready.operation.name, ready.cost
     live = Live()
-    live.stream = await edge.operations.stream(actor, ready, request_id, live.slow)
+    live.stream = await edge.operations.stream(actor, ready, tally.request_id, live.slow)
     # Last, for nobody ends the watch of a stream that never began.
     live.leave = await edge.access.on_revoked(actor.key, live.stop)
+    edge.sight.end(tally, 200, ())
     return live
 
 

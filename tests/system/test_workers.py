@@ -14,8 +14,9 @@ import websockets
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from tests.mongo.real import RealMongo
+from tests.system.follower import Follower
 from tests.system.process import Served
-from tests.system.test_process import COUNT, CREATE, Follower
+from tests.system.test_process import COUNT, CREATE
 
 WORKERS = 2
 SECONDS = 60.0

@@ -5,6 +5,7 @@ import time
 
 from prometheus_client.parser import text_string_to_metric_families as families
 
+from app.core.tally import Tally
 from app.web.metrics import Metrics
 from app.web.siblings import ANSWER_SECONDS, Siblings, merged
 
@@ -17,6 +18,13 @@ def answering() -> socket.socket:
     return one
 
 
+def asked() -> Tally:
+    """Return a query that was asked."""
+    tally = Tally(0.0)
+    tally.kind = "query"
+    return tally
+
+
 async def test_a_scrape_of_one_tells_of_all() -> None:
     """Counts of each by its number; one who does not answer is down, and holds up nobody for long."""
     doors = [answering() for _ in range(3)]
@@ -26,7 +34,7 @@ async def test_a_scrape_of_one_tells_of_all() -> None:
         metrics = Metrics()
         metrics.name(number)
         for _ in range(number):
-            metrics.answered("query", 200, 0.01)
+            metrics.answered(asked(), 200, (), 0.01)
         siblings = Siblings(number, doors[number - 1], addresses)
         await siblings.begin(metrics.text)
         crew.append(siblings)
@@ -50,7 +58,7 @@ async def test_a_scrape_of_one_tells_of_all() -> None:
 def test_what_a_label_says_takes_no_family_apart() -> None:
     """Its value may be anything that a client wrote."""
     one = Metrics()
-    one.watch_counts("odd", "Odd.", "said", lambda: {"a\n# HELP b": 1})
+    one.watch_counts("odd", "Odd.", ("said",), lambda: {("a\n# HELP b",): 1})
     text = merged([one.text(), one.text()]).decode()
     (family,) = [each for each in families(text) if each.name == "odd"]
     assert [each.labels["said"] for each in family.samples] == ["a\n# HELP b"] * 2
