@@ -27,6 +27,7 @@ INTERNAL = {
     "app.graph.coercion.INT_MAX",
     "app.graph.document.DOCUMENTS_MAX",
     "app.graph.document.TEXT_BYTES_MAX",
+    "app.graph.document.TOKENS_KEPT_MAX",
     "app.core.chance.BACKOFF_SECONDS_MAX",
     "app.intake.visit_chunk.ALIASES_MAX",
     "app.live.feed.BACKOFF_SECONDS_MAX",

@@ -21,6 +21,7 @@ from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
+VALUES_MAX = 200_000
 THREAD_BYTES = 1024 * 1024
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
@@ -135,6 +136,9 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
     body = await whole(headers, receive, BODY_BYTES_MAX)
+    # Counted where they stand, before anything is made of them; in fewer bytes there can't be so many.
+    if len(body) > VALUES_MAX and body.count(b",") >= VALUES_MAX:
+        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {VALUES_MAX:,} values.", 413)
     try:
         given = await asyncio.to_thread(orjson.loads, body) if len(body) > THREAD_BYTES else orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -151,6 +155,9 @@ def read_request(given: Any) -> Request:
     variables, name = given.get("variables"), given.get("operationName")
     if variables is not None and not isinstance(variables, dict):
         raise _refuse("BAD_VARIABLES", "`variables` is an object.", 400)
+    extensions = given.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise _refuse("BAD_REQUEST", "`extensions` is an object.", 400)
     if name is not None and not isinstance(name, str):
         raise _refuse("BAD_REQUEST", "`operationName` is a string.", 400)
     return Request(given["query"], variables, name)
