@@ -13,6 +13,8 @@ import uvicorn
 from app.core.errors import StartError
 from app.main import Service
 from app.settings import Settings
+from app.web import shield
+from app.web.connection import Connection, close_overdue
 from app.web.log import ACCESS
 
 BACKLOG_CONNECTIONS = 2048
@@ -22,6 +24,8 @@ KEEP_ALIVE_SECONDS = 75
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
 COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+# Uvicorn ticks ten times a second.
+OVERDUE_TICKS = 50
 
 Beside = Callable[[Service, str], Coroutine[Any, Any, None]]
 
@@ -44,6 +48,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._service.edge.ready = True
         self.up.set()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look every few seconds for connections whose requests never arrive."""
+        if counter % OVERDUE_TICKS == 0:
+            close_overdue(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
@@ -140,6 +150,8 @@ def _config(service: Service) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=shield.EVERYWHERE,
+        http=Connection,
         proxy_headers=False,  # nothing here asks where a request came from
         ws="websockets-sansio",
         ws_max_size=SOCKET_MESSAGE_BYTES_MAX,

@@ -15,7 +15,7 @@ from app.core.actor import Actor
 from app.core.errors import Fault
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
-from app.web import graphiql, sse
+from app.web import graphiql, shield, sse
 from app.web.body import whole
 from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
@@ -178,6 +178,6 @@ def _cors(edge: Edge, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    sized = [*headers, (b"content-length", str(len(body)).encode())]
+    sized = [*headers, *shield.DATA, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": sized})
     await send({"type": "http.response.body", "body": body})
