@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator, Sequence
@@ -26,6 +27,9 @@ COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 # Uvicorn ticks ten times a second.
 OVERDUE_TICKS = 50
+
+# What comes before there is a request, or where a websocket was wanted elsewhere.
+STRANGE = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 
 Beside = Callable[[Service, str], Coroutine[Any, Any, None]]
 
@@ -59,6 +63,15 @@ class Server(uvicorn.Server):
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
         await self._service.depart()
         await super().shutdown(sockets)
+
+
+class NotOurs(logging.Filter):
+    """Leaves out what strangers do wrong, which uvicorn tells each time: a log is not theirs to fill."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether it is worth a line."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, UnicodeDecodeError) and record.msg not in STRANGE
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -125,6 +138,7 @@ async def _run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    logging.getLogger("uvicorn.error").addFilter(NotOurs())
     server = Server(_config(service), service)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     coming = asyncio.create_task(server.up.wait())

@@ -24,6 +24,7 @@ INTERNAL = {
     "app.catalog.service.CATALOGS_MAX",
     "app.changes.desk.MERGES_MAX",
     "app.demo.WAIT_SECONDS_MAX",
+    "app.graph.coercion.FIELDS_TOLD_MAX",
     "app.graph.coercion.INT_MAX",
     "app.graph.document.DOCUMENTS_MAX",
     "app.graph.document.TEXT_BYTES_MAX",

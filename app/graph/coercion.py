@@ -24,7 +24,9 @@ from graphql.utilities.validate_input_value import validate_input_value
 
 Read = Callable[[Any], Any]
 INT_MAX = 2**31 - 1
-LIST_ITEMS_MAX = 10_000
+LIST_ITEMS_MAX = 6_000
+# More than any input has; JSON may have more, but what is wrong beside it is then not told in full.
+FIELDS_TOLD_MAX = 1_000
 # A shorter list is left to graphql-core as a whole.
 FEW_ITEMS = 100
 
@@ -36,18 +38,20 @@ class Unusual(Exception):  # noqa: N818 - read as what it says
 
 
 class TooLong(Exception):  # noqa: N818 - read as what it says
-    """A list of more items than any call takes: looked at no further."""
+    """A list of more items than any call takes, or something wrong in a heap of fields: looked at no further."""
 
-    def __init__(self) -> None:
-        super().__init__(f"A list has at most {LIST_ITEMS_MAX:,} items.")
+    def __init__(self, message: str = f"A list has at most {LIST_ITEMS_MAX:,} items.") -> None:
+        super().__init__(message)
 
 
 def bounded(given: Any) -> None:
-    """Raise TooLong where JSON holds such a list anywhere."""
+    """Raise TooLong where JSON, in which something is wrong, is too large to be told what."""
     waiting = [given]
     while waiting:
         one = waiting.pop()
         if one.__class__ is dict:
+            if len(one) > FIELDS_TOLD_MAX:
+                raise TooLong(f"A value is wrong, and one of the objects has more than {FIELDS_TOLD_MAX:,} fields.")
             waiting += one.values()
         elif one.__class__ is list:
             if len(one) > LIST_ITEMS_MAX:

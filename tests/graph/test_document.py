@@ -203,5 +203,17 @@ def test_a_list_of_any_length_is_refused_by_its_length(wrap: Callable[[Any], Any
     coercer = prepare(executable(), "query q($ids: [ID!]!) { nodes(ids: $ids) { id } }").operation(None).coercer
     told = coercer.coerce({"ids": wrap(["1"] * (LIST_ITEMS_MAX + 1))})
     assert isinstance(told, list)
-    assert [error.message for error in told] == ["A list has at most 10,000 items."]
+    assert [error.message for error in told] == ["A list has at most 6,000 items."]
     assert not isinstance(coercer.coerce({"ids": ["1"] * LIST_ITEMS_MAX}), list)
+
+
+def test_what_is_wrong_among_very_many_fields_is_not_looked_for() -> None:
+    """To write it out would take longer than all the rest."""
+    coercer = (
+        prepare(executable(), "query q($f: PersonFilter) { persons(filter: $f) { totalCount } }")
+        .operation(None)
+        .coercer
+    )
+    told = coercer.coerce({"f": {str(number): 1 for number in range(5_000)}})
+    assert isinstance(told, list)
+    assert [error.message for error in told] == ["A value is wrong, and one of the objects has more than 1,000 fields."]
