@@ -77,6 +77,16 @@ class Coercer:
         if not self._signatures:
             return self._none
         inputs = inputs or {}
+        try:
+            return self._shortly(inputs)
+        except Unusual:
+            return self._slowly(inputs)
+        except _Wrong as wrong:
+            return wrong.errors
+        except TooLong as error:
+            return [GraphQLError(str(error))]
+
+    def _shortly(self, inputs: dict[str, Any]) -> VariableValues:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for slot in self._signatures:
@@ -84,20 +94,13 @@ class Coercer:
             value = inputs.get(name, Undefined)
             if value is Undefined:
                 if not slot.optional:
-                    return self._slowly(inputs)
+                    raise Unusual
                 sources[name] = slot.absent
                 if slot.default is not Undefined:
                     coerced[name] = slot.default
                 continue
             if type(value) is not slot.itself:
-                try:
-                    value = slot.read(value)
-                except (Unusual, GraphQLError, RecursionError):
-                    value, wrong = slot.one_by_one(value)
-                    if wrong or value is Undefined:
-                        return wrong or self._slowly(inputs)
-                except TooLong as error:
-                    return [GraphQLError(str(error))]
+                value = slot.taken(value)
             sources[name] = VariableValueSource(slot.signature, inputs[name])
             coerced[name] = value
         return VariableValues(sources, coerced)
@@ -108,6 +111,14 @@ class Coercer:
         except TooLong as error:
             return [GraphQLError(str(error))]
         return get_variable_values(self._schema, self._nodes, inputs, max_errors=ERRORS_MAX, hide_suggestions=True)
+
+
+class _Wrong(Exception):  # noqa: N818 - read as what it says
+    """What is wrong with some of very many rows."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
 
 
 class _Slot:
@@ -126,13 +137,18 @@ class _Slot:
         self.read = readers.of(kind)
         self.item = (inner.of_type, readers.of(inner.of_type)) if isinstance(inner, GraphQLList) else None
 
-    def one_by_one(self, value: Any) -> tuple[Any, list[GraphQLError]]:
-        """Return a long list and what is wrong with its items; Undefined for whatever else."""
-        if self.item is None or value.__class__ is not list or len(value) <= FEW_ITEMS:
-            return Undefined, []
+    def taken(self, value: Any) -> Any:
+        """Return the value as it is used; raises Unusual where graphql-core has to look at it, _Wrong for a row."""
+        try:
+            return self.read(value)
+        except (Unusual, GraphQLError, RecursionError):
+            if self.item is None or value.__class__ is not list or len(value) <= FEW_ITEMS:
+                raise Unusual from None
         items, wrong = one_by_one(*self.item, value, ERRORS_MAX)
-        about = f"Variable '${self.signature.name}' has invalid value"
-        return items, [GraphQLError(f"{about}{print_path_list(path)}: {error.message}") for error, path in wrong]
+        if wrong:
+            about = f"Variable '${self.signature.name}' has invalid value"
+            raise _Wrong([GraphQLError(f"{about}{print_path_list(path)}: {error.message}") for error, path in wrong])
+        return items
 
 
 @dataclass(slots=True, eq=False)

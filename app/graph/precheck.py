@@ -32,7 +32,7 @@ SAME_KEY_MAX = 5
 FIELDS_MAX = 600
 # Validation compares each fragment with each other, and looks through all of them for each operation.
 OPERATIONS_MAX = 50
-FRAGMENTS_MAX = 100
+FRAGMENTS_MAX = 50
 # What is wrong in a literal is told with all of it written out, for each error anew.
 LITERAL_FIELDS_MAX = 300
 

@@ -18,6 +18,8 @@ class Connection(HttpToolsProtocol):
     since = 0.0
     heading = True
     _header_bytes = 0
+    # How many requests have come in whole.
+    _whole = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
@@ -26,12 +28,13 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; headers that don't end within HEADER_BYTES_MAX are not even looked through."""
-        heading = self.heading
+        heading, whole = self.heading, self._whole
         if heading and len(data) > HEADER_BYTES_MAX and data.find(_END, 0, HEADER_BYTES_MAX) < 0:
             self._refuse()
             return
         super().data_received(data)
-        if self.heading and heading:
+        # Only what began in headers and ended in the same ones is nothing else.
+        if heading and self.heading and whole == self._whole:
             self._header_bytes += len(data)
             if self._header_bytes > HEADER_BYTES_MAX:
                 self._refuse()
@@ -50,6 +53,7 @@ class Connection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """End it: the next one begins with headers."""
         self.since, self.heading = 0.0, True
+        self._whole += 1
         super().on_message_complete()
 
     def _refuse(self) -> None:

@@ -138,7 +138,7 @@ def flood(rng: Random) -> dict[str, Any]:
 def crowd(rng: Random) -> dict[str, Any]:
     """Give variables with very much of something."""
     number = rng.choice([101, 1001, 5001, 6000, 6001, 60_000])
-    item = rng.choice([1, "x", [], {}, None, {"firstName": {"eq": "x"}}, {"email": "a@b.co"}, {"x": 1}, "\0"])
+    item: Any = rng.choice([1, "x", [], {}, None, {"firstName": {"eq": "x"}}, {"email": "a@b.co"}, {"x": 1}, "\0"])
     query, inside = rng.choice(
         [
             ("query($v: [ID!]!) { nodes(ids: $v) { id } }", [item] * number),
@@ -162,21 +162,20 @@ def envelope(rng: Random) -> Any:
 def broken(rng: Random) -> bytes:
     """Give bytes that are nearly JSON, or nothing like it."""
     number = rng.choice([10, 1000, 1025, 50_000])
-    return rng.choice(
-        [
-            lambda: rng.randbytes(rng.randint(0, 300)),
-            lambda: b"[" * number,
-            lambda: b'{"a":' * number,
-            lambda: b'{"query": "{ __typename }", "variables": ' + b"[" * number + b"]" * number + b"}",
-            lambda: b'{"query": "\\ud83d' + b"\\n\\ud83d\\\\" * number + b'"}',
-            lambda: b'{"query": "{ __typename }", "variables": {"a": ' + b"9" * number + b"}}",
-            lambda: b'{"query": "{ __typename }", "variables": {"a": NaN, "b": Infinity, "c": 1e99999}}',
-            lambda: b"\xef\xbb\xbf{}",
-            lambda: b"\xff\xfe{\x00}\x00",
-            lambda: b"\x00" * number,
-            lambda: b'{"a": "' + b"\xed\xa0\x80" * 9 + b'"}',
-        ]
-    )()
+    builds: list[Callable[[], bytes]] = [
+        lambda: rng.randbytes(rng.randint(0, 300)),
+        lambda: b"[" * number,
+        lambda: b'{"a":' * number,
+        lambda: b'{"query": "{ __typename }", "variables": ' + b"[" * number + b"]" * number + b"}",
+        lambda: b'{"query": "\\ud83d' + b"\\n\\ud83d\\\\" * number + b'"}',
+        lambda: b'{"query": "{ __typename }", "variables": {"a": ' + b"9" * number + b"}}",
+        lambda: b'{"query": "{ __typename }", "variables": {"a": NaN, "b": Infinity, "c": 1e99999}}',
+        lambda: b"\xef\xbb\xbf{}",
+        lambda: b"\xff\xfe{\x00}\x00",
+        lambda: b"\x00" * number,
+        lambda: b'{"a": "' + b"\xed\xa0\x80" * 9 + b'"}',
+    ]
+    return rng.choice(builds)()
 
 
 BODIES: list[tuple[int, Callable[[Random], Any]]] = [
@@ -299,10 +298,11 @@ def socket_message(rng: Random) -> bytes:
 def socket_frames(rng: Random, key: str) -> Input:
     """Give what a client says on a websocket, from its introduction on."""
     hello = {"type": "connection_init", "payload": {"apiKey": key}}
-    frames = [frame(orjson.dumps(hello if rng.random() < 0.9 else junk(rng)))]
+    frames, cut = [frame(orjson.dumps(hello if rng.random() < 0.9 else junk(rng)))], False
     for _ in range(rng.randint(1, 4)):
         text = socket_message(rng)
         shape = rng.random()
+        cut = cut or shape >= 0.85
         if shape < 0.85:
             frames.append(frame(text))
         elif shape < 0.9:
@@ -311,7 +311,7 @@ def socket_frames(rng: Random, key: str) -> Input:
             frames.append(frame(text, masked=False))
         else:
             frames.append(rng.randbytes(rng.randint(1, 40)))
-    return Input("websocket", b"".join(frames), frames=True)
+    return Input("websocket", b"".join(frames), frames=True, cut=cut)
 
 
 Build = Callable[[Random, str], Input]

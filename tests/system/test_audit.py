@@ -74,19 +74,19 @@ def audited(url: str) -> subprocess.CompletedProcess[str]:
     """Run the audit against advisories elsewhere."""
     if not (ROOT / ".venv" / "bin" / "pip-audit").exists():
         pytest.skip("pip-audit is not in .venv: scripts/setup")
-    command = [ROOT / "scripts" / "audit", "--osv", url, "--registry", url]
+    command = [str(ROOT / "scripts" / "audit"), "--osv", url, "--registry", url]
     return subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
 
 
-@pytest.mark.parametrize(("known", "named"), [({"python": "uvicorn"}, "uvicorn "), ({"npm": "react"}, "react ")])
-def test_a_known_vulnerability_fails_the_gate(known: dict[str, str], named: str) -> None:
-    """And is named with the package; the other locks are told to be sound."""
-    with advisories(**known) as url:
+def test_a_known_vulnerability_fails_the_gate() -> None:
+    """And is named with the package; a lock that is sound is told to be so."""
+    with advisories(python="uvicorn", npm="react") as url:
         done = audited(url)
     assert done.returncode == 1, done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if named in line]
-    assert "GHSA-made-up" in line or "https://advisories.example/1" in line
-    assert done.stderr.count("nothing is known against it") == 2
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if "uvicorn " in line and "GHSA-made-up" in line]
+    assert [line for line in lines if "react " in line and "https://advisories.example/1" in line]
+    assert "tests/clients/package-lock.json: nothing is known against it" in lines
 
 
 def test_advisories_that_are_away_fail_nothing_and_are_said() -> None:

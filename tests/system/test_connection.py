@@ -77,6 +77,19 @@ def test_what_is_no_request_has_a_status_of_its_own(served: Served, sent: bytes,
     assert b"referrer-policy: no-referrer\r\n" in told
 
 
+def test_large_bodies_in_one_piece_are_no_headers(served: Served) -> None:
+    """One behind the other on a connection, the next one's headers in the same piece."""
+    body = b"x" * (2 * HEADER_BYTES_MAX)
+    one = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with opened(served) as line:
+        line.sendall(one * 2 + one[:30])
+        line.sendall(one[30:])
+        told = b""
+        while told.count(b"HTTP/1.1 400 ") < 3 and (more := line.recv(65_536)):
+            told += more
+    assert told.count(b"HTTP/1.1 400 ") == 3
+
+
 def test_headers_that_trickle_without_end_are_cut_off(served: Served) -> None:
     """Many small pieces count together."""
     told = answered(served, LINE, *[b"x-%d: %s\r\n" % (number, b"y" * 1000) for number in range(66)])
