@@ -26,11 +26,11 @@ from tests.system.floods import FLOODS
 
 @dataclass(slots=True)
 class Input:
-    """What is sent: raw HTTP, or frames behind the handshake of a websocket; `cut` where an end may be missing."""
+    """What is sent: raw HTTP, or so many frames behind the handshake of a socket; `cut` where an end may be missing."""
 
     name: str
     data: bytes
-    frames: bool = False
+    frames: int = 0
     cut: bool = False
 
 
@@ -311,7 +311,7 @@ def socket_frames(rng: Random, key: str) -> Input:
             frames.append(frame(text, masked=False))
         else:
             frames.append(rng.randbytes(rng.randint(1, 40)))
-    return Input("websocket", b"".join(frames), frames=True, cut=cut)
+    return Input("websocket", b"".join(frames), frames=len(frames), cut=cut)
 
 
 Build = Callable[[Random, str], Input]
