@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import resource
 import signal
@@ -20,6 +21,8 @@ from app.core.errors import StartError
 from app.main import Service, Team
 from app.mongo.door import Store
 from app.settings import Settings
+from app.web import shield
+from app.web.connection import Connection, close_overdue
 from app.web.frames import Frames
 from app.web.log import ACCESS
 
@@ -35,6 +38,11 @@ KEEP_ALIVE_SECONDS = 75
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
 COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+# Uvicorn ticks ten times a second.
+OVERDUE_TICKS = 50
+
+# What comes before there is a request, or where a websocket was wanted elsewhere.
+STRANGE = ("Invalid HTTP request received.", "Unsupported upgrade request.")
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +78,12 @@ class Server(uvicorn.Server):
         self._service.edge.ready = True
         self.up.set()
 
+    async def on_tick(self, counter: int) -> bool:
+        """Look every few seconds for connections whose requests never arrive."""
+        if counter % OVERDUE_TICKS == 0:
+            close_overdue(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
         self._take_leave()
@@ -87,6 +101,15 @@ class Server(uvicorn.Server):
         """Leave those who keep a connection a moment: closed at once, it could lose a request that is on its way."""
         if self.server_state.connections:
             await asyncio.sleep(LINGER_SECONDS)
+
+
+class NotOurs(logging.Filter):
+    """Leaves out what strangers do wrong, which uvicorn tells each time: a log is not theirs to fill."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Tell whether it is worth a line."""
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, UnicodeDecodeError) and record.msg not in STRANGE
 
 
 def bound(host: str, port: int, *, shared: bool = False) -> socket.socket:
@@ -186,6 +209,7 @@ async def _run(
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)
+    logging.getLogger("uvicorn.error").addFilter(NotOurs())
     server = Server(_config(service), service)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     coming = asyncio.create_task(server.up.wait())
@@ -211,6 +235,8 @@ def _config(service: Service) -> uvicorn.Config:
         access_log=False,
         log_config=None,
         server_header=False,
+        headers=shield.EVERYWHERE,
+        http=Connection,
         proxy_headers=False,  # nothing here asks where a request came from
         ws=Frames,
         ws_max_size=SOCKET_MESSAGE_BYTES_MAX,

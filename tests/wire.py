@@ -109,6 +109,7 @@ class Events:
         # Cleared, the client reads no more.
         self.reading = asyncio.Event()
         self.reading.set()
+        self.headers: dict[bytes, bytes] = {}
         self._sent = False
         self._body = orjson.dumps(body)
         headers = {"authorization": f"Bearer {key}", "content-type": "application/json", "accept": "text/event-stream"}
@@ -134,7 +135,9 @@ class Events:
     async def start(self) -> int:
         """Return the status."""
         async with asyncio.timeout(SECONDS):
-            status: int = (await self._out.get())["status"]
+            message = await self._out.get()
+        self.headers = dict(message["headers"])
+        status: int = message["status"]
         return status
 
     async def next(self) -> tuple[str, Any]:

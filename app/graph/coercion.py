@@ -9,22 +9,81 @@ from typing import Any
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLError,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
     GraphQLNonNull,
     GraphQLScalarType,
     ObjectValueNode,
+    Undefined,
     is_required_input_field,
 )
-from graphql.utilities.coerce_input_value import coerce_input_literal
+from graphql.utilities.coerce_input_value import coerce_input_literal, coerce_input_value
+from graphql.utilities.validate_input_value import validate_input_value
 
 Read = Callable[[Any], Any]
 INT_MAX = 2**31 - 1
+LIST_ITEMS_MAX = 6_000
+# More than any input has; JSON may have more, but what is wrong beside it is then not told in full.
+FIELDS_TOLD_MAX = 1_000
+# A shorter list is left to graphql-core as a whole.
+FEW_ITEMS = 100
+
+Told = tuple[GraphQLError, list[str | int]]
 
 
 class Unusual(Exception):  # noqa: N818 - read as what it says
     """A value that the short way doesn't take."""
+
+
+class TooLong(Exception):  # noqa: N818 - read as what it says
+    """A list of more items than any call takes, or something wrong in a heap of fields: looked at no further."""
+
+    def __init__(self, message: str = f"A list has at most {LIST_ITEMS_MAX:,} items.") -> None:
+        super().__init__(message)
+
+
+def bounded(given: Any) -> None:
+    """Raise TooLong where JSON, in which something is wrong, is too large to be told what."""
+    waiting = [given]
+    while waiting:
+        one = waiting.pop()
+        if one.__class__ is dict:
+            if len(one) > FIELDS_TOLD_MAX:
+                raise TooLong(f"A value is wrong, and one of the objects has more than {FIELDS_TOLD_MAX:,} fields.")
+            waiting += one.values()
+        elif one.__class__ is list:
+            if len(one) > LIST_ITEMS_MAX:
+                raise TooLong
+            waiting += one
+
+
+def one_by_one(kind: GraphQLInputType, read: Read, given: list[Any], most: int) -> tuple[list[Any], list[Told]]:
+    """Return the items of a list of this kind, and what is wrong with some of them, at most so much.
+
+    Only those that the short way doesn't take cost the long way's time: one bad row is told as fast as none.
+    """
+    items: list[Any] = []
+    wrong: list[Told] = []
+    for index, one in enumerate(given):
+        try:
+            items.append(read(one))
+        except (Unusual, GraphQLError, RecursionError):
+            found = coerce_input_value(one, kind)
+            if found is Undefined:
+                _tell(wrong, index, one, kind)
+            items.append(found)
+        if len(wrong) >= most:
+            break
+    return items, wrong[:most]
+
+
+def _tell(wrong: list[Told], index: int, one: Any, kind: GraphQLInputType) -> None:
+    def on_error(error: GraphQLError, path: list[str | int]) -> None:
+        wrong.append((error, [index, *path]))
+
+    validate_input_value(one, kind, on_error, hide_suggestions=True)
 
 
 class Readers:
@@ -69,6 +128,8 @@ def _list(read: Read) -> Read:
             return None
         if value.__class__ is not list:
             raise Unusual
+        if len(value) > LIST_ITEMS_MAX:
+            raise TooLong
         return [read(one) for one in value]
 
     return items

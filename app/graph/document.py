@@ -14,6 +14,7 @@ from graphql import (
     GraphQLBoolean,
     GraphQLError,
     GraphQLID,
+    GraphQLList,
     GraphQLNonNull,
     GraphQLSchema,
     GraphQLString,
@@ -34,18 +35,21 @@ from graphql.execution.values import (
     VariableValueSource,
     get_variable_values,
 )
+from graphql.pyutils import print_path_list
 from graphql.utilities.coerce_input_value import coerce_default_value
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.core.errors import Fault
-from app.graph.coercion import Readers, Unusual
+from app.graph.coercion import FEW_ITEMS, Readers, TooLong, Unusual, bounded, one_by_one
 from app.graph.cost import Cost, Meter
-from app.graph.precheck import read
+from app.graph.precheck import CHARACTERS_MAX, read, tokens
 
 DOCUMENTS_MAX = 2_000
 TEXT_BYTES_MAX = 16 * 1024 * 1024
-ERRORS_MAX = 20
+# A document in memory is a third of a kilobyte for each token.
+TOKENS_KEPT_MAX = 400_000
+ERRORS_MAX = 5
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -73,6 +77,16 @@ class Coercer:
         if not self._signatures:
             return self._none
         inputs = inputs or {}
+        try:
+            return self._shortly(inputs)
+        except Unusual:
+            return self._slowly(inputs)
+        except _Wrong as wrong:
+            return wrong.errors
+        except TooLong as error:
+            return [GraphQLError(str(error))]
+
+    def _shortly(self, inputs: dict[str, Any]) -> VariableValues:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for slot in self._signatures:
@@ -80,28 +94,37 @@ class Coercer:
             value = inputs.get(name, Undefined)
             if value is Undefined:
                 if not slot.optional:
-                    return self._slowly(inputs)
+                    raise Unusual
                 sources[name] = slot.absent
                 if slot.default is not Undefined:
                     coerced[name] = slot.default
                 continue
             if type(value) is not slot.itself:
-                try:
-                    value = slot.read(value)
-                except (Unusual, GraphQLError, RecursionError):
-                    return self._slowly(inputs)
+                value = slot.taken(value)
             sources[name] = VariableValueSource(slot.signature, inputs[name])
             coerced[name] = value
         return VariableValues(sources, coerced)
 
     def _slowly(self, inputs: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        try:
+            bounded(inputs)
+        except TooLong as error:
+            return [GraphQLError(str(error))]
         return get_variable_values(self._schema, self._nodes, inputs, max_errors=ERRORS_MAX, hide_suggestions=True)
+
+
+class _Wrong(Exception):  # noqa: N818 - read as what it says
+    """What is wrong with some of very many rows."""
+
+    def __init__(self, errors: list[GraphQLError]) -> None:
+        super().__init__(errors[0].message)
+        self.errors = errors
 
 
 class _Slot:
     """One variable: its signature, and the type whose values need no look."""
 
-    __slots__ = ("absent", "default", "itself", "optional", "read", "signature")
+    __slots__ = ("absent", "default", "item", "itself", "optional", "read", "signature")
 
     def __init__(self, signature: GraphQLVariableSignature, readers: Readers) -> None:
         kind = signature.type
@@ -112,6 +135,20 @@ class _Slot:
         self.optional = inner is kind or self.default is not Undefined
         self.itself = _ITSELF.get(inner)
         self.read = readers.of(kind)
+        self.item = (inner.of_type, readers.of(inner.of_type)) if isinstance(inner, GraphQLList) else None
+
+    def taken(self, value: Any) -> Any:
+        """Return the value as it is used; raises Unusual where graphql-core has to look at it, _Wrong for a row."""
+        try:
+            return self.read(value)
+        except (Unusual, GraphQLError, RecursionError):
+            if self.item is None or value.__class__ is not list or len(value) <= FEW_ITEMS:
+                raise Unusual from None
+        items, wrong = one_by_one(*self.item, value, ERRORS_MAX)
+        if wrong:
+            about = f"Variable '${self.signature.name}' has invalid value"
+            raise _Wrong([GraphQLError(f"{about}{print_path_list(path)}: {error.message}") for error, path in wrong])
+        return items
 
 
 @dataclass(slots=True, eq=False)
@@ -130,12 +167,17 @@ class Operation:
 
 @dataclass(slots=True, eq=False)
 class Document:
-    """One query text. `refusal` or `errors` say why it can't run; where neither does, `operations` are there."""
+    """One query text. `refusal` or `errors` say why it can't run; where neither does, `operations` are there.
+
+    `code` is that of its errors; `weight` counts the tokens that it holds on to.
+    """
 
     text: str
     ast: DocumentNode | None = None
     refusal: Fault | None = None
     errors: tuple[GraphQLError, ...] = ()
+    code: str = "VALIDATION_FAILED"
+    weight: int = 0
     introspects: bool = False
     operations: dict[str | None, Operation] = field(default_factory=dict)
     fragments: dict[str, FragmentDefinitionNode] = field(default_factory=dict)
@@ -156,17 +198,15 @@ class Document:
 
 
 class Documents:
-    """The documents of one schema, at most `capacity` of them and `capacity_bytes` of text."""
+    """The documents of one schema, at most `capacity` of them, TEXT_BYTES_MAX of text and TOKENS_KEPT_MAX."""
 
-    def __init__(
-        self, schema: GraphQLSchema, capacity: int = DOCUMENTS_MAX, capacity_bytes: int = TEXT_BYTES_MAX
-    ) -> None:
+    def __init__(self, schema: GraphQLSchema, capacity: int = DOCUMENTS_MAX) -> None:
         self.schema = schema
         self.capacity = capacity
-        self.capacity_bytes = capacity_bytes
         self.hits = 0
         self.misses = 0
         self.size_bytes = 0
+        self.tokens = 0
         self._kept: dict[str, Document] = {}
 
     def __len__(self) -> int:
@@ -182,16 +222,16 @@ class Documents:
             return document
         self.misses += 1
         document = prepare(self.schema, text)
-        size = len(text)
         # A text beyond the limit of characters is refused by its length alone: nothing to gain by keeping it.
-        if document.ast is None and document.refusal is not None:
+        if len(text) > CHARACTERS_MAX:
             return document
         kept[text] = document
-        self.size_bytes += size
-        while len(kept) > self.capacity or self.size_bytes > self.capacity_bytes:
+        self.size_bytes += len(text)
+        self.tokens += document.weight
+        while len(kept) > self.capacity or self.size_bytes > TEXT_BYTES_MAX or self.tokens > TOKENS_KEPT_MAX:
             oldest = next(iter(kept))
-            del kept[oldest]
             self.size_bytes -= len(oldest)
+            self.tokens -= kept.pop(oldest).weight
         return document
 
 
@@ -202,19 +242,27 @@ def prepare(schema: GraphQLSchema, text: str) -> Document:
     except Fault as fault:
         return Document(text, refusal=fault)
     except GraphQLSyntaxError as error:
-        return Document(text, errors=(error.with_traceback(None),))
+        return Document(text, errors=(_bare(error),), code="PARSE_FAILED")
     errors = validate(schema, ast, RULES, max_errors=ERRORS_MAX, hide_suggestions=True)
     if errors:
-        return Document(text, ast, errors=tuple(errors))
+        return Document(text, errors=tuple(_bare(error) for error in errors))
     fragments = {node.name.value: node for node in ast.definitions if isinstance(node, FragmentDefinitionNode)}
     nodes = [node for node in ast.definitions if isinstance(node, OperationDefinitionNode)]
     if not nodes:
-        return Document(text, ast, refusal=Fault("VALIDATION_FAILED", "This document has no operation.", status=400))
+        return Document(text, refusal=Fault("VALIDATION_FAILED", "This document has no operation.", status=400))
     survey = _survey(ast)
     document = Document(text, ast, introspects=survey.introspects, fragments=fragments)
+    document.weight = sum(1 for _ in tokens(ast))
     document.details = {name: FragmentDetails(node) for name, node in fragments.items()}
     document.operations = _operations(schema, nodes, fragments, tuple(sorted(survey.switches)))
     return document
+
+
+def _bare(error: GraphQLError) -> GraphQLError:
+    """Return an error that says the same and holds on to nothing of the document."""
+    bare = GraphQLError(error.message)
+    bare.locations = error.locations
+    return bare
 
 
 def _operations(

@@ -9,6 +9,8 @@ from graphql import FieldNode, GraphQLError, get_location
 from app.core.errors import Fault
 from app.core.unexpected import MESSAGE, place
 
+MESSAGE_CHARACTERS = 1_000
+
 log = structlog.get_logger(__name__)
 
 Path = list[str | int]
@@ -43,7 +45,12 @@ def known(error: BaseException, request_id: str) -> Fault:
 
 def refused(errors: Sequence[GraphQLError], code: str) -> list[dict[str, Any]]:
     """Return the errors of a document or of variables that could not be taken."""
-    return [{**error.formatted, "extensions": {"code": code}} for error in errors]
+    return [_refused(error, code) for error in errors]
+
+
+def _refused(error: GraphQLError, code: str) -> dict[str, Any]:
+    # Names of any length are part of what it says.
+    return {**error.formatted, "message": error.message[:MESSAGE_CHARACTERS], "extensions": {"code": code}}
 
 
 def _locations(nodes: Sequence[FieldNode]) -> list[dict[str, int]]:

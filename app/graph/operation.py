@@ -132,8 +132,7 @@ class Operations:
         if document.refusal:
             raise rejected(document.refusal)
         if document.errors:
-            code = "VALIDATION_FAILED" if document.ast else "PARSE_FAILED"
-            raise Rejected(faults.refused(document.errors, code), 400)
+            raise Rejected(faults.refused(document.errors, document.code), 400)
         try:
             operation = document.operation(request.name)
             variables = operation.coercer.coerce(request.variables)

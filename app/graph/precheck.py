@@ -4,6 +4,7 @@ A fragment is counted once and remembered, so nested fragments cost what their t
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from graphql import (
@@ -15,6 +16,8 @@ from graphql import (
     InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
+    Token,
+    TokenKind,
     parse,
 )
 
@@ -27,6 +30,11 @@ ALIASES_MAX = 30
 ROOT_FIELDS_MAX = 20
 SAME_KEY_MAX = 5
 FIELDS_MAX = 600
+# Validation compares each fragment with each other, and looks through all of them for each operation.
+OPERATIONS_MAX = 50
+FRAGMENTS_MAX = 50
+# What is wrong in a literal is told with all of it written out, for each error anew.
+LITERAL_FIELDS_MAX = 300
 
 
 class Measure(NamedTuple):
@@ -61,6 +69,7 @@ def read(text: str) -> DocumentNode:
 
 def check(document: DocumentNode) -> None:
     """Refuse a parsed document with COST_EXCEEDED where it is too deep, too wide or repeats itself too often."""
+    _number(document)
     ruler = _Ruler(document)
     try:
         for definition in document.definitions:
@@ -69,6 +78,38 @@ def check(document: DocumentNode) -> None:
         ruler.fragments()
     except RecursionError:
         raise exceeded("levels", DEPTH_MAX) from None
+
+
+def tokens(document: DocumentNode) -> Iterator[Token]:
+    """Give the tokens of a parsed document."""
+    token = document.loc.start_token if document.loc else None
+    while token is not None:
+        yield token
+        token = token.next
+
+
+def _number(document: DocumentNode) -> None:
+    definitions = document.definitions
+    if sum(isinstance(node, OperationDefinitionNode) for node in definitions) > OPERATIONS_MAX:
+        raise exceeded("operations", OPERATIONS_MAX)
+    if sum(isinstance(node, FragmentDefinitionNode) for node in definitions) > FRAGMENTS_MAX:
+        raise exceeded("fragments", FRAGMENTS_MAX)
+    if _literal_fields(document) > LITERAL_FIELDS_MAX:
+        raise exceeded("fields of objects that are written out: send them as variables", LITERAL_FIELDS_MAX)
+
+
+def _literal_fields(document: DocumentNode) -> int:
+    """Count `name: value` in braces that stand in parentheses: those of a selection never do."""
+    brackets, braces, fields = 0, 0, 0
+    for token in tokens(document):
+        kind = token.kind
+        if kind is TokenKind.COLON:
+            fields += braces > 0
+        elif kind is TokenKind.PAREN_L or kind is TokenKind.PAREN_R:
+            brackets += 1 if kind is TokenKind.PAREN_L else -1
+        elif brackets and (kind is TokenKind.BRACE_L or kind is TokenKind.BRACE_R):
+            braces += 1 if kind is TokenKind.BRACE_L else -1
+    return fields
 
 
 class _Ruler:

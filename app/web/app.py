@@ -8,18 +8,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.core.errors import Fault
 from app.graph.schema import sdl
-from app.web import graphiql, socket
+from app.web import graphiql, shield, socket
 from app.web.edge import Edge
 from app.web.graphql import GraphQL
 from app.web.ingest import PREFIX
 
 READY_SECONDS = 1.0
 PATH = "/graphql"
+ASSETS = "/graphiql"
 
 
 class App:
@@ -44,7 +45,18 @@ class App:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await self._rest(scope, receive, send)
+            await self._shielded(scope, receive, send)
+
+    async def _shielded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer by the router: its answers are many people's, the headers ours."""
+        more = shield.PAGE if scope["path"].startswith(ASSETS) else shield.DATA
+
+        async def begun(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *more]
+            await send(message)
+
+        await self._rest(scope, receive, begun)
 
 
 def _routes(edge: Edge, ping: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
@@ -83,5 +95,5 @@ def _routes(edge: Edge, ping: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
     if edge.graphiql:
         routes.append(Route("/", home))
         if graphiql.ASSETS.is_dir():
-            routes.append(Mount("/graphiql", StaticFiles(directory=graphiql.ASSETS)))
+            routes.append(Mount(ASSETS, StaticFiles(directory=graphiql.ASSETS)))
     return routes

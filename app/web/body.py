@@ -8,12 +8,14 @@ from starlette.types import Receive
 from app.core.errors import Fault
 
 BODY_SECONDS = 30.0
+LENGTH_DIGITS = 15
 
 
 async def whole(headers: Mapping[bytes, bytes], receive: Receive, most_bytes: int) -> bytes:
     """Return the body; raises PAYLOAD_TOO_LARGE, TIMEOUT, and BAD_REQUEST where it ends early."""
     length = headers.get(b"content-length", b"0")
-    if length.isdigit() and int(length) > most_bytes:
+    # Some more digits than any body has: a number of thousands of them is not even read.
+    if length.isdigit() and (len(length) > LENGTH_DIGITS or int(length) > most_bytes):
         raise _too_large(most_bytes)
     message = await receive()
     body: bytes = message.get("body", b"")

@@ -5,7 +5,6 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 from app.access import keys
 from app.access.rate import Rates
@@ -21,6 +20,8 @@ Headers = Mapping[bytes, bytes]
 # Ids of requests only have to differ: this process, and a number.
 _PROCESS = ids.new("req") + "-"
 _COUNTER = itertools.count(1)
+# What browsers say of pages that are not of this very origin.
+_FOREIGN = (b"cross-site", b"same-site")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -59,15 +60,19 @@ class Edge:
         return (self.access.cached(text) if text else None) or await self.access.authenticate(text)
 
     def welcomes(self, headers: Headers) -> bool:
-        """Tell whether a browser's page of that origin may come in; programs name none."""
+        """Tell whether a browser's page of that origin may come in; programs name none.
+
+        `null` is the origin of sandboxed pages and of files: a foreign one. A request that a browser sends for a page
+        of another site without naming it (an image, a form by GET) says so in Sec-Fetch-Site.
+        """
         origin = headers.get(b"origin")
         if origin is None:
-            return True
+            return headers.get(b"sec-fetch-site") not in _FOREIGN or "*" in self.origins
         name = origin.decode("latin-1").lower()
         if "*" in self.origins or name in self.origins:
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
-        return bool(host) and urlsplit(name).netloc == host
+        return bool(host) and name in (f"https://{host}", f"http://{host}")
 
 
 def request_id(headers: Headers) -> str:

@@ -4,13 +4,10 @@ from pathlib import Path
 
 from starlette.types import Receive, Scope, Send
 
+from app.web.shield import PAGE
+
 ASSETS = Path(__file__).parent / "static" / "graphiql"
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; font-src 'self' data:; img-src 'self'"
-    " data:; connect-src 'self' ws: wss:; worker-src 'self' blob:; base-uri 'none'; form-action 'none';"
-    " frame-ancestors 'none'"
-)
-PAGE = b"""<!doctype html>
+HTML = b"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -41,14 +38,12 @@ PLAIN = b"""<!doctype html>
 
 async def page(scope: Scope, _receive: Receive, send: Send) -> None:
     """Answer with the page."""
-    body = PAGE if (ASSETS / "graphiql.js").exists() else PLAIN
+    body = HTML if (ASSETS / "graphiql.js").exists() else PLAIN
     headers = [
         (b"content-type", b"text/html; charset=utf-8"),
         (b"content-length", str(len(body)).encode()),
-        (b"content-security-policy", POLICY.encode()),
-        (b"referrer-policy", b"no-referrer"),
-        (b"x-content-type-options", b"nosniff"),
         (b"cache-control", b"no-cache"),
+        *PAGE,
     ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})

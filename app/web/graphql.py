@@ -16,12 +16,13 @@ from app.core.errors import Fault, unavailable
 from app.core.tally import Tally
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
-from app.web import graphiql, sse
+from app.web import graphiql, shield, sse
 from app.web.body import whole
 from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
+VALUES_MAX = 150_000
 THREAD_BYTES = 1024 * 1024
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
@@ -144,11 +145,19 @@ def _check_type(headers: Mapping[bytes, bytes]) -> None:
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:
     body = await whole(headers, receive, BODY_BYTES_MAX)
+    # Counted where they stand, before anything is made of them; in fewer bytes there can't be so many.
+    if len(body) > VALUES_MAX // 2 and _values(body) > VALUES_MAX:
+        raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {VALUES_MAX:,} values.", 413)
     try:
         given = await asyncio.to_thread(orjson.loads, body) if len(body) > THREAD_BYTES else orjson.loads(body)
     except orjson.JSONDecodeError:
         raise _refuse("BAD_REQUEST", "The body is not JSON.", 400) from None
     return read_request(given)
+
+
+def _values(body: bytes) -> int:
+    """Count the values of JSON at least; an object or a list, for what it takes, as three."""
+    return body.count(b",") + 2 * (body.count(b"{") + body.count(b"["))
 
 
 def read_request(given: Any) -> Request:
@@ -160,6 +169,9 @@ def read_request(given: Any) -> Request:
     variables, name = given.get("variables"), given.get("operationName")
     if variables is not None and not isinstance(variables, dict):
         raise _refuse("BAD_VARIABLES", "`variables` is an object.", 400)
+    extensions = given.get("extensions")
+    if extensions is not None and not isinstance(extensions, dict):
+        raise _refuse("BAD_REQUEST", "`extensions` is an object.", 400)
     if name is not None and not isinstance(name, str):
         raise _refuse("BAD_REQUEST", "`operationName` is a string.", 400)
     return Request(given["query"], variables, name)
@@ -180,6 +192,6 @@ def _cors(edge: Edge, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    sized = [*headers, (b"content-length", str(len(body)).encode())]
+    sized = [*headers, *shield.DATA, (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": sized})
     await send({"type": "http.response.body", "body": body})

@@ -27,7 +27,7 @@ from app.graph import faults
 from app.intake import visit
 from app.intake.visit import Message
 from app.intake.visitors import Visitors
-from app.web import clients, wire
+from app.web import clients, shield, wire
 from app.web.body import whole
 from app.web.edge import Edge, Headers, request_id
 from app.web.log import ACCESS
@@ -57,6 +57,8 @@ TYPES = (b"", b"application/json", b"text/plain", b"application/x-www-form-urlen
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/=]{1,1024}) *", re.IGNORECASE)
 _JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 _FRESH: Header = (b"cache-control", b"no-store")
+# Always: a cache must not give a page what it kept of somebody who named no origin.
+_VARY: Header = (b"vary", b"origin")
 _PREFLIGHT = [
     (b"access-control-allow-methods", b"POST"),
     (b"access-control-allow-headers", b"authorization, content-type, x-retry-count, " + RUDDER),
@@ -254,8 +256,8 @@ def _other(scope: Connection, headers: Headers) -> Reply:
 
 
 async def _send(send: Send, status: int, body: bytes, more: Sequence[Header], origin: bytes | None) -> None:
-    headers = [*more, (b"content-length", b"%d" % len(body))]
+    headers = [*more, *shield.WIRE, (b"content-length", b"%d" % len(body)), _VARY]
     if origin is not None:
-        headers += [(b"access-control-allow-origin", origin), (b"vary", b"origin")]
+        headers.append((b"access-control-allow-origin", origin))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -16,6 +16,7 @@ from app.core.tally import Tally
 from app.graph import faults
 from app.graph.operation import Request, Stream
 from app.live.seat import Closing, SlowConsumer
+from app.web import shield
 from app.web.edge import Edge
 
 HEARTBEAT_SECONDS = 15.0
@@ -70,7 +71,7 @@ async def begin(edge: Edge, actor: Actor, request: Request, tally: Tally) -> Liv
 async def serve(edge: Edge, live: Live, receive: Receive, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
     """Send the stream until it or the client ends."""
     more = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store"), *headers]
-    more.append((b"x-accel-buffering", b"no"))
+    more += [(b"x-accel-buffering", b"no"), *shield.DATA]
     edge.metrics.streams.inc()
     tasks: list[asyncio.Task[None]] = []
     try:

@@ -9,8 +9,10 @@ import orjson
 from app.core.errors import Fault
 
 GZIP = 31  # zlib's word for a gzip header and the largest window
-_ESCAPE = re.compile(rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[dD][89a-fA-F][0-9a-fA-F]{2}|.)")
-_HALF = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(_HIGH + rb"(?!" + _LOW + rb")|(?<!" + _HIGH + rb")" + _LOW)
+# Stands for an escaped backslash while halves are looked for; no JSON has such a byte.
+_ASIDE = b"\x01\x01"
 
 
 def unpacked(body: bytes, encoding: bytes, most_bytes: int) -> bytes:
@@ -36,16 +38,19 @@ def parsed(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        if not _HALF.search(body):
-            raise _bad("The body is not JSON.") from None
+        return _mended(body)
+
+
+def _mended(body: bytes) -> Any:
+    # In a few sweeps of the library, none of Python: whoever sends half a million escapes keeps nobody waiting.
+    apart = body.replace(rb"\\", _ASIDE)
+    mended = _HALF.sub(rb"\\ufffd", apart)
+    if mended == apart or b"\x01" in body:
+        raise _bad("The body is not JSON.")
     try:
-        return orjson.loads(_ESCAPE.sub(_mended, body))
+        return orjson.loads(mended.replace(_ASIDE, rb"\\"))
     except orjson.JSONDecodeError:
         raise _bad("The body is not JSON.") from None
-
-
-def _mended(found: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if _HALF.fullmatch(found[0]) else found[0]
 
 
 def _bad(message: str) -> Fault:

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from app.core.errors import Fault
-from app.web.graphql import BODY_BYTES_MAX
+from app.web.graphql import BODY_BYTES_MAX, VALUES_MAX
 from tests import api as apis
 from tests.api import Api
 
@@ -121,6 +121,9 @@ async def test_a_body_over_the_limit_is_refused_said_or_unsaid(api: Api) -> None
 
     given = {"Authorization": f"App {api.key}", "Content-Type": "application/json"}
     response = await api.http.post("/graphql", content=pieces(), headers=given)
+    assert (response.status_code, code(response)) == (413, "PAYLOAD_TOO_LARGE")
+    many = b'{"query": "{ viewer { accountName } }", "x": [%s1]}' % (b"1," * VALUES_MAX)
+    response = await post(api, many)
     assert (response.status_code, code(response)) == (413, "PAYLOAD_TOO_LARGE")
     fits = b'{"query": "{ viewer { accountName } }", "x": "' + b"x" * (2 << 20) + b'"}'
     assert (await post(api, fits)).json()["data"]["viewer"] == {"accountName": "Test"}
