@@ -22,7 +22,7 @@ from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
-VALUES_MAX = 150_000
+VALUES_MAX = 500_000
 THREAD_BYTES = 1024 * 1024
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
