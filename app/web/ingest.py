@@ -24,6 +24,7 @@ from app.core.actor import Actor, Scope
 from app.core.errors import Fault, forbidden, unauthenticated, unavailable
 from app.core.tally import Tally
 from app.graph import faults
+from app.graph.operation import OPERATION_SECONDS
 from app.intake import visit
 from app.intake.visit import Message
 from app.intake.visitors import Visitors
@@ -122,12 +123,8 @@ class Ingest:
         tally.account = actor.account
         said = await self._read(actor, given, kind, small=len(body) <= wire.MESSAGE_BYTES_MAX)
         self._measure(actor, said.messages)
-        load = self._edge.operations.load
-        await load.enter(actor.account)
-        try:
-            await self._take(actor, said)
-        finally:
-            load.leave(actor.account)
+        async with asyncio.timeout(OPERATION_SECONDS):
+            await self._in_turn(actor, said)
         if not said.plain:
             await _tick(arrived)
         return _answer(said.rejected)
@@ -162,6 +159,14 @@ class Ingest:
             return
         for anonymous_id, count in Counter([message.anonymous_id for message in messages]).items():
             self._crowds.take(f"{actor.account}|{anonymous_id}", count)
+
+    async def _in_turn(self, actor: Actor, said: wire.Said) -> None:
+        load = self._edge.operations.load
+        await load.enter(actor.account)
+        try:
+            await self._take(actor, said)
+        finally:
+            load.leave(actor.account)
 
     async def _take(self, actor: Actor, said: wire.Said) -> None:
         """Have all messages taken in, in their order; what was refused by their own mistake is noted."""

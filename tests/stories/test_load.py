@@ -4,6 +4,8 @@ import httpx
 import pytest
 
 from app.access import load
+from app.graph import operation
+from app.web import ingest
 from tests.api import Api
 
 QUERY = "{ viewer { accountId } }"
@@ -48,6 +50,20 @@ async def test_a_process_that_has_too_much_in_line_answers_503(busy: Api, monkey
     answer = await busy.post(QUERY)
     assert told(answer) == (503, "1")
     assert answer.json()["errors"][0]["extensions"] == {"code": "UNAVAILABLE", "retryAfter": 1}
+
+
+async def test_who_waits_for_longer_than_an_operation_may_take_is_told(
+    busy: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By GraphQL and on the wire; nobody is left in line."""
+    monkeypatch.setattr(load, "ACCOUNT_WAITING_MAX", 10)
+    for room in (operation, ingest):
+        monkeypatch.setattr(room, "OPERATION_SECONDS", 0.05)
+    answer = await busy.post(QUERY)
+    assert (answer.status_code, answer.json()["errors"][0]["extensions"]["code"]) == (504, "TIMEOUT")
+    answer = await sent(busy)
+    assert (answer.status_code, answer.json()) == (504, {"success": False, "code": "TIMEOUT"})
+    assert busy.service.edge.operations.load.waiting == 0
 
 
 async def test_another_account_is_served_beside_it(busy: Api) -> None:
