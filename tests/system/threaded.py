@@ -15,9 +15,12 @@ import uvloop
 from app import serving
 from app.core.actor import Scope
 from app.main import Service
+from app.mongo.twin import Twin
 from app.settings import Settings
 
 SECONDS = 30.0
+# Without these nobody would be known any more.
+KEPT = ("accounts", "apiKeys", "secrets")
 # How a socket's operation ends whose client went first.
 GONE = ("ClientDisconnected", "ConnectionClosed", "RuntimeError")
 # What this loop takes of a thread's processor time on a core of its own: how much slower the machine is just now.
@@ -80,6 +83,20 @@ class Threaded:
     def call(self, work: Any) -> Any:
         """Run a coroutine on its loop."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(SECONDS)
+
+    def emptied(self) -> None:
+        """Have all that was recorded removed: here the store is in this process, and what it keeps is no leak."""
+        self.call(self._emptied())
+
+    async def _emptied(self) -> None:
+        twin = self.service.store.engine
+        assert isinstance(twin, Twin)
+        for name in await twin._db.list_collection_names():
+            # The mock tells names of parts that it has made for itself.
+            collection = name.partition(".")[0]
+            if collection not in KEPT:
+                await twin._db[collection].delete_many({})
+        twin._log.clear()
 
     def stop(self) -> None:
         """End it."""
