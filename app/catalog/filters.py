@@ -110,11 +110,17 @@ class Builder:
         for name, value in wanted.items():
             if value is None:
                 continue
-            self._terms += 1
-            if self._terms > TERMS_MAX:
-                raise bad(f"A filter has at most {TERMS_MAX} terms.")
+            self._count()
             terms += self._term(name, value, depth)
+        if not terms:
+            # A filter that says nothing is one to look at as well: thousands of them are no shorter way round.
+            self._count()
         return {"$and": terms} if len(terms) > 1 else terms[0] if terms else {}
+
+    def _count(self) -> None:
+        self._terms += 1
+        if self._terms > TERMS_MAX:
+            raise bad(f"A filter has at most {TERMS_MAX} terms.")
 
     def _term(self, name: str, value: Any, depth: int) -> list[Query]:
         if name == "and":

@@ -68,6 +68,8 @@ FILTERS: list[dict[str, Any]] = [
     {"firstName": {"contains": "\0"}},
     {"ids": ["x"] * 1001},
     {"and": [{"email": {"in": ["a"] * 1001}}]},
+    {"and": [{}] * 201},
+    {"or": [{"type": None}] * 201},
 ]
 
 
