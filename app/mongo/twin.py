@@ -2,11 +2,12 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import bson
+from mongomock.filtering import filter_applies
 from mongomock_motor import AsyncMongoMockClient
 from pymongo.errors import DuplicateKeyError
 
@@ -40,6 +41,7 @@ class Twin:
     def __init__(self) -> None:
         self._client: Any = AsyncMongoMockClient()
         self._db = self._client["twin"]
+        self._collections: dict[str, Any] = {}
         self._lock = asyncio.Lock()
         self._log: deque[Change] = deque(maxlen=LOG_CHANGES)
         self._position = 0
@@ -47,8 +49,11 @@ class Twin:
         self._indexes: dict[str, list[Sort]] = {}
 
     def _collection(self, name: str) -> Any:
-        # The synchronous collection inside the asynchronous wrapper: a write never lets go of the loop half done.
-        return self._db[name].delegate
+        found = self._collections.get(name)
+        if found is None:
+            # The synchronous one inside the asynchronous wrapper: a write never lets go of the loop half done.
+            found = self._collections[name] = _by_id(self._db[name].delegate)
+        return found
 
     async def find(
         self,
@@ -182,6 +187,23 @@ class Twin:
 
     async def close(self) -> None:
         """There is nothing to let go of."""
+
+
+def _by_id(collection: Any) -> Any:
+    """Have a collection look at the documents that a filter names by id, where it would look at all there are."""
+    look_through = collection._iter_documents  # noqa: SLF001 - it has no index of its own
+
+    def documents(filter: Document) -> Iterable[Document]:
+        wanted = filter.get("_id")
+        ids = wanted["$in"] if isinstance(wanted, dict) and wanted.keys() == {"$in"} else [wanted]
+        if not all(isinstance(one, str) for one in ids):
+            return cast("Iterable[Document]", look_through(filter))
+        store = collection._store  # noqa: SLF001 - as above
+        there = [store[one] for one in dict.fromkeys(ids) if one in store]
+        return [one for one in there if filter_applies(filter, one)]  # type: ignore[no-untyped-call]
+
+    collection._iter_documents = documents  # noqa: SLF001 - as above
+    return collection
 
 
 class TwinUnit:
