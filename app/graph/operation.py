@@ -32,6 +32,8 @@ from app.live.seat import AtOnce, OnSlow
 from app.live.topic import Frame, Moment
 
 OPERATION_SECONDS = 30.0
+# Units that a document takes from its key's rate where it is refused.
+REFUSED_COST = 20
 PLANS_PER_OPERATION = 16
 INTROSPECTION = ("__schema", "__type", "__typename")
 
@@ -129,11 +131,14 @@ class Operations:
     def prepare(self, actor: Actor, request: Request) -> Ready:
         """Return the operation ready to run for this actor; raises Rejected."""
         document = self.documents.get(request.query)
-        if document.refusal:
-            raise rejected(document.refusal)
-        if document.errors:
-            raise Rejected(faults.refused(document.errors, document.code), 400)
         try:
+            if document.refusal or document.errors:
+                # To find out that it is wrong has cost more than most operations do.
+                self._take(actor.key, REFUSED_COST)
+            if document.refusal:
+                raise document.refusal
+            if document.errors:
+                raise Rejected(faults.refused(document.errors, document.code), 400)
             operation = document.operation(request.name)
             variables = operation.coercer.coerce(request.variables)
             if isinstance(variables, list):

@@ -32,12 +32,21 @@ def told(response: httpx.Response) -> tuple[int, ...]:
 
 
 async def test_each_answer_says_how_much_is_left(slow: Api) -> None:
-    """RateLimit-Limit, -Remaining, -Reset: also on what is refused, of which only the cost counts."""
+    """RateLimit-Limit, -Remaining, -Reset."""
     assert told(await slow.post(VIEWER)) == (10, 9, 1)
-    assert told(await slow.post("{ nope }")) == (10, 9, 1)
     assert told(await slow.post("{ persons(first: 3) { nodes { id } } }")) == (10, 6, 4)
     reader = await slow.key_with("PEOPLE_READ")
     assert told(await reader.post(VIEWER)) == (10, 9, 1)
+
+
+async def test_a_document_that_is_refused_takes_more_than_most(engine: Engine) -> None:
+    """To find out that it is wrong has cost something, known before or not: nobody gets that for nothing."""
+    async with apis.opened(engine, rate_limit=10) as one:
+        one.service.edge.rates._timer = lambda: 1000.0
+        for query, left in (("{ nope }", 80), ("{ nope }", 60), ("{", 40), ("{" * 30_000, 20), ("{ other }", 0)):
+            response = await one.post(query)
+            assert (response.status_code, told(response)[1]) == (400, left)
+        assert (await one.post("{ nope }")).status_code == 429
 
 
 async def test_Y4_over_the_rate_one_is_told_when_to_come_again(slow: Api) -> None:
