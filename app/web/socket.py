@@ -74,7 +74,7 @@ class Socket:
         try:
             self._actor, leave = await self._admitted()
             self._headers = {}  # an idle socket should hold next to nothing
-            await self._send({"type": "websocket.send", "text": '{"type":"connection_ack"}'})
+            await self._text('{"type":"connection_ack"}')
             await self._read_on(self._actor)
         except Closed as closed:
             code = closed.code
@@ -268,7 +268,14 @@ class Socket:
         await self._text(orjson.dumps(message).decode())
 
     async def _text(self, text: str) -> None:
-        await self._send({"type": "websocket.send", "text": text})
+        await self._give({"type": "websocket.send", "text": text})
+
+    async def _give(self, message: MutableMapping[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except RuntimeError:
+            # The server has closed it meanwhile, for a frame that is none.
+            raise Closed(0, "gone") from None
 
     async def _close(self, closed: Closed) -> None:
         if not closed.code:
@@ -277,10 +284,9 @@ class Socket:
             # Its operations have something to say first, if the client reads at all.
             await self._linger()
         await self._drop_all()
-        with suppress(TimeoutError, OSError):
+        with suppress(TimeoutError, OSError, Closed):
             async with asyncio.timeout(FAREWELL_SECONDS):
-                message = {"type": "websocket.close", "code": closed.code, "reason": closed.reason}
-                await self._send(message)
+                await self._give({"type": "websocket.close", "code": closed.code, "reason": closed.reason})
 
     async def _linger(self) -> None:
         if self._tasks:
