@@ -41,7 +41,7 @@ class Load:
             held.running += 1
             self.running += 1
             return
-        self._refuse(held)
+        self._refuse(account, held)
         place: Future[None] = get_running_loop().create_future()
         held.waiting.append(place)
         self.waiting += 1
@@ -53,7 +53,7 @@ class Load:
             if place.done() and not place.cancelled():
                 # Its turn came while it was given up.
                 self.leave(account)
-            else:
+            elif place in held.waiting:
                 held.waiting.remove(place)
                 self.waiting -= 1
                 self._forget(account, held)
@@ -76,20 +76,27 @@ class Load:
         del self._turns[account]
         held = self._accounts[account]
         if held.waiting and held.running < ACCOUNT_RUNNING_MAX:
-            held.waiting.popleft().set_result(None)
+            place = held.waiting.popleft()
             self.waiting -= 1
-            held.running += 1
-            self.running += 1
+            if not place.done():  # or it was given up in this very turn
+                place.set_result(None)
+                held.running += 1
+                self.running += 1
         if held.waiting and held.running < ACCOUNT_RUNNING_MAX:
             # Behind the others.
             self._turns[account] = None
+        self._forget(account, held)
 
-    def _refuse(self, held: _Account) -> None:
+    def _refuse(self, account: str, held: _Account) -> None:
+        refusal: Fault | None = None
         if len(held.waiting) >= ACCOUNT_WAITING_MAX:
             message = "This account has too much under way. Try again in a second."
-            raise Fault("RATE_LIMITED", message, status=429, retryAfter=RETRY_SECONDS)
-        if self.waiting >= WAITING_MAX:
-            raise unavailable(RETRY_SECONDS)
+            refusal = Fault("RATE_LIMITED", message, status=429, retryAfter=RETRY_SECONDS)
+        elif self.waiting >= WAITING_MAX:
+            refusal = unavailable(RETRY_SECONDS)
+        if refusal is not None:
+            self._forget(account, held)
+            raise refusal
 
     def _forget(self, account: str, held: _Account) -> None:
         if not held.waiting:

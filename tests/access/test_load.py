@@ -74,6 +74,7 @@ async def test_who_finds_the_line_full_is_refused_with_a_time() -> None:
     assert crowd.load.waiting == 5
     with pytest.raises(Fault) as refusal:
         await crowd.load.enter("c")
+    assert "c" not in crowd.load._accounts
     assert (refusal.value.code, refusal.value.status, refusal.value.extra) == ("UNAVAILABLE", 503, {"retryAfter": 1})
 
 
@@ -91,3 +92,16 @@ async def test_who_gives_up_takes_nobodys_place() -> None:
     assert (crowd.load.running, crowd.load.waiting) == (0, 0)
     assert crowd.load._accounts == {}
     assert crowd.load._turns == {}
+
+
+async def test_a_turn_passes_over_who_gives_up_at_that_moment() -> None:
+    """Nobody else is harmed by it, and the next in line begins."""
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "a3", "a4")
+    crowd.tasks["a3"].cancel()
+    crowd.load.leave("a")
+    await asyncio.gather(*crowd.tasks.values(), return_exceptions=True)
+    assert crowd.began == ["a1", "a2", "a4"]
+    crowd.tasks |= {"b1": asyncio.create_task(crowd._begin("b1"))}
+    await crowd.end("a", "a", "b")
+    assert (crowd.load.running, crowd.load.waiting, crowd.load._accounts, crowd.load._turns) == (0, 0, {}, {})
