@@ -5,7 +5,9 @@ Whose turn it is goes round by account, so that one who asks for very much holds
 
 from asyncio import Future, get_running_loop
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from app.core.errors import Fault, unavailable
 
@@ -14,6 +16,8 @@ ACCOUNT_RUNNING_MAX = 256
 WAITING_MAX = 8192
 ACCOUNT_WAITING_MAX = 2048
 RETRY_SECONDS = 1
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -58,6 +62,14 @@ class Load:
                 self.waiting -= 1
                 self._forget(account, held)
             raise
+
+    async def carry(self, account: str, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what `work` returns, done as one operation."""
+        await self.enter(account)
+        try:
+            return await work()
+        finally:
+            self.leave(account)
 
     def leave(self, account: str) -> None:
         """End an operation; who is next begins."""

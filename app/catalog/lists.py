@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from app.catalog.filters import Query, bad
-from app.catalog.model import AttributeDefinition
+from app.catalog.model import AttributeDefinition, Catalog
 from app.catalog.narrow import BY_ID, Indexes, Part, Way, in_order, ways
 from app.catalog.service import CatalogService
 from app.core import clock
@@ -166,6 +166,13 @@ class Lists:
             hint=route.index,
         )
         return cut(found, part)
+
+    async def rows(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
+        page = await self.page(account, query, part, order, fields)
+        return page, await self._catalog.fitting(account, page.items)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many a query finds."""

@@ -220,8 +220,7 @@ def of_document(kept: Mapping[str, Any], catalog: Catalog) -> dict[str, Any]:
 
 def tags_of(kept: Mapping[str, Any], catalog: Catalog) -> list[str]:
     """Return the names of the tags of a profile's document that still exist."""
-    tags = catalog.tags
-    return [tags[one].name for one in kept.get("tags", ()) if one in tags]
+    return catalog.tag_names(kept.get("tags", []))
 
 
 # Values of events are kept as JSON shows them.

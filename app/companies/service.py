@@ -97,8 +97,7 @@ class Companies:
         self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
     ) -> tuple[Page[Document], Catalog]:
         """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
-        page = await self._lists.page(account, query, part, order, fields)
-        return page, await self._catalog.fitting(account, page.items)
+        return await self._lists.rows(account, query, part, order, fields)
 
     async def query(self, account: str, wanted: Mapping[str, Any] | None, search: str | None = None) -> dict[str, Any]:
         """Return the query of a filter and a search; refuses a bad filter with BAD_VARIABLES."""

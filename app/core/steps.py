@@ -1,7 +1,7 @@
 """Long work in steps: nobody who shares the loop waits longer than one of them."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TypeVar
 
@@ -14,27 +14,20 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-async def slicewise(work: Callable[[Sequence[T]], list[R]], rows: Sequence[T]) -> list[R]:
-    """Return what pure work makes of all rows, of which it takes many at once; others get their turn in between."""
-    if len(rows) <= SLICE_ROWS:
+async def slicewise(work: Callable[[Sequence[T]], list[R]], rows: Sequence[T], size: int = SLICE_ROWS) -> list[R]:
+    """Return what pure work makes of all rows, of which it takes `size` at once; others get their turn in between."""
+    if len(rows) <= size:
         return work(rows)
     done: list[R] = []
     until = perf_counter() + STEP_SECONDS
-    for start in range(0, len(rows), SLICE_ROWS):
+    for start in range(0, len(rows), size):
         if perf_counter() >= until:
             await asyncio.sleep(0)
             until = perf_counter() + STEP_SECONDS
-        done += work(rows[start : start + SLICE_ROWS])
+        done += work(rows[start : start + size])
     return done
 
 
-async def stepwise(work: Callable[[T], R], rows: Iterable[T]) -> list[R]:
+async def stepwise(work: Callable[[T], R], rows: Sequence[T]) -> list[R]:
     """Return what pure work makes of each row; others get their turn in between."""
-    done: list[R] = []
-    until = perf_counter() + STEP_SECONDS
-    for row in rows:
-        if perf_counter() >= until:
-            await asyncio.sleep(0)
-            until = perf_counter() + STEP_SECONDS
-        done.append(work(row))
-    return done
+    return await slicewise(lambda some: [work(one) for one in some], rows, 1)

@@ -189,11 +189,7 @@ class Operations:
         """Run what was prepared, within OPERATION_SECONDS, once it is its account's turn."""
         try:
             async with asyncio.timeout(OPERATION_SECONDS):
-                await self.load.enter(actor.account)
-                try:
-                    answer = await self._run(actor, ready, request_id)
-                finally:
-                    self.load.leave(actor.account)
+                answer = await self.load.carry(actor.account, partial(self._run, actor, ready, request_id))
         except TimeoutError as error:
             answer = self.refusal(rejected(faults.known(error, request_id)))
         except Fault as fault:

@@ -183,8 +183,7 @@ class Persons:
         self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
     ) -> tuple[Page[Document], Catalog]:
         """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
-        page = await self._lists.page(account, query, part, order, fields)
-        return page, await self._catalog.fitting(account, page.items)
+        return await self._lists.rows(account, query, part, order, fields)
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many persons a query finds."""

@@ -9,6 +9,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import orjson
@@ -124,7 +125,7 @@ class Ingest:
         said = await self._read(actor, given, kind, small=len(body) <= wire.MESSAGE_BYTES_MAX)
         self._measure(actor, said.messages)
         async with asyncio.timeout(OPERATION_SECONDS):
-            await self._in_turn(actor, said)
+            await self._edge.operations.load.carry(actor.account, partial(self._take, actor, said))
         if not said.plain:
             await _tick(arrived)
         return _answer(said.rejected)
@@ -159,14 +160,6 @@ class Ingest:
             return
         for anonymous_id, count in Counter([message.anonymous_id for message in messages]).items():
             self._crowds.take(f"{actor.account}|{anonymous_id}", count)
-
-    async def _in_turn(self, actor: Actor, said: wire.Said) -> None:
-        load = self._edge.operations.load
-        await load.enter(actor.account)
-        try:
-            await self._take(actor, said)
-        finally:
-            load.leave(actor.account)
 
     async def _take(self, actor: Actor, said: wire.Said) -> None:
         """Have all messages taken in, in their order; what was refused by their own mistake is noted."""

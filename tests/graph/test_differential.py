@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from graphql import GraphQLSchema, execute, parse
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.graph import compiled, faults
@@ -24,25 +24,18 @@ from app.graph.schema import executable
 from app.mongo.engine import Update
 from app.mongo.twin import Twin
 from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, Api, opened
+from tests.chances import few
 from tests.graph import toy
 from tests.graph.generated import Author
 from tests.graph.test_executor import SCHEMA as TOY
 
 WANTED = int(os.environ.get("PROFILES_TEST_DOCUMENTS", "0"))
-CASES = WANTED or 1100
+CASES = 1100
 
 
 def chances(share: float) -> settings:
     """Return the settings of a test that makes this share of all documents."""
-    return settings(
-        max_examples=round(CASES * share),
-        derandomize=not WANTED,
-        database=None,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.generate, Phase.shrink] if WANTED else [Phase.generate],
-        print_blob=True,
-    )
+    return few(round(CASES * share), more=round(WANTED * share))
 
 
 SEEDS = st.integers(0, 2**32)

@@ -31,6 +31,14 @@ def start(tmp_path: Path, mongo: RealMongo) -> Iterator[Start]:
 
 
 @pytest.fixture(scope="module")
+async def real() -> AsyncIterator[RealMongo]:
+    """Give a mongod that nobody else uses."""
+    one = RealMongo()
+    yield one
+    await one.stop()
+
+
+@pytest.fixture(scope="module")
 async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on one database; in the end the command finds nothing wrong either."""
     home = tmp_path_factory.mktemp("races")

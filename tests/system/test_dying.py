@@ -28,14 +28,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture(scope="module")
-async def real() -> AsyncIterator[RealMongo]:
-    """Give a mongod that nobody else uses."""
-    one = RealMongo()
-    yield one
-    await one.stop()
-
-
-@pytest.fixture(scope="module")
 async def both(real: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on it."""
     with nursery() as place:

@@ -34,14 +34,6 @@ GROWN_BYTES = 100 * 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-async def real() -> AsyncIterator[RealMongo]:
-    """Give a mongod that nobody else uses."""
-    one = RealMongo()
-    yield one
-    await one.stop()
-
-
-@pytest.fixture(scope="module")
 async def proxy(real: RealMongo) -> AsyncIterator[Proxy]:
     """Give the line to it."""
     one = Proxy(real, DELAY_SECONDS)

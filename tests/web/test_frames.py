@@ -81,6 +81,15 @@ async def test_frames_of_every_size_are_what_a_client_reads() -> None:
         assert [await asyncio.wait_for(client.recv(), SECONDS) for _ in texts] == texts
 
 
+async def filled(write: Write, frame: bytes) -> int:
+    """Write a frame again and again until it is not taken; returns how many were."""
+    number = 0
+    while write(frame):
+        number += 1
+        await turn()
+    return number
+
+
 async def test_a_client_that_does_not_read_is_given_no_more_until_it_does() -> None:
     """What was refused wasn't written, not even in part; a client that is gone is given nothing at all."""
     full: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -88,11 +97,7 @@ async def test_a_client_that_does_not_read_is_given_no_more_until_it_does() -> N
     frame = text_frame(b"x" * 10_000)
 
     async def work(write: Write) -> None:
-        number = 0
-        while write(frame):
-            number += 1
-            await turn()
-        full.set_result(number)
+        full.set_result(await filled(write, frame))
         again.set_result(write)
 
     async with served(work) as port:
@@ -105,28 +110,25 @@ async def test_a_client_that_does_not_read_is_given_no_more_until_it_does() -> N
                 while not write(frame):
                     await turn()
             assert await asyncio.wait_for(reader.readexactly(len(frame)), SECONDS) == frame
-        async with asyncio.timeout(SECONDS):
-            while write(frame):
-                await turn()
+        await asyncio.wait_for(filled(write, frame), SECONDS)
 
 
 async def test_who_answers_no_ping_is_closed_unless_it_is_full() -> None:
     """1011 for one that has read everything; one that is behind stays open until it has read, long as that may take."""
-    filled = asyncio.Event()
+    begun = asyncio.Event()
     frame, news = text_frame(b"x" * 10_000), text_frame(b"news")
 
     async def fill(write: Write) -> None:
-        if filled.is_set():
+        if begun.is_set():
             return  # the second client is told nothing
-        while write(frame):
-            await turn()
-        filled.set()
+        await filled(write, frame)
+        begun.set()
         async with asyncio.timeout(SECONDS):
             while not write(news):
                 await turn()
 
     async with served(fill, ws_ping_interval=0.05, ws_ping_timeout=0.05) as port, silent(port) as (behind, _):
-        await asyncio.wait_for(filled.wait(), SECONDS)
+        await asyncio.wait_for(begun.wait(), SECONDS)
         # The first has had as much time to answer as this one, when this one is closed.
         async with silent(port) as (idle, _):
             assert CLOSED_BY_PING in await asyncio.wait_for(idle.read(), SECONDS)
@@ -141,11 +143,7 @@ async def test_a_client_that_never_reads_is_broken_off_with() -> None:
     frame = text_frame(b"x" * 10_000)
 
     async def fill(write: Write) -> None:
-        number = 0
-        while write(frame):
-            number += 1
-            await turn()
-        written.set_result(number)
+        written.set_result(await filled(write, frame))
         raise RuntimeError("done")
 
     async with served(fill) as port, silent(port) as (behind, _):
@@ -156,7 +154,7 @@ async def test_a_client_that_never_reads_is_broken_off_with() -> None:
 
 async def test_who_reads_again_has_a_new_ping_to_answer() -> None:
     """The last one lies behind all that waited, and the time for its answer is nearly over."""
-    filled = asyncio.Event()
+    begun = asyncio.Event()
     overdue: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
     frame = text_frame(b"x" * 10_000)
 
@@ -164,13 +162,13 @@ async def test_who_reads_again_has_a_new_ping_to_answer() -> None:
         protocol = write.__self__  # type: ignore[attr-defined]
         while write(frame) or protocol.pong_timer is None:
             await turn()
-        filled.set()
+        begun.set()
         while not write(frame):
             await turn()
         overdue.set_result(protocol.pong_timer is not None)
 
     async with served(fill, ws_ping_interval=0.2, ws_ping_timeout=SECONDS) as port, silent(port) as (behind, _):
-        await asyncio.wait_for(filled.wait(), SECONDS)
+        await asyncio.wait_for(begun.wait(), SECONDS)
         reading = asyncio.create_task(behind.read())
         assert not await asyncio.wait_for(overdue, SECONDS)
         reading.cancel()
