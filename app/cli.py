@@ -2,6 +2,7 @@
 
 Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
 """
+# Each command imports what it needs when it runs: the service takes seconds, and who mistypes is told at once.
 
 import asyncio
 import difflib
@@ -10,37 +11,47 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import httpx
 import orjson
 import typer
 import uvloop
 
-from app import crew, serving, worker
-from app.access.model import ApiKey
-from app.access.service import Access
-from app.claims.audit import Finding
 from app.core import clock
 from app.core.actor import Scope
-from app.core.errors import Fault, Refusals, Refused, StartError
-from app.demo import Demo, DemoError, Progress
-from app.graph.schema import sdl
-from app.main import open_settings_store
-from app.mongo import indexes
-from app.persons.audit import audit
-from app.serving import Front
+from app.core.errors import Fault, Refusals, Refused, Unable
 from app.settings import WORKERS_MAX, BadSettings, Settings
-from app.web import log
+
+if TYPE_CHECKING:
+    from app.access.model import ApiKey
+    from app.access.service import Access
+    from app.claims.audit import Finding
+    from app.serving import Front
 
 T = TypeVar("T")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 accounts_app = typer.Typer(no_args_is_help=True, help="Accounts of the service.")
 keys_app = typer.Typer(no_args_is_help=True, help="API keys of an account.")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
+
+
+def _version(*, wanted: bool) -> None:
+    if wanted:
+        _say(version("customer-profiles"))
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    *,
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Keep the memory of a business about its people."""
+
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEMO_KEY = "demo"
@@ -52,7 +63,7 @@ def main() -> None:
     """Run the command line; the one place that turns exceptions into a line and a status."""
     try:
         app()
-    except (BadSettings, StartError, DemoError) as error:
+    except (BadSettings, Unable) as error:
         _fail(str(error))
     except Refused as refused:
         _fail(refused.message)
@@ -94,6 +105,9 @@ def serve(
     workers: Annotated[int | None, typer.Option(min=1, max=WORKERS_MAX, help="Processes that serve.")] = None,
 ) -> None:
     """Serve; prints the address of GraphiQL, where the data are, and on an empty store the first admin key."""
+    from app import crew, serving
+    from app.web import log
+
     settings = Settings.load(host=host, port=port, workers=workers)
     log.configure(settings.log)
     greet, beside = partial(_greet, settings), [_live_demo] if demo else []
@@ -110,12 +124,15 @@ def serve(
 @app.command(hidden=True)
 def work(place: str) -> None:
     """Serve as one of several workers; `serve` starts them."""
+    from app import worker
+    from app.web import log
+
     settings = Settings.load()
     log.configure(settings.log, pieces=True)
     _run(worker.work(settings, worker.Place.of(place)))
 
 
-async def _greet(settings: Settings, front: Front) -> None:
+async def _greet(settings: Settings, front: "Front") -> None:
     text = await front.access.first_key()
     lines = [] if front.store.kept else ["Nothing is kept: all data are in memory, and gone when the service stops."]
     lines.append(f"{'GraphiQL ' if settings.graphiql else 'GraphQL  '}  {front.url}/graphql")
@@ -126,8 +143,10 @@ async def _greet(settings: Settings, front: Front) -> None:
     _say("\n".join(lines))
 
 
-async def _live_demo(front: Front) -> None:
+async def _live_demo(front: "Front") -> None:
     """Fill the default account through the public API, with a key that lives as long as the demo."""
+    from app.demo import DemoError
+
     access = front.access
     account = next(iter(await access.accounts()))
     scopes = [Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE, Scope.EVENTS_WRITE]
@@ -179,6 +198,10 @@ async def _until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
 
 
 async def _demonstrate(url: str, key: str, rate: float) -> None:
+    import httpx
+
+    from app.demo import Demo, Progress
+
     headers = {"Authorization": f"Bearer {key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
         show = Demo(client, rate=rate)
@@ -206,7 +229,12 @@ def check(
         sys.exit(1)
 
 
-async def _checked(*, repair: bool) -> list[Finding]:
+async def _checked(*, repair: bool) -> "list[Finding]":
+    from app.claims.audit import Finding
+    from app.mongo import indexes
+    from app.persons.audit import audit
+    from app.stores import open_settings_store
+
     store = await open_settings_store(Settings.load(), share=True, prepare=False)
     try:
         found = [Finding("MISSING_INDEX", "-", "-", line, repair) for line in await indexes.check(store.engine)]
@@ -220,7 +248,10 @@ async def _checked(*, repair: bool) -> list[Finding]:
 # ---------------------------------------------------------------- accounts and keys
 
 
-async def _with_access(work: Callable[[Access], Awaitable[T]]) -> T:
+async def _with_access(work: Callable[["Access"], Awaitable[T]]) -> T:
+    from app.access.service import Access
+    from app.stores import open_settings_store
+
     settings = Settings.load()
     store = await open_settings_store(settings, share=True)
     try:
@@ -264,7 +295,7 @@ def create_key(
 ) -> None:
     """Make a key; it is shown this once."""
 
-    async def work(access: Access) -> tuple[ApiKey, str, str | None]:
+    async def work(access: "Access") -> "tuple[ApiKey, str, str | None]":
         if await access.account(account) is None:
             raise Refused("NOT_FOUND", f"There is no account {account}.")
         return await access.create_key(account, name, scope, strict_identity=strict)
@@ -301,7 +332,7 @@ def revoke_key(
         _say(f"{key['id']} is revoked.")
 
 
-def _key(key: ApiKey) -> dict[str, Any]:
+def _key(key: "ApiKey") -> dict[str, Any]:
     moments = {"createdAt": key.created_at, "lastUsedAt": key.last_used_at}
     moments |= {"expiresAt": key.expires_at, "revokedAt": key.revoked_at}
     return {
@@ -323,6 +354,8 @@ def schema(
     *, check: Annotated[Path | None, typer.Option(help="Compare with this file; status 1 where it differs.")] = None
 ) -> None:
     """Print the schema."""
+    from app.graph.schema import sdl
+
     text = sdl()
     if check is None:
         sys.stdout.write(text)

@@ -19,10 +19,10 @@ from app import serving
 from app.access.service import Access
 from app.access.shared import Memory
 from app.core.errors import StartError
-from app.main import open_settings_store
 from app.mongo.door import Store
 from app.serving import Beside, Front
 from app.settings import Settings
+from app.stores import open_settings_store
 from app.worker import Place
 
 # Not from the working directory: there may be another `app`.

@@ -12,6 +12,7 @@ from rich.progress import Progress as RichProgress
 
 from app import demodata
 from app.core import clock
+from app.core.errors import Unable
 
 WAIT_SECONDS_MAX = 60.0
 TRIES = 20
@@ -44,7 +45,7 @@ APPEND = f"""mutation($by: PersonLocator!, $items: [JSON!]!) {{
 OnProgress = Callable[[int, int], None]
 
 
-class DemoError(Exception):
+class DemoError(Unable):
     """The demo can't go on; one line says why."""
 
 

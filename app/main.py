@@ -33,12 +33,13 @@ from app.intake.visitors import Visitors
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.counted import Calls, Counted
-from app.mongo.door import Store, open_store
+from app.mongo.door import Store
 from app.mongo.engine import Engine
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
 from app.settings import Settings
+from app.stores import open_settings_store
 from app.timeline.service import Timeline
 from app.web import figures
 from app.web.app import App
@@ -231,17 +232,3 @@ async def _noted(work: Coroutine[Any, Any, None]) -> None:
         await work
     except Fault as fault:
         log.warning("background_work_failed", code=fault.code)
-
-
-async def open_settings_store(settings: Settings, *, share: bool = False, prepare: bool = True) -> Store:
-    """Open the store that the settings name, with `share` beside a process that has it; raises StartError."""
-    return await open_store(
-        url=settings.mongo_url,
-        database=settings.mongo_database,
-        embedded=settings.embedded,
-        data_dir=settings.data_dir,
-        mongod=settings.mongod,
-        driver=settings.driver,
-        share=share,
-        prepare=prepare,
-    )

@@ -66,5 +66,9 @@ def bad_cursor() -> Fault:
     return Fault("BAD_CURSOR", "This cursor does not belong to this query.", status=400)
 
 
-class StartError(Exception):
+class Unable(Exception):  # noqa: N818 - read as what it says
+    """A command can't begin or go on; one line says why."""
+
+
+class StartError(Unable):
     """The service can't start; one line says why and what to do."""

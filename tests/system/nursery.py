@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 import psutil
 
 from app import cli
-from tests.system.process import ROOT, Served
+from tests.system.process import ROOT, Served, unwatched
 
 GONE = -signal.SIGKILL
 
@@ -51,6 +52,7 @@ class Nursery:
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
+        self._one_at_a_time = threading.Lock()
         nursery = self
 
         class Born(Served):
@@ -63,15 +65,17 @@ class Nursery:
         """Have a child begun."""
         assert self._process.stdin
         assert self._process.stdout
-        print(json.dumps(wanted), file=self._process.stdin, flush=True)
-        return Child(int(self._process.stdout.readline()))
+        with self._one_at_a_time:
+            print(json.dumps(wanted), file=self._process.stdin, flush=True)
+            return Child(int(self._process.stdout.readline()))
 
 
 @contextmanager
 def nursery() -> Iterator[Nursery]:
     """Run a nursery."""
     command, pipe = [sys.executable, "-m", "tests.system.nursery"], subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+    env = unwatched(os.environ)
+    with subprocess.Popen(command, cwd=ROOT, env=env, stdin=pipe, stdout=pipe, text=True) as process:
         yield Nursery(process)
 
 

@@ -17,7 +17,7 @@ from app.mongo.engine import Delete
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.persons.audit import audit
-from tests.system.process import SECONDS, Served, profiles
+from tests.system.process import SECONDS, Served, Unwatched, profiles
 
 CONNECTIONS = 500
 IDLE_SECONDS = 30.0
@@ -38,15 +38,27 @@ class Store(Protocol):
 class Pair:
     """The processes; `key` is the ADMIN key of the account that is asked."""
 
-    def __init__(self, served: Sequence[Served], engine: Server, settings: dict[str, str]) -> None:
-        self.served = list(served)
-        self._born = type(self.served[0])
+    def __init__(self, engine: Server, settings: dict[str, str], born: type[Served]) -> None:
+        self.served: list[Served] = []
+        self._born = born
         self.engine = engine
         self.settings = settings
         self.key = ""
         # More than any test needs, and let go before the service does it: none is closed under a request.
         limits = httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=IDLE_SECONDS)
         self.http = httpx.AsyncClient(timeout=SECONDS, limits=limits)
+
+    async def begin(self, home: Path, processes: int) -> None:
+        """Start the processes, at once; where one of them doesn't, the others are known and will be ended."""
+        starts = [asyncio.to_thread(self._start, home) for _ in range(processes)]
+        begun = await asyncio.gather(*starts, return_exceptions=True)
+        self.served = [one for one in begun if isinstance(one, Served)]
+        for failed in begun:
+            if isinstance(failed, BaseException):
+                raise failed
+
+    def _start(self, home: Path) -> Served:
+        return self._born(home, **self.settings, rate_limit="0")
 
     async def account(self) -> str:
         """Make an empty account to ask from now on; returns its id."""
@@ -91,7 +103,7 @@ class Pair:
     async def revive(self, at: int, home: Path) -> None:
         """Start one of the processes again."""
         await asyncio.to_thread(self.served[at].end)
-        self.served[at] = await asyncio.to_thread(self._born, home, **self.settings, rate_limit="0")
+        self.served[at] = await asyncio.to_thread(self._start, home)
 
     def check(self, cwd: Path) -> str:
         """Return what the command says that looks whether everything agrees."""
@@ -106,18 +118,19 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Served) -> AsyncIterator[Pair]:
+async def opened(
+    mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Unwatched
+) -> AsyncIterator[Pair]:
     """Start processes on an empty database of a real MongoDB; skips where there is none."""
     if mongo.missing:
         pytest.skip(mongo.missing)
     database = f"pair_{os.getpid()}_{next(_NUMBERS)}"
     settings = {"mongo_url": await mongo.url(), "mongo_database": database}
     engine = await Server.connect(settings["mongo_url"], database, driver="motor")
-    await engine.ensure(INDEXES)
-    starts = [asyncio.to_thread(born, home, **settings, rate_limit="0") for _ in range(processes)]
-    served = await asyncio.gather(*starts)
-    pair = Pair(served, engine, settings)
+    pair = Pair(engine, settings, born)
     try:
+        await engine.ensure(INDEXES)
+        await pair.begin(home, processes)
         yield pair
     finally:
         await pair.close()
