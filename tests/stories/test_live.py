@@ -2,7 +2,9 @@
 
 import asyncio
 
-from app.live import seat
+import pytest
+
+from app.live import hub, seat
 from tests import api as apis
 from tests import wire
 from tests.api import TRACK, UPDATE, Api
@@ -68,15 +70,16 @@ async def test_L4_a_key_without_people_read_follows_nothing(shop: Api) -> None:
         assert (await socket.data())["results"][0]["status"] == "ACCEPTED"
 
 
-async def test_L5_a_reader_far_behind_is_closed_and_others_are_not(shop: Api) -> None:
+async def test_L5_a_reader_far_behind_is_closed_and_others_are_not(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """W slow client T bounded memory, closed with 1013, told a cursor; others never notice."""
     assert seat.SLOW_EVENTS == 10_000
+    monkeypatch.setattr(hub, "SLOW_EVENTS", 2_000)
     async with shop.live(FOLLOW, person=E) as slow, shop.live(FOLLOW, person=E) as quick:
         for socket in (slow, quick):
             assert (await socket.data())["kind"] == "READY"
         slow.reading.clear()
         total = 0
-        while total < 11_000:
+        while total < 3_000:
             await shop.track(*[order(eventId=f"s{total + index}") for index in range(1000)])
             for _ in range(1000):
                 assert (await quick.data())["kind"] == "EVENT"
