@@ -110,7 +110,7 @@ def test_nesting_is_shallow() -> None:
 
 
 def test_imports_stand_at_the_top() -> None:
-    """None inside a function: it would hide a cycle. But for the command line: nothing imports it, and it must be quick."""
+    """None inside a function: it would hide a cycle; but for the command line, which nothing imports, to be quick."""
     inside = [
         f"{place} line {one.lineno}"
         for place, node in functions()
