@@ -26,6 +26,9 @@ from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.identity.tokens import Tokens
+from app.imports.queue import Queue
+from app.imports.service import Imports
+from app.imports.worker import Worker
 from app.intake.contacts import Channels
 from app.intake.form_store import FormStore
 from app.intake.submissions import Forms
@@ -80,6 +83,8 @@ class Service:
     hub: Hub
     edge: Edge
     app: App
+    queue: Queue
+    worker: Worker
     lag: LoopLag = field(default_factory=LoopLag)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -103,7 +108,8 @@ class Service:
         hub = Hub(feed, engine)
         secret = settings.secret.get_secret_value() if settings.secret else None
         access = Access(engine, secret=secret, trusted=lambda: feed.healthy)
-        services = _services(engine, access)
+        queue = Queue(settings.broker_url, settings.mongo_database)
+        services = _services(engine, access, queue)
         rates = Rates(settings.rate_limit, buckets=team.memory.table(RATES) if team else Local)
         operations = Operations(
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
@@ -116,7 +122,8 @@ class Service:
             metrics.name(team.siblings.number)
         buckets = team.memory.table(CROWDS) if team else Local
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
-        service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest))
+        worker = Worker(engine, services.catalog, services.persons, services.companies)
+        service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest), queue, worker)
         service._watch(metrics, engine.calls)
         return service
 
@@ -137,6 +144,9 @@ class Service:
         self._start(self._recheck())
         self._start(self.services.catalog.sweeps.run())
         self._start(self.services.visitors.sweep.run())
+        await self.queue.begin(self.worker.asked)
+        self._start(self.worker.run())
+        self._start(self.queue.receive())
         if broker is not None:
             self._start(broker.run())
         if self.edge.siblings is not None:
@@ -191,6 +201,7 @@ class Service:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.queue.end()
         await self.hub.close()
         await self.feed.stop()
         await self.services.access.close()
@@ -199,7 +210,7 @@ class Service:
         await self.store.close()
 
 
-def _services(engine: Engine, access: Access) -> Services:
+def _services(engine: Engine, access: Access, queue: Queue) -> Services:
     """Put one of each room on a store."""
     claims = Claims(engine)
     catalog = CatalogService(engine, claims)
@@ -220,6 +231,7 @@ def _services(engine: Engine, access: Access) -> Services:
         merges=Merges(engine, catalog, persons, companies),
         channels=channels,
         forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
+        imports=Imports(engine, catalog, queue.send),
         visitors=visitors,
         installations=Installations(persons, tokens),
         duplicates=Duplicates(engine, persons, lambda: access.secret),

@@ -4,7 +4,7 @@ A later change of a chunk sees what the earlier ones did; one that is refused le
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Generic
 
@@ -15,8 +15,9 @@ from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
+from app.changes.rehearsal import Memory
 from app.changes.requests import COLLECTION as REQUESTS
-from app.changes.writing import writes_of
+from app.changes.writing import Group, writes_of
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import read as read_claim
 from app.core import chance, clock
@@ -27,6 +28,10 @@ from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
 READ_TRIES = 4
+
+
+# What is written with a part of the asks, by what became of each; the caller's own book of them.
+Seal = Callable[[Sequence[Ask[P]], Sequence[Outcome[P]]], Sequence[Group]]
 
 
 class Chunk(Generic[P]):
@@ -55,6 +60,47 @@ class Chunk(Generic[P]):
                 return await self._settled(desk, outcomes)
             except (Clash, Stale, Conflict):
                 await self._renew(asks, tried)
+        raise unavailable()
+
+    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P]) -> list[Outcome[P]]:
+        """Carry out asks in their order, with what `seal` writes of their outcomes in the same unit.
+
+        Where somebody else was faster they are planned again in halves, each a unit with a seal of its own, so a caller
+        may be told of more than one. Raises UNAVAILABLE: what was sealed by then has happened, and nothing else.
+        """
+        outcomes: list[Outcome[P]] = []
+        parts, tried = [list(asks)], 0
+        while parts:
+            part = parts.pop(0)
+            try:
+                desk = await self._read(part)
+                done = await stepwise(partial(planned, desk=desk), part)
+                outcomes += await self._settled(desk, done, seal(part, done))
+                tried = 0
+            except (Clash, Stale, Conflict):
+                tried += 1
+                if tried >= COMMIT_TRIES:
+                    raise unavailable() from None
+                await self._renew(part, tried - 1)
+                half = len(part) // 2
+                parts[:0] = [part[:half], part[half:]] if half else [part]
+        return outcomes
+
+    async def rehearse(self, asks: Sequence[Ask[P]], memory: Memory[P]) -> list[Outcome[P]]:
+        """Return what would become of asks after all that `memory` remembers; nothing is written.
+
+        What is to be remembered of them is noted there.
+        """
+        for tried in range(COMMIT_TRIES):
+            try:
+                desk = await self._read(asks)
+            except Stale:
+                await self._renew(asks, tried)
+                continue
+            memory.lay_over(desk, asks)
+            done = await stepwise(partial(planned, desk=desk), asks)
+            memory.take_in(desk, asks, done)
+            return done
         raise unavailable()
 
     async def dry(self, ask: Ask[P]) -> tuple[Outcome[P], list[Tag]]:
@@ -88,9 +134,12 @@ class Chunk(Generic[P]):
         except Fault as fault:
             return [fault] * len(asks)
 
-    async def _settled(self, desk: Desk[P], outcomes: list[Outcome[P]]) -> list[Outcome[P]]:
-        """Write what was planned; raises Clash, Stale or Conflict where somebody else was faster."""
+    async def _settled(
+        self, desk: Desk[P], outcomes: list[Outcome[P]], besides: Sequence[Group] = ()
+    ) -> list[Outcome[P]]:
+        """Write what was planned, and `besides`; raises Clash, Stale or Conflict where somebody else was faster."""
         writes = writes_of(desk, [one for one in outcomes if isinstance(one, Effect) and not one.replayed])
+        writes += besides
         if writes:
 
             async def work(unit: Unit) -> None:

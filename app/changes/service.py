@@ -8,9 +8,10 @@ from typing import Generic, TypeVar
 from app.catalog.checks import has_unknown
 from app.catalog.model import Catalog, Tag
 from app.catalog.service import CatalogService
-from app.changes.chunk import CHUNK_CHANGES, Chunk
+from app.changes.chunk import CHUNK_CHANGES, Chunk, Seal
 from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
 from app.changes.parts import PART_CHANGES, Parts, named_by
+from app.changes.rehearsal import Memory
 from app.changes.requests import Once
 from app.claims.model import Locator
 from app.core.actor import Actor
@@ -31,12 +32,14 @@ class Changes(Generic[P]):
     """The one way to change profiles of a kind."""
 
     def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
+        self.collection = kind.collection
         self._catalog = catalog
         self._chunk = Chunk(engine, catalog, kind)
         self._chunks: Chunks[Ask[P], Outcome[P]] = Chunks(
             self._chunk.run, name=kind.collection, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
         )
         self._wholes = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
+        self._seals = asyncio.Semaphore(1)
 
     async def one(self, ask: Ask[P]) -> Effect[P]:
         """Carry out one change; raises what it was refused with."""
@@ -59,6 +62,18 @@ class Changes(Generic[P]):
         if len(asks) < LIST_ITEMS and _apart(asks):
             return await self._chunks.put_all(list(asks))
         return await self._in_parts(asks, _as_they_are)
+
+    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P]) -> Sequence[Outcome[P]]:
+        """Carry out asks in their order, with what `seal` writes of them in the same units; see `Chunk.sealed`.
+
+        One such list at a time is under way: whoever waits for a single change is served beside it.
+        """
+        async with self._seals:
+            return await self._chunk.sealed(asks, seal)
+
+    async def rehearse(self, asks: Sequence[Ask[P]], memory: Memory[P]) -> Sequence[Outcome[P]]:
+        """Return what would become of asks after all that `memory` remembers; nothing is written."""
+        return await self._chunk.rehearse(asks, memory)
 
     async def _in_parts(
         self, rows: Sequence[T], made: Callable[[Sequence[T]], Awaitable[list[Ask[P]]]]

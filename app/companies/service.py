@@ -44,7 +44,7 @@ class Companies:
         self._members = members
         self._reads = Reads(engine, store.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
-        self._changes = Changes(engine, catalog, store.KIND)
+        self.changes = Changes(engine, catalog, store.KIND)
 
     async def get(self, account: str, company_id: str) -> Company | None:
         """Return the company of an id, None for an unknown or foreign one."""
@@ -123,13 +123,13 @@ class Companies:
 
     async def create(self, actor: Actor, given: Given, *, once: Once | None = None) -> Company:
         """Make a company; refuses a taken name, domain or external id, and a missing name."""
-        return (await self._changes.wish(actor, given, check, Create, once=once)).after
+        return (await self.changes.wish(actor, given, check, Create, once=once)).after
 
     async def update(
         self, actor: Actor, by: Sequence[Locator], given: Given, *, expected: int | None = None
     ) -> Company:
         """Change a company: absent keeps, null clears."""
-        return (await self._changes.wish(actor, given, check, partial(Update, expected=expected), by)).after
+        return (await self.changes.wish(actor, given, check, partial(Update, expected=expected), by)).after
 
     async def upsert(self, actor: Actor, given: Sequence[Given], *, atomic: bool = False) -> list[Row[Company]]:
         """Return what became of each row, aligned; with `atomic` all of them happen, or none.
@@ -138,12 +138,12 @@ class Companies:
         NOT_MODIFIED when the same rows come again.
         """
         bounded(len(given), "companies")
-        return rows(await self._changes.rows(actor, given, check, Upsert, whole=atomic), whole=atomic)
+        return rows(await self.changes.rows(actor, given, check, Upsert, whole=atomic), whole=atomic)
 
     async def delete(self, actor: Actor, company: Company) -> None:
         """Take the members off, then remove the company and its timeline in one unit; safe to repeat."""
         await self._members.leave_all(actor, company)
-        await self._changes.one(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
+        await self.changes.one(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
         # Whoever joined meanwhile.
         await self._members.leave_all(actor, company)
 
@@ -155,7 +155,7 @@ class Companies:
         named = [locator for one in gone for locator in sought("id", one.id)]
         change = Merge([one.id for one in gone])
         ask = Ask(actor.account, actor.origin, change, (Locator("id", into.id),), named)
-        merged = (await self._changes.one(ask)).after
+        merged = (await self.changes.one(ask)).after
         for one in gone:
             # Whoever joined meanwhile.
             await self._members.move_all(actor, one, into)

@@ -17,9 +17,9 @@ def about(description: str) -> Any:
     return strawberry.field(description=description)
 
 
-def relation(resolver: Callable[..., Any], description: str) -> Any:
+def relation(resolver: Callable[..., Any], description: str, name: str | None = None) -> Any:
     """Declare a field that is resolved; its type stands in the class, its arguments in the resolver."""
-    return strawberry.field(resolver=resolver, description=description)
+    return strawberry.field(resolver=resolver, name=name, description=description)
 
 
 def given(description: str, default: Any = strawberry.UNSET) -> Any:

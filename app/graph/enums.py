@@ -230,5 +230,6 @@ class ErrorCode(Enum):
     )
     USER_MERGE_INTERRUPTED = value("USER_MERGE_INTERRUPTED", "An identifier belongs to another person.")
     USER_IDENTITY_INVALID = value("USER_IDENTITY_INVALID", "The identity names nobody, or is not proven.")
+    MAPPING_INVALID = value("MAPPING_INVALID", "A column of an import can't be mapped so.")
     WRONG_STATE = value("WRONG_STATE", "This can't be done in the present state.")
     UNKNOWN = value("UNKNOWN", "A code that is newer than this schema.")

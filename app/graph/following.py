@@ -1,6 +1,6 @@
 """What a subscription's resolver answers: which topic to follow, from where, and how to tell it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,3 +41,13 @@ class Following:
 
     async def __anext__(self) -> Any:
         raise StopAsyncIteration
+
+
+@dataclass(slots=True)
+class Progress:
+    """A subscription of what one piece of work tells as it goes on: root values to execute with, until it is over."""
+
+    steps: AsyncIterator[Any]
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self.steps

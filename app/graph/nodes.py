@@ -13,11 +13,12 @@ from app.graph import reading, types
 from app.graph.context import Context
 from app.graph.declare import Info, argument, relation
 from app.identity.model import Merge
+from app.imports.model import Import
 from app.intake.visit import Visitor
 from app.persons.model import Person
 from app.timeline.model import Event
 
-Found = Person | Company | Event | Merge | Visitor
+Found = Person | Company | Event | Merge | Visitor | Import
 
 
 async def _person(context: Context, id_: str) -> Found | None:
@@ -40,6 +41,10 @@ async def _merge(context: Context, id_: str) -> Found | None:
     return await context.services.merges.get(context.account, id_)
 
 
+async def _import(context: Context, id_: str) -> Found | None:
+    return await context.services.imports.get(context.account, id_)
+
+
 _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "per": _person,
     "com": _company,
@@ -48,6 +53,7 @@ _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "app": _event,
     "vis": _visitor,
     "mrg": _merge,
+    "imp": _import,
 }
 # Model → the type that shows it, for everything that is a Node.
 KINDS: dict[type[Any], str] = {
@@ -56,6 +62,7 @@ KINDS: dict[type[Any], str] = {
     Event: "TimelineEvent",
     Merge: "Merge",
     Visitor: "Visitor",
+    Import: "Import",
 }
 
 

@@ -5,7 +5,7 @@ What never ran is refused with a status and codes; what ran answers with data an
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
@@ -24,11 +24,11 @@ from app.graph.context import Context
 from app.graph.cost import within
 from app.graph.document import Document, Documents, Operation
 from app.graph.executor import Info, Run
-from app.graph.following import Following
+from app.graph.following import Following, Progress
 from app.graph.plan import Planner, Slot
 from app.graph.services import Services
 from app.live.hub import Hub
-from app.live.seat import AtOnce, OnSlow
+from app.live.seat import AtOnce, Closing, OnSlow
 from app.live.topic import Frame, Moment
 
 OPERATION_SECONDS = 30.0
@@ -258,24 +258,23 @@ class Operations:
         context = Context(actor, self._services, request_id)
         (slot,) = ready.plan
         arguments = slot.fixed if slot.arguments is None else slot.arguments(ready.variables)
-        assert self._schema.subscription_type is not None  # noqa: S101 - there is a subscription
-        subscribe: Any = self._schema.subscription_type.fields[slot.name].subscribe
-        try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                following: Following = await subscribe(None, Info(context), **(arguments or {}))
-        except Exception as error:
-            raise rejected(faults.known(error, request_id), [slot.key]) from error
+        following = await self._begun(slot, context, arguments or {})
         known = partial(faults.known, request_id=request_id)
 
+        async def shown(update: Any) -> str:
+            run = Run(context, ready.variables, known)
+            payload: dict[str, Any] = {"data": await run.event(slot, update)}
+            if run.errors:
+                payload["errors"] = run.errors
+            return orjson.dumps(payload).decode()
+
+        if isinstance(following, Progress):
+            return Stream(self._progress(following, shown), str)
+        present = following.present
+
         async def render(moment: Moment) -> Frame:
-            told = await following.present(moment)
-            payloads = []
-            for update in told.updates:
-                run = Run(context, ready.variables, known)
-                payload: dict[str, Any] = {"data": await run.event(slot, update)}
-                if run.errors:
-                    payload["errors"] = run.errors
-                payloads.append(orjson.dumps(payload).decode())
+            told = await present(moment)
+            payloads = [await shown(update) for update in told.updates]
             return Frame(tuple(payloads), told.last, told.topic)
 
         group = _group(actor, ready)
@@ -283,6 +282,23 @@ class Operations:
             following.topic, group=group, render=render, after=following.after, on_slow=on_slow, at_once=at_once
         )
         return Stream(payloads, following.seal)
+
+    async def _begun(self, slot: Slot, context: Context, arguments: dict[str, Any]) -> Following | Progress:
+        assert self._schema.subscription_type is not None  # noqa: S101 - there is a subscription
+        subscribe: Any = self._schema.subscription_type.fields[slot.name].subscribe
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                following: Following | Progress = await subscribe(None, Info(context), **arguments)
+        except Exception as error:
+            raise rejected(faults.known(error, context.request_id), [slot.key]) from error
+        return following
+
+    async def _progress(self, progress: Progress, shown: Callable[[Any], Awaitable[str]]) -> AsyncGenerator[str, None]:
+        """Yield what a piece of work tells; ends with Closing where the process is about to."""
+        async for update in progress:
+            if self._hub.closing:
+                raise Closing
+            yield await shown(update)
 
 
 def _check(actor: Actor, guards: Sequence[tuple[str, tuple[Scope, ...]]]) -> None:

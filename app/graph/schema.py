@@ -22,13 +22,14 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import merges_types, scalars, types, visitors_types
+from app.graph import imports_types, merges_types, scalars, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.channels import ChannelMutations
 from app.graph.companies import CompanyMutations, CompanyQueries
 from app.graph.duplicates import DuplicateMutations, DuplicateQueries
 from app.graph.forms import FormMutations, FormQueries
+from app.graph.imports import ImportMutations, ImportQueries, ImportSubscription
 from app.graph.merges import MergeMutations, MergeQueries
 from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
@@ -45,6 +46,7 @@ NODES = [
     types.TimelineEvent,
     merges_types.Merge,
     visitors_types.Visitor,
+    imports_types.Import,
 ]
 
 
@@ -60,6 +62,7 @@ class Query(
     MergeQueries,
     DuplicateQueries,
     FormQueries,
+    ImportQueries,
 ):
     """All queries."""
 
@@ -77,12 +80,13 @@ class Mutation(
     DuplicateMutations,
     ChannelMutations,
     FormMutations,
+    ImportMutations,
 ):
     """All mutations."""
 
 
 @strawberry.type(description="What can be followed live, over a websocket or as server-sent events.")
-class Subscription(LiveSubscription):
+class Subscription(LiveSubscription, ImportSubscription):
     """All subscriptions."""
 
 

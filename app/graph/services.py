@@ -9,6 +9,7 @@ from app.core.pages import Signer
 from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
+from app.imports.service import Imports
 from app.intake.contacts import Channels
 from app.intake.submissions import Forms
 from app.intake.visitors import Visitors
@@ -35,4 +36,5 @@ class Services:
     duplicates: Duplicates
     channels: Channels
     forms: Forms
+    imports: Imports
     signer: Signer

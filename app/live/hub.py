@@ -57,6 +57,11 @@ class Hub:
         feed.on_batch(self._take)
         feed.on_reset(self._reset)
 
+    @property
+    def closing(self) -> bool:
+        """Whether all followers are being ended."""
+        return self._closing
+
     async def follow(
         self,
         topic: Topic,

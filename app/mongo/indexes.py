@@ -42,6 +42,14 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("formId", 1), ("at", 1), ("_id", 1)),  # submissions of a form, newest first
         (("account", 1), ("at", 1), ("_id", 1)),  # submissions of an account, newest first
     ),
+    "imports": (
+        (("account", 1), ("_id", 1)),  # imports of an account, newest first
+        (("due", 1),),  # what somebody should work on
+    ),
+    "importChunks": (
+        (("until", 1),),  # files, ledgers and failed rows lapse when an import can't be taken back any more
+        (("upload", 1),),  # the pieces of a file
+    ),
     "visitors": (
         (("account", 1), ("person", 1)),  # visitors of a person who is gone
         (("visitor", 1),),  # a visitor by id

@@ -1,0 +1,106 @@
+"""The book of a run: what is written with the rows of a part, in the unit of their changes. All pure."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from app.changes.model import Ask, Effect, Outcome
+from app.changes.writing import Group
+from app.core.errors import Refusals, Refused
+from app.imports import ledger
+from app.imports.model import COMMIT, PROMOTED, ROW_FAILED, UPDATED, Counts, Import, RowError
+from app.imports.reader import Asker
+from app.imports.rows import Told, outcome
+from app.imports.store import CHUNKS, JOBS, Lease, failed_row
+from app.mongo.engine import Document, Insert, Update, Write
+
+# Reasons that are counted one by one; further ones are counted together.
+GROUPS = 200
+SAMPLES = 10
+OTHER = "Other reasons; see the rows."
+
+
+class Book:
+    """Of one run of an import: counts, failed rows, ledger and checkpoint."""
+
+    def __init__(self, one: Import, lease: Lease, asker: Asker, columns: Sequence[str]) -> None:
+        self._import = one
+        self._lease = lease
+        self._asker = asker
+        self._columns = columns
+        self._known = {_mark(group.message, group.column) for group in one.groups}
+
+    def seal(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
+        """Return what is written with a part: nothing of it happens where the import is not where the part begins.
+
+        Raises the first outcome that is a fault: a row that nobody could look at is not counted.
+        """
+        first: Told = asks[0].change.told  # type: ignore[attr-defined]  # all asks of an import have it
+        entries: list[Document] = []
+        failed: list[RowError] = []
+        counts: Counter[str] = Counter()
+        for ask, done in zip(asks, outcomes, strict=True):
+            told: Told = ask.change.told  # type: ignore[attr-defined]
+            if isinstance(done, Effect):
+                result = outcome(done, told.duplicates)
+                counts[result] += 1
+                # A dry run has written nothing that could be taken back.
+                if self._import.mode == COMMIT and (entry := ledger.entry(told.line, done)):
+                    entries.append(ledger.document(entry))
+            elif isinstance(done, (Refused, Refusals)):
+                counts[ROW_FAILED] += 1
+                failed.append(self.error(ask, done))
+            else:
+                raise done
+        change = self._change(len(asks), counts, failed, wrote=bool(entries))
+        job = Update(self._lease.where(next=first.index), change, must=True)
+        chunks: list[Write] = [failed_row(self._import, one) for one in failed]
+        if entries:
+            at = f"{self._import.id}:l:{first.index:010}"
+            chunks.append(Insert({"_id": at, "account": self._import.account, "rows": entries}))
+        return [(JOBS, [job]), *([(CHUNKS, chunks)] if chunks else [])]
+
+    def _change(self, rows: int, counts: Counter[str], failed: Sequence[RowError], *, wrote: bool) -> Document:
+        found: Counter[str] = counts.copy()
+        found[UPDATED] += counts[PROMOTED]
+        increments: Counter[str] = Counter({"next": rows, "counts.processed": rows})
+        increments.update({f"counts.{name}": count for name, count in found.items() if count})
+        change: Document = {"$set": {"keeps": True}} if wrote else {}
+        for one in failed:
+            at, message, column = self._group(one)
+            increments[f"{at}.rows"] += 1
+            change.setdefault("$set", {}).update({f"{at}.message": message, f"{at}.column": column})
+            samples = change.setdefault("$push", {}).setdefault(f"{at}.samples", {"$each": [], "$slice": SAMPLES})
+            samples["$each"].append(one.row)
+        return {**change, "$inc": dict(increments)}
+
+    def _group(self, one: RowError) -> tuple[str, str, str | None]:
+        mark = _mark(one.message, one.column)
+        if mark in self._known or len(self._known) < GROUPS:
+            self._known.add(mark)
+            return f"groups.{mark}", one.message, one.column
+        return "groups.other", OTHER, None
+
+    def error(self, ask: Ask[Any], refused: Refused | Refusals) -> RowError:
+        """Return why a row failed: all that is wrong with it, and the column of what is wrong first."""
+        told: Told = ask.change.told  # type: ignore[attr-defined]
+        each = refused.refusals if isinstance(refused, Refusals) else (refused,)
+        columns = self._asker.columns(ask.change, each)
+        message = " ".join(dict.fromkeys(one.message for one in each))
+        return RowError(f"{told.index:010}", told.line, next(filter(None, columns), None), message, self.values(told))
+
+    def values(self, told: Told) -> Mapping[str, Any]:
+        """Return the cells of a row by the names of their columns."""
+        return dict(zip(self._columns, told.cells, strict=False))
+
+
+def _mark(message: str, column: str | None) -> str:
+    return hashlib.blake2b(f"{column}\n{message}".encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def begun(rows: int) -> Document:
+    """Return the change by which a run begins: nothing is counted yet."""
+    counts = asdict(Counts(rows=rows))
+    return {"counts": counts, "next": 0, "groups": {}, "prepared": True}

@@ -1,0 +1,211 @@
+"""A run of an import: its rows in parts, each one unit with the ledger, the counts and the place where the next begins.
+
+Whoever goes on with a run that broke off begins where the last unit ended, so nothing is done twice and nothing is left
+out. A dry run does the same in memory, from the beginning each time.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from app.catalog.model import AttributeDefinition
+from app.catalog.service import CatalogService
+from app.changes.model import Ask
+from app.changes.rehearsal import Memory
+from app.changes.service import Changes
+from app.claims.service import Claims
+from app.core import clock
+from app.core.errors import Refused
+from app.imports import book, reader
+from app.imports.mapping import Mapping
+from app.imports.model import (
+    CANCELLED,
+    CHECKED,
+    COMMIT,
+    DONE,
+    DONE_WITH_ERRORS,
+    FAILED,
+    MAPPED,
+    Import,
+    RowError,
+)
+from app.imports.reader import Asker, File, Part
+from app.imports.repeats import Repeats
+from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
+from app.imports.table import Unreadable
+from app.mongo.engine import Engine, Unit, Update, Write
+
+CHUNK_ROWS = 500
+
+
+class Lost(Exception):  # noqa: N818 - read as what it says
+    """Somebody else goes on with this import, or nobody needs to."""
+
+
+class Run:
+    """One run of one import; `changes` are those of the profiles that it is about."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        store: Store,
+        catalog: CatalogService,
+        claims: Claims,
+        changes: Changes[Any],
+        home: Path,
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._catalog = catalog
+        self._claims = claims
+        self._changes = changes
+        self._home = home
+
+    async def go(self, one: Import, lease: Lease) -> None:
+        """Carry a run out to its end. Raises UNAVAILABLE, and Lost; what was done by then is kept and known."""
+        try:
+            file = await reader.opened(self._store, one, self._home)
+            one = await self._prepared(one, lease, file)
+        except (Unreadable, Refused) as error:
+            await self._fail(one, lease, str(error), one.next)
+            return
+        mapping = Mapping.of_document(one.mapping or {})
+        asker = Asker(one, mapping)
+        made = book.Book(one, lease, asker, file.table.columns)
+        if one.mode == COMMIT:
+            await self._commit(one, lease, file, asker, made)
+        else:
+            await self._rehearse(one, lease, file, asker, made)
+
+    # ------------------------------------------------------------ beginning and end
+
+    async def _prepared(self, one: Import, lease: Lease, file: File) -> Import:
+        """Begin a run that nobody has begun: count the rows, define what is to be made; a dry run always begins."""
+        if one.mode == COMMIT and one.prepared:
+            return one
+        rows = await file.count()
+        if one.mode == COMMIT:
+            await self._define(one)
+        await self._store.forget_results(one)
+        where = Update(lease.where(), {"$set": book.begun(rows)}, must=True)
+        await self._engine.write(JOBS, [where])
+        return replace(one, next=0, groups=(), counts=replace(type(one.counts)(), rows=rows))
+
+    async def _define(self, one: Import) -> None:
+        mapping = Mapping.of_document(one.mapping or {})
+        catalog = await self._catalog.fresh(one.account)
+        for name, type_ in mapping.created():
+            if catalog.attribute(mapping.target, name) is None:
+                wanted = AttributeDefinition("", mapping.target, name, type_, clock.now())
+                await self._catalog.define_attribute(one.account, wanted)
+
+    async def _fail(self, one: Import, lease: Lease, why: str, row: int) -> None:
+        """End a run whose file can't be read: what was done stays, and can be undone."""
+        error = RowError("9" * 10, row, None, why, {})
+        also: list[tuple[str, Write]] = [(CHUNKS, failed_row(one, error)), (CHUNKS, lapsing(one))]
+        group = {"message": why, "column": None, "rows": 1, "samples": [row]}
+        await self._end(lease, FAILED, also, **{"groups.file": group})
+
+    async def _end(self, lease: Lease, state: str, also: Sequence[tuple[str, Write]] = (), **change: Any) -> None:
+        finished = {"state": state, "finishedAt": clock.now(), **change}
+        if not await self._store.end(lease, finished, also=also):
+            raise Lost
+
+    async def _finish(self, one: Import, lease: Lease) -> None:
+        now = await self._now(one)
+        failed = now.counts.failed > 0
+        await self._end(lease, DONE_WITH_ERRORS if failed else DONE, [(CHUNKS, lapsing(one))])
+
+    async def _now(self, one: Import) -> Import:
+        now = await self._store.get(one.account, one.id)
+        if now is None:
+            raise Lost
+        return now
+
+    async def _cancelled(self, one: Import, lease: Lease) -> bool:
+        """End a run that somebody wants to stop: a dry run leaves the import as it was before."""
+        if not (await self._now(one)).cancel:
+            return False
+        commit = one.mode == COMMIT
+        await self._end(lease, CANCELLED if commit else MAPPED, [(CHUNKS, lapsing(one))] if commit else [])
+        return True
+
+    # ------------------------------------------------------------ commit
+
+    async def _commit(self, one: Import, lease: Lease, file: File, asker: Asker, made: book.Book) -> None:
+        """Write the rows; the next part is read and checked while the last one is written."""
+        parts, at = await file.parts(one.next), one.next
+        writing: asyncio.Task[Any] | None = None
+        try:
+            while True:
+                part = await parts.next(CHUNK_ROWS)
+                asks = await asker.asks(part.rows, at, await self._catalog.of(one.account))
+                if writing is not None:
+                    await writing
+                if await self._cancelled(one, lease):
+                    return
+                at += len(part.rows)
+                writing = asyncio.create_task(self._changes.sealed(asks, made.seal)) if asks else None
+                if part.broken is not None or len(part.rows) < CHUNK_ROWS:
+                    break
+            if writing is not None:
+                await writing
+        finally:
+            if writing is not None:
+                writing.cancel()
+        await self._over(one, lease, part, at)
+
+    async def _over(self, one: Import, lease: Lease, part: Part, at: int) -> None:
+        if part.broken is not None:
+            await self._fail(one, lease, part.broken, at + 1)
+        elif one.mode == COMMIT:
+            await self._finish(one, lease)
+        else:
+            await self._end(lease, CHECKED)
+
+    # ------------------------------------------------------------ dry run
+
+    async def _rehearse(self, one: Import, lease: Lease, file: File, asker: Asker, made: book.Book) -> None:
+        """Plan the rows; whoever is met by several of them is kept in mind."""
+        mapping = Mapping.of_document(one.mapping or {})
+        catalog = reader.imagined(await self._catalog.fresh(one.account), mapping)
+        again: Repeats = Repeats()
+        parts = await file.parts()
+        while (part := await parts.next(CHUNK_ROWS)).rows:
+            for keys in await self._met(await asker.asks(part.rows, 0, catalog)):
+                again.add(keys)
+            if part.broken is not None or await self._cancelled(one, lease):
+                break
+        again.settle()
+        memory: Memory[Any] = Memory(catalog, again)
+        parts, at = await file.parts(), 0
+        while True:
+            if await self._cancelled(one, lease):
+                return
+            part = await parts.next(CHUNK_ROWS)
+            asks = await asker.asks(part.rows, at, catalog)
+            if asks:
+                outcomes = await self._changes.rehearse(asks, memory)
+                await self._note(asks, outcomes, made)
+            at += len(asks)
+            if part.broken is not None or len(part.rows) < CHUNK_ROWS:
+                break
+        await self._over(one, lease, part, at)
+
+    async def _met(self, asks: Sequence[Ask[Any]]) -> list[list[str]]:
+        """Return for each ask the keys that it names, and the ids of those who have them now."""
+        keys = [[one.claim(ask.account) for one in ask.sought] for ask in asks]
+        owned = await self._claims.owners(list({key for each in keys for key in each}))
+        return [[*each, *(claim.owner for key in each if (claim := owned.get(key)))] for each in keys]
+
+    async def _note(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Any], made: book.Book) -> None:
+        groups = [(collection, writes) for collection, writes in made.seal(asks, outcomes)]
+
+        async def work(unit: Unit) -> None:
+            for collection, writes in groups:
+                await unit.write(collection, writes)
+
+        await self._engine.unit(work)

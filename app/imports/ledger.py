@@ -1,0 +1,222 @@
+"""The ledger of an import: what each row did, in as few words as taking it back needs. All pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.catalog.model import Catalog
+from app.changes.model import ACTIVE, Change, Effect, Scene, successor
+from app.companies import plan as companies
+from app.companies.model import Company
+from app.companies.wish import RULES as COMPANY_RULES
+from app.core.errors import Refused
+from app.mongo.engine import Document
+from app.persons import plan as persons
+from app.persons.model import CUSTOMER, LEAD, Person
+from app.persons.wish import RULES as PERSON_RULES
+
+Both = Person | Company
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a row did with whom: `version` is that after it; `set`: value before and after by field or attribute.
+
+    `added` are contacts, domains and tags by their list.
+    """
+
+    line: int
+    profile: str
+    version: int
+    created: bool
+    promoted: bool = False
+    scalars: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    added: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+# Lists of a profile → what stands for an item in the ledger.
+_LISTS: Mapping[str, Any] = {
+    "emails": lambda one: one.address,
+    "phones": lambda one: one.number,
+    "domains": lambda one: one,
+    "tag_ids": lambda one: one,
+}
+
+
+def entry(line: int, effect: Effect[Any]) -> Entry | None:
+    """Return the entry of a row, None for one that changed nothing."""
+    before, after = effect.before, effect.after
+    if not effect.changed:
+        return None
+    if before is None:
+        return Entry(line, after.id, after.version, created=True)
+    old, new = before.values, after.values
+    return Entry(
+        line,
+        after.id,
+        after.version,
+        created=False,
+        promoted=isinstance(after, Person) and before.type != after.type,
+        scalars=_changed({name: (getattr(before, name), getattr(after, name)) for name in _rules(after)}),
+        attributes=_changed({name: (old.get(name), new.get(name)) for name in {**old, **new}}),
+        added={
+            name: came
+            for name in _LISTS
+            if hasattr(after, name) and (came := _came(name, getattr(before, name), getattr(after, name)))
+        },
+    )
+
+
+def _changed(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def _came(name: str, before: Sequence[Any], after: Sequence[Any]) -> list[str]:
+    known = set(map(_LISTS[name], before))
+    return [value for value in map(_LISTS[name], after) if value not in known]
+
+
+def document(one: Entry) -> Document:
+    """Return an entry as it is kept; what is empty is left out."""
+    kept: Document = {"r": one.line, "p": one.profile, "v": one.version, "c": one.created, "up": one.promoted}
+    parts = {"s": one.scalars, "a": one.attributes, "l": one.added}
+    return kept | {name: {key: list(value) for key, value in part.items()} for name, part in parts.items() if part}
+
+
+def read(kept: Document) -> Entry:
+    """Return the entry of a document."""
+    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}))
+    return Entry(kept["r"], kept["p"], kept["v"], kept["c"], kept["up"], *rest)
+
+
+class Kept(Refused):
+    """Something was changed since by others: it stays as it is."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__("WRONG_STATE", f"kept: {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Undone(Change[Any]):
+    """Take back what an entry says, as far as nobody has changed it since.
+
+    `place` is that of the entry, counted from the newest; `last` the version at which the import left the profile, with
+    all of its rows; `made`: the import has made it, so that it goes as a whole where it still stands there; `active`:
+    something happened to it since.
+    """
+
+    entry: Entry
+    place: int
+    last: int
+    made: bool
+    active: bool = False
+
+    def plan(self, held: Both | None, scene: Scene) -> Effect[Any]:
+        """Return the effect; refuses with `Kept` what stays as a whole."""
+        if held is None:
+            raise Kept("it was deleted since")
+        if held.id != self.entry.profile or held.state != ACTIVE:
+            raise Kept(f"it was merged into {held.id} since")
+        if self.entry.created:
+            return self._removed(held, scene)
+        return Effect(held, held, ()) if self.whole(held) else restored(held, self.entry, scene)
+
+    def whole(self, held: Both) -> bool:
+        """Tell whether a profile goes as a whole, by the row that made it."""
+        return self.made and held.version == self.last and not self.active
+
+    def _removed(self, held: Both, scene: Scene) -> Effect[Any]:
+        if held.version != self.last:
+            raise Kept(f"it was changed since by {held.modified_from}")
+        if self.active:
+            raise Kept("it has activity since")
+        return persons.Remove().plan(held, scene) if isinstance(held, Person) else companies.Remove().plan(held, scene)
+
+
+def restored(held: Both, one: Entry, scene: Scene) -> Effect[Any]:
+    """Return a profile with the values of before, but where somebody else wrote since."""
+    after = successor(held, scene)
+    for name, (before, wrote) in one.scalars.items():
+        if getattr(after, name) == wrote:
+            setattr(after, name, before)
+    after.values = _attributes(held, one, scene.catalog)
+    _take_off(after, one)
+    changed = _names(held, after)
+    if isinstance(after, Person) and one.promoted and after.type == CUSTOMER:
+        after.type = LEAD
+        changed.append("type")
+    if not changed:
+        return Effect(held, held, ())
+    effect: Effect[Any] = Effect(held, after, tuple(changed))
+    if isinstance(after, Person) and isinstance(held, Person):
+        effect.events = _told(held, after, changed, scene)
+    elif isinstance(after, Company):
+        effect.events = [companies.event(after, scene, "companyUpdated")]
+    return effect.announced()
+
+
+def kept(effect: Effect[Any], one: Entry) -> list[str]:
+    """Return the fields of a restored profile that keep what the import or somebody after it wrote."""
+    before, after = effect.before or effect.after, effect.after
+    rules, known = _rules(after), after.catalog.attributes
+    found = [rules[name][0] for name, (_, wrote) in one.scalars.items() if getattr(before, name) != wrote]
+    found += [
+        f"customAttributes.{known[name].name}"
+        for name, (_, wrote) in one.attributes.items()
+        if name in known and before.values.get(name) != wrote
+    ]
+    still = {name for name in one.added if not set(one.added[name]).isdisjoint(map(_LISTS[name], getattr(after, name)))}
+    return found + sorted(still)
+
+
+def _told(held: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Any]:
+    """Return the events; becoming a lead again is one of the plain changes, for nothing else tells it."""
+    plain = [name for name in changed if name != "type"]
+    events = persons.told(held, after, plain, scene) if plain else []
+    if "type" in changed:
+        said = {"changedFields": [{"name": "type"}]}
+        events.append(persons.event(after, scene, "personUpdated", said))
+    return events
+
+
+def _attributes(held: Both, one: Entry, catalog: Catalog) -> dict[str, Any]:
+    values = dict(held.values)
+    for name, (before, wrote) in one.attributes.items():
+        if name not in catalog.attributes or values.get(name) != wrote:
+            continue
+        if before is None:
+            values.pop(name, None)
+        else:
+            values[name] = before
+    return values
+
+
+def _take_off(after: Both, one: Entry) -> None:
+    """Take off what was added, but not the last that says who somebody is."""
+    for name in ("domains", "tag_ids", "phones", "emails"):
+        added = set(one.added.get(name, ()))
+        if not added:
+            continue
+        held = getattr(after, name)
+        rest = [each for each in held if _LISTS[name](each) not in added]
+        if name in ("emails", "phones") and rest and not any(each.primary for each in rest):
+            rest[0] = replace(rest[0], primary=True)
+        setattr(after, name, rest)
+        if isinstance(after, Person) and not persons.identified(after):
+            setattr(after, name, held)
+
+
+def _rules(one: Both) -> Mapping[str, tuple[str, Any]]:
+    return PERSON_RULES if isinstance(one, Person) else COMPANY_RULES
+
+
+def _names(held: Both, after: Both) -> list[str]:
+    lists = {"emails": "emails", "phones": "phones", "domains": "domains", "tag_ids": "tags"}
+    lists |= {"values": "customAttributes"}
+    names = {**{attribute: rule[0] for attribute, rule in _rules(after).items()}, **lists}
+    return [
+        name
+        for attribute, name in names.items()
+        if hasattr(after, attribute) and getattr(held, attribute) != getattr(after, attribute)
+    ]

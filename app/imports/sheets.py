@@ -1,0 +1,78 @@
+"""Spreadsheets: turned to rows by a child process, since a workbook is held whole while it is read."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from app.imports import sheets_child as child
+from app.imports.table import ROW_CHARACTERS_MAX, Cell, Row, Unreadable
+
+WORKBOOK_SECONDS_MAX = 120
+_TOO_LARGE = "The workbook is too large to be read, or damaged. Save the sheet as CSV."
+_SAID = {
+    child.PROTECTED: "The file is protected by a password. Save it without one.",
+    child.EMPTY: "The workbook has no visible sheet with rows.",
+    child.DAMAGED: "The workbook is damaged. Open it in a spreadsheet program and save it once more.",
+    child.TOO_LARGE: _TOO_LARGE,
+}
+PROTECTED = _SAID[child.PROTECTED]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A sheet that was turned to rows: its name, and the names of those that are not read."""
+
+    name: str
+    others: tuple[str, ...]
+
+
+def convert(workbook: Path, to: Path, wanted: str | None = None) -> None:
+    """Write the rows of a sheet to `to`, where they appear when they are whole; by default the first with rows.
+
+    Ends after two minutes, with the child. Raises Unreadable with what to do.
+    """
+    part = to.with_suffix(".part")
+    command = [sys.executable, "-I", child.__file__, str(workbook), str(part), *([wanted] if wanted else [])]
+    try:
+        ended = subprocess.run(command, capture_output=True, timeout=WORKBOOK_SECONDS_MAX, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise Unreadable(_TOO_LARGE) from error
+    said = ended.stdout.decode(errors="replace")
+    # Without a word it ended by itself: where memory runs out nobody says more.
+    if said or ended.returncode:
+        part.unlink(missing_ok=True)
+        raise Unreadable(_SAID.get(said, _TOO_LARGE))
+    part.replace(to)
+
+
+def sheet(converted: Path) -> Sheet:
+    """Return which sheet was turned to rows."""
+    with converted.open(encoding="utf-8") as file:
+        told = json.loads(file.readline())
+    return Sheet(told["sheet"], tuple(told["others"]))
+
+
+def rows(converted: Path) -> Iterator[Row]:
+    """Give the rows with anything in them, the header among them, by their numbers in the sheet."""
+    with converted.open(encoding="utf-8") as file:
+        next(file)
+        for text in file:
+            line, cells = json.loads(text)
+            if cells is None:
+                yield Row(line, (), f"This row is longer than {ROW_CHARACTERS_MAX:,} characters.")
+            else:
+                yield Row(line, tuple(map(_cell, cells)))
+
+
+def _cell(value: Any) -> Cell:
+    if not isinstance(value, dict):
+        plain: Cell = value
+        return plain
+    if "t" in value:
+        return datetime.fromisoformat(value["t"])
+    return date.fromisoformat(value["d"])

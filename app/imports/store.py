@@ -1,0 +1,256 @@
+"""How imports are kept: the job and its counters, the file in pieces, the ledger of what was done, the failed rows.
+
+`importChunks` holds all but the job: `<upload>:<piece>` of the file, `<import>:l:<row>` a part of the ledger for each
+unit that was committed, `<import>:e:<row>` a row that failed, `<import>:k:<row>` what an undo kept.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from app.core import clock, ids
+from app.core.pages import Page, Slice, cut
+from app.imports import model
+from app.imports.model import Import, RowError
+from app.mongo.bound import Bound
+from app.mongo.engine import Clash, Conflict, Delete, Document, Engine, Insert, Sort, Stale, Unit, Update, Write
+
+JOBS, CHUNKS = "imports", "importChunks"
+BY_ACCOUNT: Sort = (("account", 1), ("_id", 1))
+PIECE_BYTES = 1_048_576
+UPLOAD_HOURS = 24
+IMPORT_UNDO_DAYS = 30
+LEASE_SECONDS = 30
+PIECES_AT_ONCE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that came in: `name` is a label, never a path; `size` in bytes."""
+
+    id: str
+    account: str
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A worker's hold on an import; each has a number of its own, so that an old one writes nothing any more."""
+
+    import_id: str
+    account: str
+    number: int
+
+    def where(self, **more: Any) -> dict[str, Any]:
+        """Return what finds the import while this lease holds."""
+        return {"_id": self.import_id, "lease": self.number, **more}
+
+
+class Store:
+    """Imports and their files."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # ------------------------------------------------------------ files
+
+    async def keep_piece(self, account: str, upload_id: str, number: int, data: bytes) -> None:
+        """Keep a piece of a file that is coming in; it goes after a day, unless an import takes it."""
+        until = clock.now() + timedelta(hours=UPLOAD_HOURS)
+        kept = {"_id": f"{upload_id}:{number:06}", "account": account, "upload": upload_id, "data": data}
+        await self._engine.write(CHUNKS, [Insert({**kept, "until": until})])
+
+    async def keep_upload(self, one: Upload) -> None:
+        """Note a file of which all pieces are there."""
+        until = clock.now() + timedelta(hours=UPLOAD_HOURS)
+        kept = {"_id": one.id, "account": one.account, "upload": one.id, "file": one.name, "size": one.size}
+        await self._engine.write(CHUNKS, [Insert({**kept, "until": until})])
+
+    async def drop_upload(self, account: str, upload_id: str) -> None:
+        """Take the pieces of a file off again."""
+        await self._engine.write(CHUNKS, [Delete({"upload": upload_id, "account": account}, many=True)])
+
+    async def upload(self, account: str, upload_id: str) -> Upload | None:
+        """Return a file that is there as a whole."""
+        found = await Bound(self._engine, CHUNKS, account).find({"_id": upload_id}, limit=1)
+        if not found or "size" not in found[0]:
+            return None
+        return Upload(upload_id, account, found[0]["file"], found[0]["size"])
+
+    async def download(self, account: str, upload_id: str, path: Path) -> None:
+        """Write a file to a path of this machine, a few pieces at a time."""
+        with path.open("wb") as out:
+            async for data in self._pieces(account, upload_id):
+                out.write(data)
+
+    async def _pieces(self, account: str, upload_id: str) -> AsyncIterator[bytes]:
+        chunks, last = Bound(self._engine, CHUNKS, account), f"{upload_id}:"
+        while True:
+            within = {"$gt": last, "$lt": f"{upload_id};"}
+            found = await chunks.find({"_id": within}, sort=(("_id", 1),), limit=PIECES_AT_ONCE)
+            for kept in found:
+                yield bytes(kept["data"])
+                last = kept["_id"]
+            if len(found) < PIECES_AT_ONCE:
+                return
+
+    # ------------------------------------------------------------ jobs
+
+    async def create(self, one: Import) -> None:
+        """Keep a new import; its file stays with it from now on."""
+        await self._engine.write(JOBS, [Insert(model.document(one))])
+        # In this order: a file without an import goes, an import without its file can't be.
+        stays = Update({"upload": one.upload, "account": one.account}, {"$unset": {"until": ""}}, many=True)
+        await self._engine.write(CHUNKS, [stays])
+
+    async def get(self, account: str, import_id: str) -> Import | None:
+        """Return an import."""
+        found = await Bound(self._engine, JOBS, account).find({"_id": import_id}, limit=1)
+        return model.read(found[0]) if found else None
+
+    async def page(self, account: str, part: Slice) -> Page[Import]:
+        """Return a part of the imports of an account, newest first."""
+        where: dict[str, Any] = {}
+        if part.position is not None:
+            where = {"_id": {"$gt" if part.backward else "$lt": part.position[0]}}
+        direction = 1 if part.backward else -1
+        sort = (("account", direction), ("_id", direction))
+        found = await Bound(self._engine, JOBS, account).find(where, sort=sort, limit=part.limit + 1, hint=BY_ACCOUNT)
+        page = cut(found, part)
+        return Page([model.read(one) for one in page.items], page.has_next, page.has_previous)
+
+    async def change(self, one: Import, change: Mapping[str, Any], *, unset: Sequence[str] = ()) -> bool:
+        """Change an import that is still in the state it was read in; tells whether it was."""
+        wanted: Document = {"$set": dict(change)} | ({"$unset": dict.fromkeys(unset, "")} if unset else {})
+        where = {"_id": one.id, "account": one.account, "state": one.state, "mode": one.mode}
+        try:
+            await self._engine.write(JOBS, [Update(where, wanted, must=True)])
+        except Stale:
+            return False
+        return True
+
+    async def reverting(self, account: str) -> bool:
+        """Tell whether an import of an account is being taken back."""
+        where = {"due": {"$exists": True}, "state": model.REVERTING}
+        return bool(await Bound(self._engine, JOBS, account).find(where, limit=1, hint=BY_ACCOUNT))
+
+    async def forget_results(self, one: Import) -> None:
+        """Take away the failed rows of an earlier run; what was written stays in the ledger."""
+        within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}, "account": one.account}
+        await self._engine.write(CHUNKS, [Delete(within, many=True)])
+
+    # ------------------------------------------------------------ leases
+
+    async def due(self) -> list[Document]:
+        """Return id and account of the imports that somebody should work on and nobody does, oldest first."""
+        where, fields = {"due": {"$lte": clock.now()}}, {"_id": 1, "account": 1}
+        return await self._engine.find(JOBS, where, projection=fields, sort=(("due", 1),), limit=100)
+
+    async def take(self, account: str, import_id: str) -> tuple[Import, Lease] | None:
+        """Take an import over, unless somebody has it, or works on another one of the account."""
+        now = clock.now()
+        until = now + timedelta(seconds=LEASE_SECONDS)
+        lock = f"lock|{account}"
+        free = {"_id": lock, "$or": [{"import": import_id}, {"until": {"$lte": now}}]}
+
+        async def work(unit: Unit) -> None:
+            if not await unit.find(JOBS, {"_id": lock}):
+                await unit.write(JOBS, [Insert({"_id": lock, "import": import_id, "until": until})])
+            await unit.write(JOBS, [Update(free, {"$set": {"import": import_id, "until": until}}, must=True)])
+            mine = {"_id": import_id, "account": account, "due": {"$lte": now}}
+            await unit.write(JOBS, [Update(mine, {"$inc": {"lease": 1}, "$set": {"due": until}}, must=True)])
+
+        try:
+            await self._engine.unit(work)
+        except (Clash, Stale, Conflict):
+            return None
+        (kept,) = await self._engine.find(JOBS, {"_id": import_id})
+        return model.read(kept), Lease(import_id, account, kept["lease"])
+
+    async def renew(self, lease: Lease) -> bool:
+        """Hold an import for longer; tells whether it is still held."""
+        until = clock.now() + timedelta(seconds=LEASE_SECONDS)
+        mine = Update(lease.where(due={"$exists": True}), {"$set": {"due": until}}, must=True)
+        lock = Update({"_id": f"lock|{lease.account}", "import": lease.import_id}, {"$set": {"until": until}})
+        try:
+            await self._engine.write(JOBS, [mine, lock])
+        except Stale:
+            return False
+        return True
+
+    async def end(self, lease: Lease, change: Mapping[str, Any], *, also: Sequence[tuple[str, Write]] = ()) -> bool:
+        """Let an import go with a last change of it; tells whether it was still held."""
+        over: Document = {"$set": {**change, "cancel": False}, "$unset": {"due": ""}}
+
+        async def work(unit: Unit) -> None:
+            await unit.write(JOBS, [Update(lease.where(), over, must=True)])
+            await unit.write(JOBS, [Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
+            for collection, write in also:
+                await unit.write(collection, [write])
+
+        try:
+            await self._engine.unit(work)
+        except Stale:
+            return False
+        return True
+
+    async def let_go(self, lease: Lease) -> None:
+        """Give an import back unfinished: whoever looks next goes on with it."""
+        now = clock.now()
+        back = Update(lease.where(due={"$exists": True}), {"$set": {"due": now}})
+        await self._engine.write(JOBS, [back, Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
+
+    # ------------------------------------------------------------ ledger and failed rows
+
+    async def ledger(self, one: Import, before: str | None) -> Document | None:
+        """Return the newest part of the ledger, or the newest before another one."""
+        within = {"$gt": f"{one.id}:l:", "$lt": before or f"{one.id}:m"}
+        found = await Bound(self._engine, CHUNKS, one.account).find({"_id": within}, sort=(("_id", -1),), limit=1)
+        return found[0] if found else None
+
+    async def errors(self, one: Import, part: Slice) -> Page[RowError]:
+        """Return a part of the rows that failed, in the order of the file, and then of what an undo kept."""
+        low, high = f"{one.id}:e:", f"{one.id}:l"
+        if part.position is not None:
+            low, high = (low, part.position[0]) if part.backward else (part.position[0], high)
+        direction = -1 if part.backward else 1
+        chunks = Bound(self._engine, CHUNKS, one.account)
+        within = {"_id": {"$gt": low, "$lt": high}}
+        found = await chunks.find(within, sort=(("_id", direction),), limit=part.limit + 1)
+        page = cut(found, part)
+        return Page([_row_error(kept) for kept in page.items], page.has_next, page.has_previous)
+
+
+def failed_row(one: Import, error: RowError, *, kept: bool = False) -> Insert:
+    """Return the write that keeps a failed row; values as JSON text, for a column may have any name."""
+    return Insert(
+        {
+            "_id": f"{one.id}:{'k' if kept else 'e'}:{error.key}",
+            "account": one.account,
+            "row": error.row,
+            "column": error.column,
+            "message": error.message,
+            "values": orjson.dumps(error.values, default=str).decode(),
+        }
+    )
+
+
+def _row_error(kept: Document) -> RowError:
+    return RowError(kept["_id"], kept["row"], kept["column"], kept["message"], orjson.loads(kept["values"]))
+
+
+def lapsing(one: Import) -> Update:
+    """Return the write by which file, ledger and failed rows of an import go when it can't be undone any more."""
+    until = clock.now() + timedelta(days=IMPORT_UNDO_DAYS)
+    mine = {"$or": [{"upload": one.upload}, {"_id": {"$gt": f"{one.id}:", "$lt": f"{one.id};"}}]}
+    return Update({**mine, "account": one.account}, {"$set": {"until": until}}, many=True)
+
+
+def new_id() -> str:
+    """Return the id of a new import."""
+    return ids.new("imp")

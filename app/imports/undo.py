@@ -1,0 +1,140 @@
+"""Taking an import back: its ledger from the last row to the first, as far as nobody has changed anything since."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from app.changes.model import Ask, Effect, Outcome
+from app.changes.service import Changes
+from app.changes.writing import Group
+from app.claims.model import Locator
+from app.companies.model import sought
+from app.core import clock
+from app.core.errors import Refusals, Refused
+from app.imports import ledger
+from app.imports.job import Lost
+from app.imports.ledger import Entry, Undone
+from app.imports.model import PERSON, REVERTED, Import, RowError
+from app.imports.reader import ORIGIN
+from app.imports.repeats import Repeats
+from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
+from app.mongo.engine import Engine, Update, Write
+from app.timeline.record import COLLECTION as EVENTS
+
+
+class Undo:
+    """One undo of one import; `changes` are those of the profiles that it is about."""
+
+    def __init__(self, engine: Engine, store: Store, changes: Changes[Any]) -> None:
+        self._engine = engine
+        self._store = store
+        self._changes = changes
+        self._collection = changes.collection
+        # Of those whom several rows were about: the version at which the last row left them.
+        self._last: dict[str, int] = {}
+        self._made: set[str] = set()
+
+    async def go(self, one: Import, lease: Lease) -> None:
+        """Carry an undo out to its end, from where one that broke off has ended. Raises UNAVAILABLE, and Lost."""
+        await self._look_through(one)
+        at = 0
+        async for entries in self._parts(one):
+            rest = entries[max(0, one.undone - at) :]
+            if rest:
+                start = at + len(entries) - len(rest)
+                await self._changes.sealed(await self._asks(one, rest, start), _Seal(one, lease))
+            at += len(entries)
+        finished = {"state": REVERTED, "finishedAt": clock.now()}
+        if not await self._store.end(lease, finished, also=[(CHUNKS, lapsing(one))]):
+            raise Lost
+
+    async def _parts(self, one: Import) -> AsyncIterator[list[Entry]]:
+        """Yield the ledger, newest first."""
+        before = None
+        while (kept := await self._store.ledger(one, before)) is not None:
+            before = kept["_id"]
+            yield [ledger.read(each) for each in reversed(kept["rows"])]
+
+    async def _look_through(self, one: Import) -> None:
+        """Find whom the import has made and touched again: they go as a whole, if nobody else touched them."""
+        again = Repeats()
+        async for entries in self._parts(one):
+            for entry in entries:
+                again.add((entry.profile,))
+        again.settle()
+        async for entries in self._parts(one):
+            for entry in (each for each in entries if each.profile in again):
+                self._last.setdefault(entry.profile, entry.version)
+                if entry.created:
+                    self._made.add(entry.profile)
+
+    async def _asks(self, one: Import, entries: Sequence[Entry], start: int) -> list[Ask[Any]]:
+        active = await self._active(one, entries)
+        return [
+            Ask(
+                one.account,
+                ORIGIN,
+                Undone(
+                    entry,
+                    start + number,
+                    self._last.get(entry.profile, entry.version),
+                    made=entry.created or entry.profile in self._made,
+                    active=entry.profile in active,
+                ),
+                _meant(one, entry.profile),
+            )
+            for number, entry in enumerate(entries)
+        ]
+
+    async def _active(self, one: Import, entries: Sequence[Entry]) -> set[str]:
+        """Return those whom the import has made, and to whom something happened that was not an import."""
+        made = {entry.profile for entry in entries if entry.created or entry.profile in self._made}
+        there = {"_id": {"$in": list(made)}, "account": one.account}
+        found = await self._engine.find(self._collection, there, projection={"subjects": 1}) if made else []
+        lines = {line: kept["_id"] for kept in found for line in kept["subjects"]}
+        happened = {"subject": {"$in": list(lines)}, "source": {"$ne": ORIGIN}}
+        events = await self._engine.find(EVENTS, happened, projection={"subject": 1}) if lines else []
+        return {lines[kept["subject"]] for kept in events}
+
+
+def _meant(one: Import, profile_id: str) -> Sequence[Locator]:
+    return (Locator("id", profile_id),) if one.target == PERSON else sought("id", profile_id)
+
+
+class _Seal:
+    """What is written with a part of an undo: what was taken back, what was kept and why, and how far it got."""
+
+    def __init__(self, one: Import, lease: Lease) -> None:
+        self._import = one
+        self._lease = lease
+
+    def __call__(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
+        """Return the writes; raises the first outcome that is a fault."""
+        first: Undone = asks[0].change  # type: ignore[assignment]
+        counts: Counter[str] = Counter({"undone": len(asks)})
+        kept: list[Write] = []
+        for ask, done in zip(asks, outcomes, strict=True):
+            change: Undone = ask.change  # type: ignore[assignment]
+            why = self._told(change, done, counts)
+            if why is not None:
+                counts["undo.kept"] += 1
+                error = RowError(f"{change.entry.line:010}:{change.place:010}", change.entry.line, None, why, {})
+                kept.append(failed_row(self._import, error, kept=True))
+        where = self._lease.where(undone=first.place)
+        job = Update(where, {"$inc": {name: count for name, count in counts.items() if count}}, must=True)
+        return [(JOBS, [job]), *([(CHUNKS, kept)] if kept else [])]
+
+    def _told(self, change: Undone, done: Outcome[Any], counts: Counter[str]) -> str | None:
+        """Count what was done by an entry; returns what was kept of it, None where nothing was."""
+        if isinstance(done, (Refused, Refusals)):
+            return done.message if isinstance(done, ledger.Kept) else f"kept: {done}"
+        if not isinstance(done, Effect):
+            raise done
+        if change.entry.created:
+            counts["undo.deleted"] += 1
+            return None
+        if change.whole(done.after):
+            return None
+        counts["undo.restored"] += bool(done.changed)
+        fields = ledger.kept(done, change.entry)
+        return f"kept: {', '.join(fields)} changed since" if fields else None
