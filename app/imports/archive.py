@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from app.imports.table import Unreadable
 
@@ -52,11 +53,11 @@ def head(path: Path, size: int) -> bytes:
 
 def unpacked(path: Path, to: Path) -> None:
     """Write the file in a ZIP to `to`, where it appears when it is whole."""
-    part = to.with_suffix(".part")
-    with part.open("wb") as target:
-        for piece in _pieces(path):
-            target.write(piece)
-    part.replace(to)
+    with TemporaryDirectory(dir=to.parent) as folder:
+        part = Path(folder) / "part"
+        with part.open("wb") as target:
+            target.writelines(_pieces(path))
+        part.replace(to)
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

@@ -83,7 +83,13 @@ def _wide(head: bytes) -> str | None:
     few = len(head) // 2 * _ZERO_SHARE
     if max(high, low) <= few or min(high, low) * 10 > max(high, low):
         return None
-    return "utf-16-le" if low > high else "utf-16-be"
+    wide = "utf-16-le" if low > high else "utf-16-be"
+    # Read so, a text of single bytes with some zeros among them would be in Chinese, and hardly have a line.
+    return wide if _breaks(decoded(head, wide).encode()) * 2 >= _breaks(head) else None
+
+
+def _breaks(text: bytes) -> int:
+    return text.count(b"\n") + text.count(b"\r")
 
 
 def _guess(head: bytes) -> str:

@@ -12,6 +12,8 @@ from app.imports.sheets import PROTECTED
 from app.imports.table import EMPTY, Detection, Unreadable
 
 HEAD_BYTES = 1_048_576
+# Among so many lines one is a whole object where each line is to be one.
+LINES = 100
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 # The stream of an office file that is encrypted, as it stands in the directory of its container.
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
@@ -123,7 +125,7 @@ def _json_format(text: str, suffix: str) -> str | None:
     beginning = text.lstrip()[:1]
     if _LIST.match(text):
         return "JSON"
-    if beginning == "{" and (suffix in (".ndjson", ".jsonl") or any(map(_is_object, text.splitlines()))):
+    if beginning == "{" and (suffix in (".ndjson", ".jsonl") or any(map(_is_object, text.split("\n", LINES)[:LINES]))):
         return "NDJSON"
     is_json = beginning == "{" or (beginning == "[" and suffix == ".json")
     return "JSON" if is_json else None

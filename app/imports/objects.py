@@ -23,7 +23,7 @@ SAMPLE_OBJECTS = 1_000
 READ_CHARACTERS = 65_536
 # Objects and lists in each other; what is deeper is no person.
 DEPTH = 32
-_INT_BITS = 63
+_INTS = range(-(2**63), 2**63)
 _LIST_WANTED = "A JSON file is read as a list of objects: [{…}, {…}]. Write it so, or one object a line."
 _NO_OBJECT = "This is no object, such as {…}."
 _DEEPER = {"start_map": 1, "start_array": 1, "end_map": -1, "end_array": -1}
@@ -36,6 +36,8 @@ class _Found:
     line: int
     value: Any
     problem: str | None = None
+    # Whether a mark may be in it; to look for it in each value would be dear.
+    doubtful: bool = False
 
 
 Find = Callable[[], Iterator[_Found]]
@@ -66,7 +68,7 @@ def _items(path: Path, charset: str) -> Iterator[_Found]:
             for value in _values(ijson.basic_parse(source, buf_size=READ_CHARACTERS)):
                 index += 1
                 source.characters = 0
-                yield _Found(index, value)
+                yield _Found(index, value, doubtful=source.doubtful)
         except (ijson.JSONError, ValueError) as error:
             raise Unreadable(f"The JSON is broken at object {index + 1}.") from error
         except _Beyond as error:
@@ -83,6 +85,7 @@ class _Source:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.characters = 0
+        self.doubtful = False
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; none where ijson asks for none, to see their type."""
@@ -90,6 +93,7 @@ class _Source:
             raise _Beyond(f"is longer than {ROW_CHARACTERS_MAX:,} characters")
         text = self._stream.read(size)
         self.characters += len(text)
+        self.doubtful = self.doubtful or MARK in text
         return text.encode()
 
 
@@ -127,7 +131,7 @@ def _lines(path: Path, charset: str) -> Iterator[_Found]:
 
 def _parsed(line: int, text: str) -> _Found:
     try:
-        return _Found(line, json.loads(text, parse_constant=_refuse_constant))
+        return _Found(line, _DECODER.decode(text), doubtful=MARK in text)
     except (ValueError, RecursionError):
         return _Found(line, None, "This line is no JSON object.")
 
@@ -136,11 +140,18 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+# NaN and Infinity are JSON to Python alone.
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def _flat(value: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of an object, those of objects in it by dotted names."""
     flat: dict[str, Any] = {}
     for name, one in value.items():
-        flat |= {f"{name}.{inner}": leaf for inner, leaf in one.items()} if isinstance(one, dict) else {name: one}
+        if isinstance(one, dict):
+            flat |= {f"{name}.{inner}": leaf for inner, leaf in one.items()}
+        else:
+            flat[name] = one
     return flat
 
 
@@ -150,10 +161,10 @@ def _row(found: _Found, charset: str, fields: dict[str, None]) -> Row:
     flat = _flat(found.value)
     try:
         cells = tuple([_cell(flat.get(name)) for name in fields])
-        marked = _is_marked(flat)
+        marked = found.doubtful and _is_marked(flat)
     except RecursionError:
         return Row(found.line, (), "This object is too deep.")
-    beyond = [mended(name) for name, one in flat.items() if name not in fields and one not in (None, "", [])]
+    beyond = sorted(mended(name) for name in flat.keys() - fields.keys() if flat[name] not in (None, "", []))
     if marked:
         return Row(found.line, cells, f"This object has characters that are not {charset}. Save the file as UTF-8.")
     if beyond:
@@ -172,6 +183,8 @@ def _is_marked(value: Any) -> bool:
 
 def _cell(value: Any) -> Cell:
     """Return a cell: a list of objects as it is, one of other values as texts, whatever is deeper as JSON."""
+    if isinstance(value, str):
+        return mended(value)
     if isinstance(value, list) and all(isinstance(one, dict) for one in value):
         return [_kept(one) for one in value]
     if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
@@ -192,7 +205,7 @@ def _kept(value: Any) -> Any:
         number = float(value)
         return number if math.isfinite(number) else str(value)
     if isinstance(value, int):
-        return value if value.bit_length() <= _INT_BITS else str(value)
+        return value if value in _INTS else str(value)
     if isinstance(value, dict):
         return {mended(name): _kept(one) for name, one in value.items()}
     return [_kept(one) for one in value] if isinstance(value, list) else value

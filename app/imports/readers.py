@@ -42,7 +42,7 @@ def _table(path: Path, detection: Detection, workdir: Path) -> Table:
 def _sheet(path: Path, detection: Detection, workdir: Path) -> Table:
     converted = workdir / "rows.ndjson"
     if not converted.exists():
-        sheets.convert(path, converted, detection.sheet)
+        sheets.convert(path, detection.inner or detection.format, converted, detection.sheet)
     sheet = sheets.sheet(converted)
     others = (f"Only the sheet {sheet.name!r} is read, not: {', '.join(sheet.others)}.",) if sheet.others else ()
     complete = replace(detection, sheet=sheet.name, notices=tuple(dict.fromkeys((*detection.notices, *others))))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from app.imports import sheets_child as child
@@ -31,23 +32,30 @@ class Sheet:
     others: tuple[str, ...]
 
 
-def convert(workbook: Path, to: Path, wanted: str | None = None) -> None:
+def convert(workbook: Path, kind: str, to: Path, wanted: str | None = None) -> None:
     """Write the rows of a sheet to `to`, where they appear when they are whole; by default the first with rows.
 
-    Ends after two minutes, with the child. Raises Unreadable with what to do.
+    `kind`: XLSX or XLS. Ends after two minutes, with the child. Raises Unreadable with what to do.
     """
-    part = to.with_suffix(".part")
-    command = [sys.executable, "-I", child.__file__, str(workbook), str(part), *([wanted] if wanted else [])]
+    with TemporaryDirectory(dir=to.parent) as folder:
+        # By this name the library knows which format to complain about; else it would only say that it is none.
+        named, part = Path(folder) / f"workbook.{kind.lower()}", Path(folder) / "rows"
+        named.symlink_to(workbook.resolve())
+        said = _said([str(named), str(part), *([wanted] if wanted else [])])
+        if said is not None:
+            raise Unreadable(_SAID.get(said, _TOO_LARGE))
+        part.replace(to)
+
+
+def _said(arguments: list[str]) -> str | None:
+    """Run the child; returns its word, or that it ended without one: where memory runs out nobody says more."""
+    command = [sys.executable, "-I", child.__file__, *arguments]
     try:
         ended = subprocess.run(command, capture_output=True, timeout=WORKBOOK_SECONDS_MAX, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
-        raise Unreadable(_TOO_LARGE) from error
+    except subprocess.TimeoutExpired:
+        return child.TOO_LARGE
     said = ended.stdout.decode(errors="replace")
-    # Without a word it ended by itself: where memory runs out nobody says more.
-    if said or ended.returncode:
-        part.unlink(missing_ok=True)
-        raise Unreadable(_SAID.get(said, _TOO_LARGE))
-    part.replace(to)
+    return said or (child.TOO_LARGE if ended.returncode else None)
 
 
 def sheet(converted: Path) -> Sheet:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import islice
 from typing import Any
 
 # A list is of texts: several values; or of objects as JSON has them: fit for a LIST attribute.
@@ -90,14 +91,14 @@ class Sample:
 
 
 def sample(table: Table) -> Sample:
-    """Read the first 1,000 rows of a table that have no problem; less where they are long."""
+    """Return what can be read of the first 1,000 rows of a table; of less where they are long."""
     rows: list[Row] = []
     characters = 0
-    for row in table.rows():
+    for row in islice(table.rows(), SAMPLE_ROWS):
         if row.problem is None:
             rows.append(row)
             characters += sum(len(str(cell)) for cell in row.cells if cell is not None)
-        if len(rows) >= SAMPLE_ROWS or characters >= SAMPLE_CHARACTERS or row.line > 2 * SAMPLE_ROWS:
+        if characters >= SAMPLE_CHARACTERS:
             break
     return Sample(table.columns, rows)
 
