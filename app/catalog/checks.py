@@ -24,7 +24,7 @@ class Listing(Generic[T]):
 
 def joining(given: Listing[T] | None) -> Listing[T] | None:
     """Return the wish by which what would replace the list joins it instead."""
-    return None if given is None else Listing(None, list(given.replace or ()))
+    return None if given is None else Listing(None, [*(given.replace or ()), *given.add])
 
 
 class Checks:

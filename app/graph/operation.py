@@ -6,7 +6,7 @@ What never ran is refused with a status and codes; what ran answers with data an
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -27,6 +27,7 @@ from app.graph.executor import Info, Run
 from app.graph.following import Following, Progress
 from app.graph.plan import Planner, Slot
 from app.graph.services import Services
+from app.graph.sharing import Shared
 from app.live.hub import Hub
 from app.live.seat import AtOnce, Closing, OnSlow
 from app.live.topic import Frame, Moment
@@ -34,6 +35,8 @@ from app.live.topic import Frame, Moment
 OPERATION_SECONDS = 30.0
 # Units that a document takes from its key's rate where it is refused.
 REFUSED_COST = 20
+# From so much on it is worth to look whether others ask the same right now: lists do, single things rarely.
+SHARED_COST = 10
 PLANS_PER_OPERATION = 16
 INTROSPECTION = ("__schema", "__type", "__typename")
 
@@ -127,6 +130,7 @@ class Operations:
         self._introspection = introspection
         self._take = take
         self.load = load or Load()
+        self._shared: Shared[Answer] = Shared(lambda answer: not answer.codes)
 
     def prepare(self, actor: Actor, request: Request) -> Ready:
         """Return the operation ready to run for this actor; raises Rejected."""
@@ -202,6 +206,12 @@ class Operations:
         context = Context(actor, self._services, request_id)
         if ready.document.introspects:
             return await self._introspect(ready, context)
+        if operation.kind == "query" and ready.cost >= SHARED_COST:
+            return replace(await self._shared.run(_words(actor, ready), partial(self._once, ready, context)))
+        return await self._once(ready, context)
+
+    async def _once(self, ready: Ready, context: Context) -> Answer:
+        operation, request_id = ready.operation, context.request_id
         run = Run(context, ready.variables, partial(faults.known, request_id=request_id))
         if operation.kind == "mutation":
             data = await run.mutation(ready.plan)
@@ -322,6 +332,12 @@ def _with_errors(run: Run, data: dict[str, Any] | None, operation: Operation) ->
     shown = {"errors": run.errors, "data": data} if answer.ran else {"errors": run.errors}
     answer.body = orjson.dumps(shown)
     return answer
+
+
+def _words(actor: Actor, ready: Ready) -> tuple[Any, ...]:
+    """Return what makes two queries the same: document, variables and rights."""
+    shown = orjson.dumps(ready.raw, option=orjson.OPT_SORT_KEYS) if ready.raw else b""
+    return (ready.document.text, ready.operation.name, shown, actor.account, actor.scopes)
 
 
 def _group(actor: Actor, ready: Ready) -> tuple[Any, ...]:

@@ -92,9 +92,9 @@ class Converter:
     def column(self, path: Sequence[str], row: Row) -> str | None:
         """Return the header of the column that a refusal of the API's checks speaks of, None where it is no one's."""
         place, *rest = path
-        if place in {field.place for field in self._fields.values() if field.several}:
+        if any(field.several and field.place == place for field in self._fields.values()):
             return self._holder(place, int(rest[0]) if rest else 0, row)
-        name = f"{CUSTOM}{rest[0]}" if CUSTOM.startswith(place) and rest else place
+        name = f"{CUSTOM}{rest[0]}" if f"{place}." == CUSTOM and rest else place
         return next((column.header for column in self.mapping.columns if column.field == name), None)
 
     def _holder(self, place: str, index: int, row: Row) -> str | None:

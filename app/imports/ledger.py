@@ -101,13 +101,13 @@ class Kept(Refused):
 class Undone(Change[Any]):
     """Take back what an entry says, as far as nobody has changed it since.
 
-    `place` is that of the entry, counted from the newest; `last` the version at which the import left the profile, with
-    all of its rows; `made`: the import has made it, so that it goes as a whole where it still stands there; `active`:
-    something happened to it since.
+    `previous` is the line of the entry that was dealt with before, a later one; `last` the version at which the
+    import left the profile, with all of its rows; `made`: the import has made it, so that it goes as a whole where it
+    still stands there; `active`: something happened to it since.
     """
 
     entry: Entry
-    place: int
+    previous: int | None
     last: int
     made: bool
     active: bool = False

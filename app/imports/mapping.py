@@ -173,9 +173,7 @@ class _Wish:
                 raise Refused("INVALID", "Only a column of dates or numbers has a format.")
             return None
         if given and given not in known:
-            raise Refused(
-                "MAPPING_INVALID", f"There is no format {_shown(given)} for it. There are {' and '.join(known)}."
-            )
+            raise Refused("INVALID", f"There is no format {_shown(given)} for it. There are {' and '.join(known)}.")
         if given:
             return given
         return SETTLED[kind]([found for cell in cells if isinstance(cell, str) and (found := bare(cell))])

@@ -84,7 +84,7 @@ class Import:
     """One import as it stands. `next` is the row that comes next, `mapping` as it is kept, None before there is one.
 
     `keeps` says whether anything was written, `cancel` that somebody wants it to stop, `prepared` that it has begun;
-    `undone` is how many entries of the ledger an undo has dealt with.
+    `undone` is the line of the row that an undo has dealt with last; it goes up.
     """
 
     id: str
@@ -110,7 +110,7 @@ class Import:
     keeps: bool = False
     cancel: bool = False
     prepared: bool = False
-    undone: int = 0
+    undone: int | None = None
 
     @property
     def troubles(self) -> int:
@@ -152,9 +152,7 @@ def document(one: Import) -> Document:
 def read(kept: Document) -> Import:
     """Return the import of a document."""
     plain = {attribute: kept.get(name) for attribute, name in _PLAIN.items()}
-    plain |= {name: kept.get(name, 0) for name in ("next", "undone")} | {
-        name: bool(kept.get(name)) for name in ("keeps", "cancel", "prepared")
-    }
+    plain |= {"next": kept.get("next", 0)} | {name: bool(kept.get(name)) for name in ("keeps", "cancel", "prepared")}
     groups = [
         Group(one["message"], one.get("column"), one["rows"], tuple(one.get("samples", ())))
         for one in kept.get("groups", {}).values()

@@ -140,7 +140,7 @@ class Asker:
             return FailedRow(told, refused, tuple(column for column, _ in converted.problems))
         given = converted.given
         if self._import.tag is not None:
-            given.tags = Listing([*((given.tags and given.tags.replace) or ()), self._import.tag])
+            given.tags = Listing(None, [*(given.tags.add if given.tags else ()), self._import.tag])
         try:
             return self._wished(given, told, catalog)
         except Refusals as refusals:

@@ -192,7 +192,7 @@ class Imports:
         if await self.store.reverting(actor.account):
             raise Refused("WRONG_STATE", "Another import is being taken back: wait for its end.", ("id",))
         undo = {"deleted": 0, "restored": 0, "kept": 0}
-        return await self._begin(one, {"state": REVERTING, "undo": undo, "undone": 0})
+        return await self._begin(one, {"state": REVERTING, "undo": undo, "undone": None})
 
     async def cancel(self, actor: Actor, import_id: str) -> Import:
         """Stop an import: what is done stays. One that runs stops behind the rows it is at; refuses WRONG_STATE."""

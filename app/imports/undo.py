@@ -37,13 +37,12 @@ class Undo:
     async def go(self, one: Import, lease: Lease) -> None:
         """Carry an undo out to its end, from where one that broke off has ended. Raises UNAVAILABLE, and Lost."""
         await self._look_through(one)
-        at = 0
+        at = one.undone
         async for entries in self._parts(one):
-            rest = entries[max(0, one.undone - at) :]
+            rest = [entry for entry in entries if at is None or entry.line < at]
             if rest:
-                start = at + len(entries) - len(rest)
-                await self._changes.sealed(await self._asks(one, rest, start), _Seal(one, lease))
-            at += len(entries)
+                await self._changes.sealed(await self._asks(one, rest, at), _Seal(one, lease))
+                at = rest[-1].line
         finished = {"state": REVERTED, "finishedAt": clock.now()}
         if not await self._store.end(lease, finished, also=[(CHUNKS, lapsing(one))]):
             raise Lost
@@ -68,7 +67,7 @@ class Undo:
                 if entry.created:
                     self._made.add(entry.profile)
 
-    async def _asks(self, one: Import, entries: Sequence[Entry], start: int) -> list[Ask[Any]]:
+    async def _asks(self, one: Import, entries: Sequence[Entry], at: int | None) -> list[Ask[Any]]:
         active = await self._active(one, entries)
         return [
             Ask(
@@ -76,14 +75,14 @@ class Undo:
                 ORIGIN,
                 Undone(
                     entry,
-                    start + number,
+                    previous,
                     self._last.get(entry.profile, entry.version),
                     made=entry.created or entry.profile in self._made,
                     active=entry.profile in active,
                 ),
                 _meant(one, entry.profile),
             )
-            for number, entry in enumerate(entries)
+            for previous, entry in zip((at, *(each.line for each in entries)), entries, strict=False)
         ]
 
     async def _active(self, one: Import, entries: Sequence[Entry]) -> set[str]:
@@ -111,17 +110,20 @@ class _Seal:
     def __call__(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
         """Return the writes; raises the first outcome that is a fault."""
         first: Undone = asks[0].change  # type: ignore[assignment]
-        counts: Counter[str] = Counter({"undone": len(asks)})
+        last: Undone = asks[-1].change  # type: ignore[assignment]
+        counts: Counter[str] = Counter()
         kept: list[Write] = []
         for ask, done in zip(asks, outcomes, strict=True):
             change: Undone = ask.change  # type: ignore[assignment]
             why = self._told(change, done, counts)
             if why is not None:
-                counts["undo.kept"] += 1
-                error = RowError(f"{change.entry.line:010}:{change.place:010}", change.entry.line, None, why, {})
+                counts["kept"] += 1
+                error = RowError(f"{change.entry.line:010}", change.entry.line, None, why, {})
                 kept.append(failed_row(self._import, error, kept=True))
-        where = self._lease.where(undone=first.place)
-        job = Update(where, {"$inc": {name: count for name, count in counts.items() if count}}, must=True)
+        where = self._lease.where(undone=first.previous)
+        # With a count that may be nothing, so that there is always one.
+        more = {f"undo.{name}": counts[name] for name in ("deleted", "restored", "kept")}
+        job = Update(where, {"$set": {"undone": last.entry.line}, "$inc": more}, must=True)
         return [(JOBS, [job]), *([(CHUNKS, kept)] if kept else [])]
 
     def _told(self, change: Undone, done: Outcome[Any], counts: Counter[str]) -> str | None:
@@ -131,10 +133,10 @@ class _Seal:
         if not isinstance(done, Effect):
             raise done
         if change.entry.created:
-            counts["undo.deleted"] += 1
+            counts["deleted"] += 1
             return None
         if change.whole(done.after):
             return None
-        counts["undo.restored"] += bool(done.changed)
+        counts["restored"] += bool(done.changed)
         fields = ledger.kept(done, change.entry)
         return f"kept: {', '.join(fields)} changed since" if fields else None

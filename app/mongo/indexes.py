@@ -49,6 +49,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
     "importChunks": (
         (("until", 1),),  # files, ledgers and failed rows lapse when an import can't be taken back any more
         (("upload", 1),),  # the pieces of a file
+        (("account", 1), ("rows.p", 1)),  # what imports did with a person who is deleted
     ),
     "visitors": (
         (("account", 1), ("person", 1)),  # visitors of a person who is gone

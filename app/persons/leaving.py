@@ -8,7 +8,7 @@ from app.persons.model import Person
 
 # Collections of rooms above: each names whom its documents are about.
 PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
-DISMISSALS = "dismissals"
+DISMISSALS, IMPORTS = "dismissals", "importChunks"
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
@@ -32,6 +32,8 @@ def _erased(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
         # What came by an identifier of somebody else, while they were one, is theirs.
         (SUBMISSIONS, Delete({"account": person.account, "person": ids, "line": None}, many=True)),
         (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
+        # What an import would have put back.
+        (IMPORTS, Update({"account": person.account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
         *_unremembered(person),
         *_unnamed(person, claims),
     ]

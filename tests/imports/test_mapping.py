@@ -218,7 +218,7 @@ def test_one_sample_that_fits_is_enough() -> None:
 
 def test_broken_and_short_rows_are_no_samples() -> None:
     """They show nothing of a column."""
-    samples = [Row(2, ("a", "x"), "broken"), Row(3, ("a",)), Row(4, ("a", "1990-05-04"))]
+    samples = [Row(2, ("a", "04/05/1990"), "broken"), Row(3, ("a",)), Row(4, ("a", "1990-05-04"))]
     columns = check_mapping([ID, Entry("Value", "birthDate")], COLUMNS, samples, PERSON, catalog()).columns
     assert columns[1].format == "YYYY-MM-DD"
 

@@ -230,7 +230,7 @@ CELLS: st.SearchStrategy[Cell] = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(CELLS)
 def test_any_cell_is_read_or_refused(cell: Cell) -> None:
     """By every kind, in every format; nothing else happens to an import."""

@@ -150,6 +150,8 @@ def test_a_synonym_goes_before_an_attribute() -> None:
     [
         (["a@x.at", "b@x.at", "mailto:c@x.at", "Dan <d@x.at>", "none"], "email"),
         (["a@x.at", "b@x.at", "c@x.at", "none", "none"], None),
+        (["a@x.at", "b@x.at", "c@x.at", "none"], None),
+        (["a@x.at", "n/a", "-", "", None], "email"),
         (["a@x.at; b@x.at"], "email"),
         (["+43 660 1234567", "0660/1", "(0660) 123-45-67", "06601234567", "06601234568"], "phone"),
         ([436601234567, 436601234568.0], "phone"),
