@@ -13,6 +13,9 @@ TITLES = {
     "persons": "20 persons with emails and tags",
     "page": "page of 1,000 persons",
     "timeline": "newest 50 of a timeline of 100,000",
+    "persons_apart": "20 persons, each caller in words of its own",
+    "page_apart": "page of 1,000, each in words of its own",
+    "timeline_apart": "timeline, each in words of its own",
     "create": "create person",
     "event": "one event per request",
 }
@@ -23,6 +26,9 @@ AIMS = {
     "persons": {"mercurius": 1.5, "plain": 4.0},
     "page": {"mercurius": 2.0},
     "timeline": {"mercurius": 2.0},
+    "persons_apart": {},
+    "page_apart": {},
+    "timeline_apart": {},
     "create": {"mercurius": 2.0, "plain": 5.0},
     "event": {"mercurius": 1.5, "plain": 6.0},
 }
