@@ -153,6 +153,7 @@ class Imports:
         """Say which column is which field; refuses NOT_FOUND, WRONG_STATE, and all that is wrong: MAPPING_INVALID."""
         one = await self._there(actor, import_id)
         refuse_unless(one, "mapped", UPLOADED, MAPPED, CHECKED)
+        await self._refuse_lost(one)
         if wanted.tag is not None:
             wanted = replace(wanted, tag=_tag(wanted.tag))
         with tempfile.TemporaryDirectory(prefix="import-") as home:
@@ -178,6 +179,7 @@ class Imports:
         """Have an import run, dry or in earnest; refuses NOT_FOUND and WRONG_STATE."""
         one = await self._there(actor, import_id)
         refuse_unless(one, "run" if one.mapping else "run before it is mapped", MAPPED, CHECKED)
+        await self._refuse_lost(one)
         return await self._begin(one, {"state": RUNNING, "mode": mode, "prepared": False, "finishedAt": None})
 
     async def revert(self, actor: Actor, import_id: str) -> Import:
@@ -206,6 +208,7 @@ class Imports:
 
     async def _begin(self, one: Import, change: Mapping[str, Any]) -> Import:
         now = clock.now()
+        await self.store.stay(one)
         changed = await self._changed(one, {**change, "due": now, "startedAt": now, "cancel": False})
         await self._send(one.account, one.id)
         return changed
@@ -215,6 +218,11 @@ class Imports:
         if one is None:
             raise Refused("NOT_FOUND", "There is no such import.", ("id",))
         return one
+
+    async def _refuse_lost(self, one: Import) -> None:
+        if await self.store.upload(one.account, one.upload) is None:
+            words = f"The file of this import is gone: it was kept for {IMPORT_UNDO_DAYS} days. Upload it again."
+            raise Refused("WRONG_STATE", words, ("id",))
 
     async def _changed(self, one: Import, change: Mapping[str, Any]) -> Import:
         if not await self.store.change(one, change):

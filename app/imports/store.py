@@ -102,11 +102,13 @@ class Store:
     # ------------------------------------------------------------ jobs
 
     async def create(self, one: Import) -> None:
-        """Keep a new import; its file stays with it from now on."""
+        """Keep a new import; its file stays with it for a while."""
         await self._engine.write(JOBS, [Insert(model.document(one))])
-        # In this order: a file without an import goes, an import without its file can't be.
-        stays = Update({"upload": one.upload, "account": one.account}, {"$unset": {"until": ""}}, many=True)
-        await self._engine.write(CHUNKS, [stays])
+        await self.stay(one)
+
+    async def stay(self, one: Import) -> None:
+        """Have the file, the ledger and the failed rows of an import stay for IMPORT_UNDO_DAYS from now."""
+        await self._engine.write(CHUNKS, [lapsing(one)])
 
     async def get(self, account: str, import_id: str) -> Import | None:
         """Return an import."""
@@ -245,7 +247,7 @@ def _row_error(kept: Document) -> RowError:
 
 
 def lapsing(one: Import) -> Update:
-    """Return the write by which file, ledger and failed rows of an import go when it can't be undone any more."""
+    """Return the write by which file, ledger and failed rows of an import go after IMPORT_UNDO_DAYS."""
     until = clock.now() + timedelta(days=IMPORT_UNDO_DAYS)
     mine = {"$or": [{"upload": one.upload}, {"_id": {"$gt": f"{one.id}:", "$lt": f"{one.id};"}}]}
     return Update({**mine, "account": one.account}, {"$set": {"until": until}}, many=True)
