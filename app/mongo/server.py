@@ -128,7 +128,7 @@ class Server:
         session: Any = None,
     ) -> list[Document]:
         """Return the matching documents."""
-        # As a plain command: a cursor of the driver costs a third more than the call itself. With room for one more than
+        # As a plain command: a cursor of the driver costs a third more than the call. With room for one more than
         # there can be the store sees that it has come to the end.
         options = {"sort": dict(sort or ()), "hint": dict(hint or ()), "projection": projection, "limit": limit}
         command = {"find": collection, "filter": filter, "batchSize": limit + 1 if limit else BATCH_FIND}
