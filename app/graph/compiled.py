@@ -74,18 +74,13 @@ def rows(page: Shape, sources: Sources) -> Rows | None:
 class _Text:
     """The text of one function, and the values that it names."""
 
-    def __init__(self, head: str) -> None:
-        self.lines = [head]
+    def __init__(self) -> None:
+        self.lines: list[str] = []
         self.names: dict[str, Any] = {"Unusual": Unusual}
 
-    def made(self, plan: Sequence[Slot], last: str) -> Any:
-        """Return the function; it ends with the object of the values v0, v1, … or constants, by the plan's keys."""
+    def made(self) -> Any:
+        """Return the function `show`."""
         # Only names of the schema and of the plan stand in the text; keys of clients come in as values.
-        for index, slot in enumerate(plan):
-            self.names[f"k{index}"] = slot.key
-            self.names.setdefault(f"c{index}", slot.constant)
-        parts = [f"k{index}: {'v' if slot.constant is None else 'c'}{index}" for index, slot in enumerate(plan)]
-        self.lines.append(last % ("{" + ", ".join(parts) + "}"))
         exec("\n".join(self.lines), self.names)  # noqa: S102 - text of our own making, see above
         return self.names["show"]
 
@@ -93,49 +88,73 @@ class _Text:
 def _generated(plan: Sequence[Slot]) -> Show | None:
     if not all(slot.constant is not None or (slot.attribute and _plain(slot.shape)) for slot in plan):
         return None
-    text = _Text("def show(o):")
+    text = _Text()
     # What was shown from a document stands there as it is.
-    text.lines.append("    if o.__class__ is dict: return o")
+    text.lines += ["def show(o):", "    if o.__class__ is dict: return o"]
     for index, slot in enumerate(plan):
         if slot.constant is None:
             text.lines.append(f"    v{index} = o.{slot.attribute}")
             text.lines += [f"    {line}" for line in _lines(slot.shape, f"v{index}", f"n{index}", text.names)]
-    show: Show = text.made(plan, "    return %s")
+    text.lines.append(f"    return {_object(plan, '', text)}")
+    show: Show = text.made()
     return show
+
+
+def _object(plan: Sequence[Slot], at: str, text: _Text) -> str:
+    """Return the object of the values v0, v1, … or constants, by the plan's keys; `at` stands behind each `v`."""
+    parts = []
+    for index, slot in enumerate(plan):
+        text.names[f"k{at}{index}"] = slot.key
+        if slot.constant is not None:
+            text.names[f"c{at}{index}"] = slot.constant
+        parts.append(f"k{at}{index}: {'v' if slot.constant is None else 'c'}{at}{index}")
+    return "{" + ", ".join(parts) + "}"
 
 
 def _of_kept(plan: Sequence[Slot], sources: Sources) -> ShowKept | None:
     """Return what shows documents; None where an attribute doesn't stand in them."""
-    text = _Text("def show(many, c):")
-    text.lines += ["    shown = []", "    for d in many:", "        g = d.get"]
+    text = _Text()
+    lines = _each(plan, sources, "", "shown", text)
+    if lines is None:
+        return None
+    text.lines += ["def show(many, c):", "    shown = []", "    for d in many:"]
+    text.lines += [f"        {line}" for line in lines]
+    text.lines.append("    return shown")
+    show: ShowKept = text.made()
+    return show
+
+
+def _each(plan: Sequence[Slot], sources: Sources, at: str, into: str, text: _Text) -> list[str] | None:
+    """Return the statements that show the document `d` of a place, and append that to a list."""
+    lines = [f"g{at} = d{at}.get"]
     for index, slot in enumerate(plan):
         if slot.constant is not None:
             continue
         source = sources.get(slot.attribute or "")
-        if source is None or not _plain(slot.shape):
+        read = _read(source, slot.shape, (at, index), text) if source is not None and _plain(slot.shape) else None
+        if read is None:
             return None
-        lines = _read(source, slot.shape, index, text)
-        if lines is None:
-            return None
-        text.lines += [f"        {line}" for line in lines]
-    show: ShowKept = text.made(plan, "        shown.append(%s)\n    return shown")
-    return show
+        lines += read
+    return [*lines, f"{into}.append({_object(plan, at, text)})"]
 
 
-def _read(source: Source, shape: Shape, index: int, text: _Text) -> list[str] | None:
+def _read(source: Source, shape: Shape, place: tuple[str, int], text: _Text) -> list[str] | None:
     """Return the statements that read one attribute of a document and turn it into what is shown."""
-    value = f"v{index}"
+    at, index = place
+    one = f"{at}{index}"
+    value = f"v{one}"
     if source.items is not None:
         inner = shape.item.plan if shape.item is not None else None
-        show = _of_kept(inner, source.items) if inner is not None else None
-        if show is None:
+        shown = _each(inner, source.items, f"{one}_", value, text) if inner is not None else None
+        if shown is None:
             return None
-        text.names[f"i{index}"] = show
-        return [f"{value} = i{index}(g({source.fields[0]!r}, ()), c)"]
+        # In place: a function of its own would cost as much as what it does.
+        loop = f"for d{one}_ in g{at}({source.fields[0]!r}, ()):"
+        return [f"{value} = []", loop, *(f"    {line}" for line in shown)]
     if source.read is not None:
-        text.names[f"r{index}"] = source.read
-        return [f"{value} = r{index}(d, c)", *_lines(shape, value, f"n{index}", text.names)]
-    return [f"{value} = g({source.fields[0]!r})", *_lines(shape, value, f"n{index}", text.names)]
+        text.names[f"r{one}"] = source.read
+        return [f"{value} = r{one}(d{at}, c)", *_lines(shape, value, f"n{one}", text.names)]
+    return [f"{value} = g{at}({source.fields[0]!r})", *_lines(shape, value, f"n{one}", text.names)]
 
 
 def _plain(shape: Shape) -> bool:
