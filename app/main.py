@@ -48,6 +48,7 @@ from app.web import figures
 from app.web.app import App
 from app.web.edge import Edge
 from app.web.figures import LoopLag
+from app.web.files import Files
 from app.web.ingest import Ingest
 from app.web.metrics import Metrics
 from app.web.siblings import Siblings
@@ -123,7 +124,8 @@ class Service:
         buckets = team.memory.table(CROWDS) if team else Local
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
         worker = Worker(engine, services.catalog, services.persons, services.companies)
-        service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest), queue, worker)
+        app = App(edge, engine.ping, ingest, Files(edge, services.imports))
+        service = cls(store, services, feed, hub, edge, app, queue, worker)
         service._watch(metrics, engine.calls)
         return service
 
