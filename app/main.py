@@ -212,6 +212,52 @@ class Service:
         await self.store.close()
 
 
+@dataclass(slots=True)
+class Helper:
+    """A process that works on imports beside the service."""
+
+    store: Store
+    services: Services
+    feed: Feed
+    queue: Queue
+    worker: Worker
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Open the store that a service has; raises StartError, or UNAVAILABLE."""
+        store = await open_settings_store(settings, share=True)
+        feed = Feed(store.engine, WATCHED[1:])
+        queue = Queue(settings.broker_url, settings.mongo_database)
+        services = _services(store.engine, Access(store.engine), queue)
+        worker = Worker(store.engine, services.catalog, services.persons, services.companies)
+        return cls(store, services, feed, queue, worker)
+
+    async def begin(self) -> None:
+        """Listen to what is defined, and work."""
+        for collection in WATCHED[1:]:
+            self.feed.on_change(collection, self.services.catalog.on_change)
+        self.feed.on_reset(lambda: self._start(self.services.catalog.refresh()))
+        await self.feed.start()
+        await self.queue.begin(self.worker.asked)
+        self._start(self.worker.run())
+        self._start(self.queue.receive())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_noted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Give back what is under way, and close the store."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.queue.end()
+        await self.feed.stop()
+        await self.store.close()
+
+
 def _services(engine: Engine, access: Access, queue: Queue) -> Services:
     """Put one of each room on a store."""
     claims = Claims(engine)
