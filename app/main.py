@@ -26,6 +26,7 @@ from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.identity.tokens import Tokens
+from app.imports import sheets
 from app.imports.queue import Queue
 from app.imports.service import Imports
 from app.imports.worker import Worker
@@ -203,6 +204,7 @@ class Service:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        sheets.end_all()
         await self.queue.end()
         await self.hub.close()
         await self.feed.stop()
@@ -253,6 +255,7 @@ class Helper:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        sheets.end_all()
         await self.queue.end()
         await self.feed.stop()
         await self.store.close()

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ _SAID = {
     child.DAMAGED: "The workbook is damaged. Open it in a spreadsheet program and save it once more.",
     child.TOO_LARGE: _TOO_LARGE,
 }
+_RUNNING: set["subprocess.Popen[bytes]"] = set()
 PROTECTED = _SAID[child.PROTECTED]
 
 
@@ -38,16 +39,32 @@ def convert(workbook: Path, to: Path, wanted: str | None = None) -> None:
     """
     part = to.with_suffix(".part")
     command = [sys.executable, "-I", child.__file__, str(workbook), str(part), *([wanted] if wanted else [])]
-    try:
-        ended = subprocess.run(command, capture_output=True, timeout=WORKBOOK_SECONDS_MAX, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired as error:
-        raise Unreadable(_TOO_LARGE) from error
-    said = ended.stdout.decode(errors="replace")
+    said, status = _ended(command)
     # Without a word it ended by itself: where memory runs out nobody says more.
-    if said or ended.returncode:
+    if said or status:
         part.unlink(missing_ok=True)
         raise Unreadable(_SAID.get(said, _TOO_LARGE))
     part.replace(to)
+
+
+def _ended(command: Sequence[str]) -> tuple[str, int]:
+    """Run a child to its end; returns what it said, and its status."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one:  # noqa: S603 - our own
+        _RUNNING.add(one)
+        try:
+            said, _ = one.communicate(timeout=WORKBOOK_SECONDS_MAX)
+        except subprocess.TimeoutExpired as error:
+            raise Unreadable(_TOO_LARGE) from error
+        finally:
+            _RUNNING.discard(one)
+            one.kill()
+    return said.decode(errors="replace"), one.returncode
+
+
+def end_all() -> None:
+    """End all children: the process stops, and their threads would keep it for two minutes."""
+    for one in list(_RUNNING):
+        one.kill()
 
 
 def sheet(converted: Path) -> Sheet:

@@ -7,7 +7,7 @@ from app.web.edge import Edge
 
 Header = tuple[bytes, bytes]
 # What a browser's page may read of an answer.
-EXPOSED = b"x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, content-disposition"
+EXPOSED = b"x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
 
 
 def cors(edge: Edge, headers: Mapping[bytes, bytes], method: bytes = b"POST") -> list[Header]:
@@ -15,11 +15,12 @@ def cors(edge: Edge, headers: Mapping[bytes, bytes], method: bytes = b"POST") ->
     origin = headers.get(b"origin")
     if origin is None or not edge.welcomes(headers):
         return []
+    exposed = EXPOSED + (b", content-disposition" if method == b"GET" else b"")
     return [
         (b"access-control-allow-origin", origin),
         (b"access-control-allow-methods", method),
         (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
-        (b"access-control-expose-headers", EXPOSED),
+        (b"access-control-expose-headers", exposed),
         (b"access-control-max-age", b"600"),
         (b"vary", b"origin"),
     ]

@@ -10,9 +10,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pymongo import MongoClient
 
+from app.web.uploads import UPLOAD_BYTES_MAX
 from tests.mongo.real import RealMongo
 from tests.system.conftest import Start
 from tests.system.process import ROOT, SECONDS, Served, environment, profiles
@@ -76,6 +78,24 @@ def newest(served: Served) -> dict[str, Any]:
     """Return the newest import."""
     one: dict[str, Any] = served.ask(STATES)["nodes"][0]
     return one
+
+
+@pytest.mark.parametrize(("more", "status"), [(0, 201), (1, 413)])
+def test_the_largest_file_comes_in_over_the_network(served: Served, more: int, status: int) -> None:
+    """To the byte, whether its length is told beforehand or not; then the connection serves on."""
+    headers = {"Authorization": f"Bearer {served.key}"}
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(50):
+            yield b"a" * 2**20
+        yield b"a" * more
+
+    with httpx.Client(base_url=served.url, headers=headers, timeout=SECONDS) as client:
+        for told in ({}, {"Content-Length": str(UPLOAD_BYTES_MAX + more)}):
+            answer = client.post("/uploads", content=pieces(), headers=told)
+            assert answer.status_code == status
+            assert ("ZIP" in answer.text) is (status == 413)
+        assert client.get("/livez").status_code == 200
 
 
 def test_suggestions_are_shown_and_asked(served: Served, tmp_path: Path) -> None:

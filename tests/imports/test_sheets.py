@@ -1,0 +1,36 @@
+"""The children that read workbooks don't outlive the process that waits for them."""
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from app.imports import sheets, sheets_child
+from app.imports.table import Unreadable
+
+
+async def test_children_end_with_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads for long is ended at once, and its thread with it."""
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(sheets_child, "__file__", str(slow))
+    began = time.monotonic()
+    reading = asyncio.create_task(asyncio.to_thread(sheets.convert, tmp_path / "x", tmp_path / "y"))
+    await asyncio.sleep(0.3)
+    assert len(sheets._RUNNING) == 1
+    sheets.end_all()
+    with pytest.raises(Unreadable):
+        await reading
+    assert time.monotonic() - began < 10
+    assert not sheets._RUNNING
+
+
+def test_a_child_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With advice."""
+    slow = tmp_path / "slow.py"
+    slow.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(sheets_child, "__file__", str(slow))
+    monkeypatch.setattr(sheets, "WORKBOOK_SECONDS_MAX", 0.2)
+    with pytest.raises(Unreadable, match="Save the sheet as CSV"):
+        sheets.convert(tmp_path / "x", tmp_path / "y")
