@@ -1,4 +1,4 @@
-"""The command line: `profiles serve`, `demo`, `accounts`, `keys`, `check`, `schema`, `config`.
+"""The command line: `profiles serve`, `demo`, `import`, `worker`, `accounts`, `keys`, `check`, `schema`, `config`.
 
 Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
 """
@@ -6,7 +6,6 @@ Errors are one line on stderr and status 1; bad usage is status 2; no traceback.
 
 import asyncio
 import difflib
-import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import asdict
@@ -19,6 +18,7 @@ import orjson
 import typer
 import uvloop
 
+from app import importing_options as options
 from app.core import clock
 from app.core.actor import Scope
 from app.core.errors import Fault, Refusals, Refused, Unable
@@ -55,8 +55,6 @@ def about(
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEMO_KEY = "demo"
-CANCELS = 5
-CANCEL_SECONDS = 2.0
 
 
 def main() -> None:
@@ -145,14 +143,14 @@ async def _greet(settings: Settings, front: "Front") -> None:
 
 async def _live_demo(front: "Front") -> None:
     """Fill the default account through the public API, with a key that lives as long as the demo."""
-    from app.demo import DemoError
+    from app.demo import DemoError, demonstrate
 
     access = front.access
     account = next(iter(await access.accounts()))
     scopes = [Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE, Scope.EVENTS_WRITE]
     key, text, _ = await access.create_key(account.id, DEMO_KEY, scopes)
     try:
-        await _demonstrate(front.url, text, 2.0)
+        await demonstrate(front.url, text, 2.0, _say)
     except DemoError as error:
         print(f"The demo stopped: {error}", file=sys.stderr, flush=True)
     finally:
@@ -167,48 +165,60 @@ def demo(
     rate: Annotated[float, typer.Option(min=0.01, max=1000, help="Activity per second once it is filled.")] = 2.0,
 ) -> None:
     """Fill an account with believable data through the public API, then keep some activity going."""
-    text = key or (Settings.load().admin_key or _no_key()).get_secret_value()
-    if not _run(_until_interrupted(_demonstrate(url, text, rate))):
+    from app.demo import demonstrate, until_interrupted
+
+    if not _run(until_interrupted(demonstrate(url, _key_text(key), rate, _say))):
         _say("Stopped.")
 
 
-def _no_key() -> Any:
-    raise typer.BadParameter("Give a key by --key or PROFILES_ADMIN_KEY.")
+def _key_text(given: str) -> str:
+    """Return the key that is given, or that of the settings."""
+    admin = Settings.load().admin_key
+    if not given and admin is None:
+        raise typer.BadParameter("Give a key by --key or PROFILES_ADMIN_KEY.")
+    return given or (admin.get_secret_value() if admin else "")
 
 
-async def _until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
-    """Tell whether `work` came to its end; ctrl-C ends it before.
+@app.command("import")
+def import_file(  # noqa: PLR0913 - the options, one by one
+    file: options.File,
+    *,
+    mapping: options.Map = None,
+    target: options.Target = options.TargetKind.person,
+    kind: options.Type = None,
+    duplicates: options.Duplicates = options.DuplicateKind.rewrite,
+    tag: options.Tag = None,
+    no_tag: options.NoTag = False,
+    dry_run: options.DryRun = False,
+    errors: options.Errors = None,
+    yes: options.Yes = False,
+    url: options.Url = "http://127.0.0.1:8000",
+    key: options.Key = "",
+    as_json: AsJson = False,
+) -> None:
+    """Import a file through the public API; exits 3 where some rows failed."""
+    from app import importing
 
-    It is cancelled again where a call that was just finishing has swallowed that.
-    """
-    stop = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
-    task, waiting = asyncio.create_task(work), asyncio.create_task(stop.wait())
-    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
-    for _ in range(CANCELS):
-        if task.done():
-            break
-        task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
-    if task.done() and not task.cancelled():
-        task.result()
-        return not stop.is_set()
-    return False
+    handling = options.handling(duplicates, tag, no_tag=no_tag)
+    making = options.making(target, kind)
+    wanted = importing.Wanted(file, options.entries(mapping), making, handling, dry=dry_run, errors=errors)
+    one = _run(importing.imported(url, _key_text(key), wanted, yes=yes))
+    if as_json and one is not None:
+        _show(one)
+    else:
+        _say("\n".join(importing.report(one)) if one else "Stopped: nothing was imported.")
+    sys.exit(importing.status(one))
 
 
-async def _demonstrate(url: str, key: str, rate: float) -> None:
-    import httpx
+@app.command()
+def worker() -> None:
+    """Run queued imports beside the service, until it is told to stop."""
+    from app import aside
+    from app.web import log
 
-    from app.demo import Demo, Progress
-
-    headers = {"Authorization": f"Bearer {key}"}
-    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
-        show = Demo(client, rate=rate)
-        with Progress() as progress:
-            await show.fill(progress.update)
-        _say("The sample data are there; activity goes on until ctrl-C.")
-        await show.run()
+    settings = Settings.load()
+    log.configure(settings.log)
+    _run(aside.work(settings, _say))
 
 
 @app.command()

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Iterable, Sequence
+import signal
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,6 +23,9 @@ SEED = 20260101
 # Of all that happens, added up: events, then updates, then orders; the rest are new leads.
 EVENTS_SHARE, UPDATES_SHARE, ORDERS_SHARE = 0.75, 0.88, 0.95
 KNOWN = ("DUPLICATE_NAME", "DUPLICATE_DOMAIN", "DUPLICATE_EMAIL", "DUPLICATE_PHONE", "DUPLICATE_EXTERNAL_ID")
+# How often what was just finishing is told again to stop, and how long it has each time.
+CANCELS = 5
+CANCEL_SECONDS = 2.0
 PASSING = ("UNAVAILABLE", "RATE_LIMITED", "TIMEOUT")
 
 ERRORS = "errors { code message path existingId }"
@@ -190,3 +194,35 @@ def _refuse_errors(payload: dict[str, Any]) -> None:
         # Somebody deleted a sample person, or the data are there already: neither matters.
         if error["code"] not in KNOWN and error["code"] not in ("PERSON_NOT_FOUND", "VERSION_CONFLICT"):
             raise DemoError(f"{error['code']}: {error['message']}")
+
+
+async def demonstrate(url: str, key: str, rate: float, say: Callable[[str], None]) -> None:
+    """Fill an account, say so, and keep some activity going until cancelled."""
+    headers = {"Authorization": f"Bearer {key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        show = Demo(client, rate=rate)
+        with Progress() as progress:
+            await show.fill(progress.update)
+        say("The sample data are there; activity goes on until ctrl-C.")
+        await show.run()
+
+
+async def until_interrupted(work: Coroutine[Any, Any, None]) -> bool:
+    """Tell whether `work` came to its end; ctrl-C ends it before.
+
+    It is cancelled again where a call that was just finishing has swallowed that.
+    """
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
+    task, waiting = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    for _ in range(CANCELS):
+        if task.done():
+            break
+        task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_SECONDS)
+    if task.done() and not task.cancelled():
+        task.result()
+        return not stop.is_set()
+    return False

@@ -26,6 +26,7 @@ from app.identity.duplicates import Duplicates
 from app.identity.mobile import Installations
 from app.identity.service import Merges
 from app.identity.tokens import Tokens
+from app.imports import sheets
 from app.imports.queue import Queue
 from app.imports.service import Imports
 from app.imports.worker import Worker
@@ -48,6 +49,7 @@ from app.web import figures
 from app.web.app import App
 from app.web.edge import Edge
 from app.web.figures import LoopLag
+from app.web.files import Files
 from app.web.ingest import Ingest
 from app.web.metrics import Metrics
 from app.web.siblings import Siblings
@@ -123,7 +125,8 @@ class Service:
         buckets = team.memory.table(CROWDS) if team else Local
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
         worker = Worker(engine, services.catalog, services.persons, services.companies)
-        service = cls(store, services, feed, hub, edge, App(edge, engine.ping, ingest), queue, worker)
+        app = App(edge, engine.ping, ingest, Files(edge, services.imports))
+        service = cls(store, services, feed, hub, edge, app, queue, worker)
         service._watch(metrics, engine.calls)
         return service
 
@@ -201,12 +204,60 @@ class Service:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        sheets.end_all()
         await self.queue.end()
         await self.hub.close()
         await self.feed.stop()
         await self.services.access.close()
         if self.edge.sight.tracer is not None:
             await self.edge.sight.tracer.close()
+        await self.store.close()
+
+
+@dataclass(slots=True)
+class Helper:
+    """A process that works on imports beside the service."""
+
+    store: Store
+    services: Services
+    feed: Feed
+    queue: Queue
+    worker: Worker
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Open the store that a service has; raises StartError, or UNAVAILABLE."""
+        store = await open_settings_store(settings, share=True)
+        feed = Feed(store.engine, WATCHED[1:])
+        queue = Queue(settings.broker_url, settings.mongo_database)
+        services = _services(store.engine, Access(store.engine), queue)
+        worker = Worker(store.engine, services.catalog, services.persons, services.companies)
+        return cls(store, services, feed, queue, worker)
+
+    async def begin(self) -> None:
+        """Listen to what is defined, and work."""
+        for collection in WATCHED[1:]:
+            self.feed.on_change(collection, self.services.catalog.on_change)
+        self.feed.on_reset(lambda: self._start(self.services.catalog.refresh()))
+        await self.feed.start()
+        await self.queue.begin(self.worker.asked)
+        self._start(self.worker.run())
+        self._start(self.queue.receive())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_noted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Give back what is under way, and close the store."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        sheets.end_all()
+        await self.queue.end()
+        await self.feed.stop()
         await self.store.close()
 
 

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 GUIDE = {page.stem: page.read_text() for page in sorted((ROOT / "docs" / "guide").glob("*.md"))}
 BLOCK = re.compile(r"```graphql\n(.*?)```", re.DOTALL)
 NEWEST = {
+    "importId": "{ imports(first: 1) { nodes { id } } }",
     "merge": "{ merges(first: 1) { nodes { id } } }",
     "groupId": "{ duplicatePersons(first: 1) { nodes { id } } }",
 }

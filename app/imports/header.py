@@ -9,6 +9,8 @@ from app.imports.charset import mended
 from app.imports.table import COLUMNS_MAX, TOO_MANY_COLUMNS, Cell, Unreadable, shown
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.\w{2,}")
+# What a formula-safe export puts before a name that looks like a formula.
+_SAFE = re.compile(r"\A\s*'(?=[=+@-])")
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1f\x7f\u200b\u2060\ufeff]")
 
 
@@ -27,7 +29,8 @@ def header(cells: Iterable[Cell]) -> tuple[str, ...]:
 def name_of(cell: Cell) -> str:
     """Return a cell as the name of a column: on one line, without characters that nobody sees."""
     whole = int(cell) if isinstance(cell, float) and cell.is_integer() else cell
-    return " ".join(_INVISIBLE.sub("", mended("" if whole is None else str(whole))).split())
+    written = _INVISIBLE.sub("", mended("" if whole is None else str(whole)))
+    return " ".join(_SAFE.sub("", written).split())
 
 
 def names(texts: Iterable[str]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +13,10 @@ from app.catalog.checks import tag_name
 from app.catalog.service import CatalogService
 from app.core import clock, ids
 from app.core.actor import Actor
-from app.core.errors import Refusals, Refused
+from app.core.errors import Fault, Refusals, Refused
 from app.core.pages import Page, Slice
 from app.imports import detect, mapping, model, reader, readers, suggest, table
+from app.imports import template as templates
 from app.imports.mapping import Entry
 from app.imports.model import (
     ACTIVE,
@@ -31,6 +33,7 @@ from app.imports.model import (
     RowError,
     refuse_unless,
 )
+from app.imports.report import Report
 from app.imports.store import CHUNKS, IMPORT_UNDO_DAYS, PIECE_BYTES, Store, Upload, failed_row, new_id
 from app.imports.table import Detection, Sample, Unreadable
 from app.mongo.engine import Engine
@@ -40,6 +43,8 @@ Send = Callable[[str, str], Awaitable[None]]
 
 FILE_NAME_MAX = 255
 DEFAULT_NAME = "import"
+# Failed rows that are held at once while a file of them is written.
+REPORT_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,42 @@ class Imports:
     async def errors(self, one: Import, part: Slice) -> Page[RowError]:
         """Return a part of the rows that failed, and of what an undo kept."""
         return await self.store.errors(one, part)
+
+    async def error_file(self, one: Import) -> AsyncGenerator[bytes, None]:
+        """Yield the file of the rows that failed, and of what an undo kept: as the original, with why."""
+        report, part = Report(one), Slice(REPORT_ROWS)
+        yield report.begin()
+        while True:
+            page = await self.store.errors(one, part)
+            if page.items:
+                yield report.lines(page.items)
+                part = Slice(REPORT_ROWS, model.position(page.items[-1]))
+            if not page.has_next:
+                return
+
+    async def template(self, account: str, target: str) -> bytes:
+        """Return a file with all columns that an account has, which can be imported as it is."""
+        return templates.template(target, await self._catalog.fresh(account))
+
+    # ------------------------------------------------------------ files
+
+    async def receive(self, actor: Actor, pieces: AsyncIterator[bytes], named: Callable[[], str | None]) -> Upload:
+        """Keep a file that comes in piece by piece, none larger than a megabyte; nothing of it stays where it breaks.
+
+        `named` says what it is called, once it is here.
+        """
+        file_id, size, number = ids.new("upl"), 0, 0
+        try:
+            async for piece in pieces:
+                await self.store.keep_piece(actor.account, file_id, number, piece)
+                size, number = size + len(piece), number + 1
+            file = Upload(file_id, actor.account, label(named()) or DEFAULT_NAME, size)
+            await self.store.keep_upload(file)
+        except BaseException:
+            with suppress(Fault):  # the database is away: they go after a day
+                await self.store.drop_upload(actor.account, file_id)
+            raise
+        return file
 
     # ------------------------------------------------------------ making
 

@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -21,6 +21,8 @@ _SAID = {
     child.DAMAGED: "The workbook is damaged. Open it in a spreadsheet program and save it once more.",
     child.TOO_LARGE: _TOO_LARGE,
 }
+# Children that run, so that they end with the process.
+_RUNNING: set["subprocess.Popen[bytes]"] = set()
 PROTECTED = _SAID[child.PROTECTED]
 
 
@@ -41,21 +43,32 @@ def convert(workbook: Path, kind: str, to: Path, wanted: str | None = None) -> N
         # By this name the library knows which format to complain about; else it would only say that it is none.
         named, part = Path(folder) / f"workbook.{kind.lower()}", Path(folder) / "rows"
         named.symlink_to(workbook.resolve())
-        said = _said([str(named), str(part), *([wanted] if wanted else [])])
-        if said is not None:
+        arguments = [str(named), str(part), *([wanted] if wanted else [])]
+        said, status = _ended([sys.executable, "-I", child.__file__, *arguments])
+        # Without a word it ended by itself: where memory runs out nobody says more.
+        if said or status:
             raise Unreadable(_SAID.get(said, _TOO_LARGE))
         part.replace(to)
 
 
-def _said(arguments: list[str]) -> str | None:
-    """Run the child; returns its word, or that it ended without one: where memory runs out nobody says more."""
-    command = [sys.executable, "-I", child.__file__, *arguments]
-    try:
-        ended = subprocess.run(command, capture_output=True, timeout=WORKBOOK_SECONDS_MAX, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return child.TOO_LARGE
-    said = ended.stdout.decode(errors="replace")
-    return said or (child.TOO_LARGE if ended.returncode else None)
+def _ended(command: Sequence[str]) -> tuple[str, int]:
+    """Run a child to its end; returns what it said, and its status."""
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one:  # noqa: S603 - our own
+        _RUNNING.add(one)
+        try:
+            said, _ = one.communicate(timeout=WORKBOOK_SECONDS_MAX)
+        except subprocess.TimeoutExpired as error:
+            raise Unreadable(_TOO_LARGE) from error
+        finally:
+            _RUNNING.discard(one)
+            one.kill()
+    return said.decode(errors="replace"), one.returncode
+
+
+def end_all() -> None:
+    """End all children: the process stops, and their threads would keep it for two minutes."""
+    for one in list(_RUNNING):
+        one.kill()
 
 
 def sheet(converted: Path) -> Sheet:

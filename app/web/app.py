@@ -1,4 +1,4 @@
-"""The HTTP edge: `/graphql` and the wire `/v1/*` straight from ASGI, everything else by Starlette's router."""
+"""The HTTP edge: `/graphql`, the wire `/v1/*` and files straight from ASGI, everything else by Starlette's router."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,6 +15,7 @@ from app.core.errors import Fault
 from app.graph.schema import sdl
 from app.web import graphiql, shield, socket
 from app.web.edge import Edge
+from app.web.files import Files
 from app.web.graphql import GraphQL
 from app.web.ingest import PREFIX
 
@@ -26,9 +27,10 @@ ASSETS = "/graphiql"
 class App:
     """The ASGI application of one process; `lifespan` is the router's own."""
 
-    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]], ingest: ASGIApp) -> None:
+    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]], ingest: ASGIApp, files: Files) -> None:
         self._edge = edge
         self._ingest = ingest
+        self._files = files
         self._graphql = GraphQL(edge)
         self._rest: ASGIApp = Starlette(routes=_routes(edge, ping))
 
@@ -39,6 +41,8 @@ class App:
             await self._graphql(scope, receive, send)
         elif kind == "http" and scope["path"].startswith(PREFIX):
             await self._ingest(scope, receive, send)
+        elif kind == "http" and self._files.serves(scope["path"]):
+            await self._files(scope, receive, send)
         elif kind == "websocket" and scope["path"] == PATH:
             await socket.serve(self._edge, scope, receive, send)
         elif kind == "websocket":

@@ -5,18 +5,25 @@ from collections.abc import Iterable
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.web.files import UPLOADS
+
 HEADER_BYTES_MAX = 65_536
-# From the first byte of a request to its last; and from the opening of a connection to its first byte.
+# From the first byte of a request to its last; and from the opening of a connection to its first byte. Of an upload
+# that is read it is the time from one byte to the next: a file of a phone takes minutes.
 ARRIVAL_SECONDS = 45.0
 _END = b"\r\n\r\n"
 _TOO_LARGE = 431
 
 
 class Connection(HttpToolsProtocol):
-    """`since` is when what is awaited was begun, 0 where nothing is; `heading` while its headers are not whole."""
+    """`since` is when what is awaited was begun, 0 where nothing is; `heading` while its headers are not whole.
+
+    `patient`: its body may take long.
+    """
 
     since = 0.0
     heading = True
+    patient = False
     _header_bytes = 0
     # How many requests have come in whole.
     _whole = 0
@@ -33,6 +40,8 @@ class Connection(HttpToolsProtocol):
             self._refuse()
             return
         super().data_received(data)
+        if self.patient and self.since and not self.cycle.response_complete:
+            self.since = self.loop.time()
         # Only what began in headers and ended in the same ones is nothing else.
         if heading and self.heading and whole == self._whole:
             self._header_bytes += len(data)
@@ -49,10 +58,11 @@ class Connection(HttpToolsProtocol):
         """Begin its body."""
         self.heading = False
         super().on_headers_complete()
+        self.patient = self.scope.get("path") == UPLOADS
 
     def on_message_complete(self) -> None:
         """End it: the next one begins with headers."""
-        self.since, self.heading = 0.0, True
+        self.since, self.heading, self.patient = 0.0, True, False
         self._whole += 1
         super().on_message_complete()
 

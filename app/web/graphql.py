@@ -17,6 +17,7 @@ from app.core.tally import Tally
 from app.graph import faults
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, shield, sse
+from app.web.answers import cors, standing
 from app.web.body import whole
 from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
@@ -26,8 +27,6 @@ VALUES_MAX = 500_000
 THREAD_BYTES = 1024 * 1024
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
-# What a browser's page may read of an answer.
-EXPOSED = b"x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
 
 
 def _refuse(code: str, message: str, status: int) -> Rejected:
@@ -49,7 +48,7 @@ class GraphQL:
         elif method in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"") and self._edge.graphiql:
             await graphiql.page(scope, receive, send)
         elif method == "OPTIONS":
-            await _send(send, 204, b"", [(b"allow", b"GET, POST, OPTIONS"), *_cors(self._edge, headers)])
+            await _send(send, 204, b"", [(b"allow", b"GET, POST, OPTIONS"), *cors(self._edge, headers)])
         else:
             refusal = _refuse("METHOD_NOT_ALLOWED", "GraphQL is served over POST.", 405)
             await _send(
@@ -68,7 +67,7 @@ class GraphQL:
             if b"text/event-stream" in headers.get(b"accept", b""):
                 stream = await sse.begin(self._edge, actor, request, tally)
                 if stream is not None:
-                    more = [(b"x-request-id", known.encode()), *self._rate(actor), *_cors(self._edge, headers)]
+                    more = [(b"x-request-id", known.encode()), *standing(self._edge, actor), *cors(self._edge, headers)]
                     await sse.serve(self._edge, stream, receive, send, more)
                     _note(tally, 200, (), time.perf_counter() - tally.began)
                     return
@@ -104,25 +103,14 @@ class GraphQL:
         status = 200 if old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"] else answer.status  # noqa: PLR2004
         more = [(b"content-type", JSON_TYPE if old else RESPONSE_TYPE), (b"x-request-id", known.encode())]
         more.append((b"cache-control", b"no-store"))
-        more += self._rate(actor)
+        more += standing(self._edge, actor)
         if answer.status == 401:  # noqa: PLR2004
             more.append((b"www-authenticate", b"Bearer"))
         if answer.retry_after is not None:
             more.append((b"retry-after", str(answer.retry_after).encode()))
         if b"origin" in headers:
-            more += _cors(self._edge, headers)
+            more += cors(self._edge, headers)
         await _send(send, status, answer.body, more)
-
-    def _rate(self, actor: Actor | None) -> list[tuple[bytes, bytes]]:
-        """Return the headers that say how much the key may still ask: none where rates are off or nobody is known."""
-        standing = self._edge.rates.standing(actor.key) if actor is not None else None
-        if standing is None:
-            return []
-        return [
-            (b"ratelimit-limit", b"%d" % standing[0]),
-            (b"ratelimit-remaining", b"%d" % standing[1]),
-            (b"ratelimit-reset", b"%d" % standing[2]),
-        ]
 
 
 def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> None:
@@ -175,20 +163,6 @@ def read_request(given: Any) -> Request:
     if name is not None and not isinstance(name, str):
         raise _refuse("BAD_REQUEST", "`operationName` is a string.", 400)
     return Request(given["query"], variables, name)
-
-
-def _cors(edge: Edge, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
-    origin = headers.get(b"origin")
-    if origin is None or not edge.welcomes(headers):
-        return []
-    return [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-methods", b"POST"),
-        (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
-        (b"access-control-expose-headers", EXPOSED),
-        (b"access-control-max-age", b"600"),
-        (b"vary", b"origin"),
-    ]
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

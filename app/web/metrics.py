@@ -63,7 +63,7 @@ class Requests(Collector):
         self._names = Names()
 
     def answered(self, tally: Tally, status: int, codes: Sequence[str], seconds: float) -> None:
-        """Count one operation; its kind is query, mutation, subscription, wire, or empty for what never ran."""
+        """Count one operation; its kind is query, mutation, subscription, wire, file, or empty for what never ran."""
         series = self._series.get((tally.kind, tally.name or "", status, codes[0] if codes else "OK"))
         if series is None:
             series = self._of((tally.kind, self.named(tally), status, codes[0] if codes else "OK"))
@@ -85,8 +85,8 @@ class Requests(Collector):
             self._errors[(code,)] = self._errors.get((code,), 0) + 1
 
     def named(self, tally: Tally) -> str:
-        """Return the name under which an operation is counted; the paths of the wire are our own, and few."""
-        return (tally.name or "") if tally.kind == "wire" else self._names.of(tally.name, tally.account)
+        """Return the name under which an operation is counted; those of the wire and of files are our own, and few."""
+        return (tally.name or "") if tally.kind in ("wire", "file") else self._names.of(tally.name, tally.account)
 
     def collect(self) -> Iterable[Metric]:
         """Return the families as Prometheus knows them."""
@@ -97,10 +97,15 @@ class Requests(Collector):
             requests[by_status] = requests.get(by_status, 0) + series.count
             operations[by_name] = operations.get(by_name, 0) + series.count
         return [
-            _counts("profiles_requests", "GraphQL operations, and requests of the wire.", ("kind", "status"), requests),
+            _counts(
+                "profiles_requests",
+                "GraphQL operations, and requests of the wire and of files.",
+                ("kind", "status"),
+                requests,
+            ),
             _counts("profiles_operations", "The same, by name.", ("operation", "kind", "code"), operations),
             _counts("profiles_errors", "Top-level errors.", ("code",), self._errors),
-            _spreads("profiles_request_seconds", "Time of both.", "kind", self._times),
+            _spreads("profiles_request_seconds", "Time of all.", "kind", self._times),
             _spreads("profiles_request_calls", "Calls to the store that one waited for.", "kind", self._calls),
         ]
 

@@ -23,8 +23,8 @@ HISTORY = """query($first: Int, $after: Cursor) {
 Import = dict[str, Any]
 
 
-async def created(api: Api, content: str, **more: Any) -> Import:
-    """Make an import of a text that can be read."""
+async def created(api: Api, content: str | None, **more: Any) -> Import:
+    """Make an import of a text that can be read, or of what was uploaded."""
     payload = await api(CREATE, input={"content": content, **more})
     assert payload["errors"] == [], payload
     made: Import = payload["import"]

@@ -113,9 +113,9 @@ async def inert(_scope: Any, _receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[tuple[ServerState, Any]]:
+async def listening(app: Any = inert) -> AsyncIterator[tuple[ServerState, Any]]:
     """Serve it in this process; gives the connections, and the address."""
-    config, state = uvicorn.Config(inert, log_config=None, lifespan="off"), ServerState()
+    config, state = uvicorn.Config(app, log_config=None, lifespan="off"), ServerState()
     server = await asyncio.get_running_loop().create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
     try:
         yield state, server.sockets[0].getsockname()
@@ -149,3 +149,32 @@ async def test_what_never_arrives_is_not_waited_for(sent: bytes) -> None:
         for one in (writer, other):
             one.close()
             await one.wait_closed()
+
+
+async def patient(scope: Any, receive: Any, send: Any) -> None:
+    """Read a body to its end, and answer."""
+    while (await receive()).get("more_body"):
+        pass
+    await inert(scope, receive, send)
+
+
+@pytest.mark.parametrize(("path", "stays"), [(b"/uploads", True), (b"/graphql", False)])
+async def test_only_an_upload_may_take_long(path: bytes, stays: bool) -> None:  # noqa: FBT001 - a case
+    """It stays as long as bytes come, one after the other; standing still it is closed as others are."""
+    async with listening(patient) as (state, address), asyncio.timeout(SECONDS):
+        begun = b"POST " + path + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab"
+        reader, writer = await opened_at(address, begun)
+        await asyncio.sleep(0.1)
+        (connection,) = state.connections
+        assert isinstance(connection, Connection)
+        connection.since -= ARRIVAL_SECONDS + 1
+        writer.write(b"c")
+        await asyncio.sleep(0.1)
+        close_overdue(state.connections, asyncio.get_running_loop().time())
+        await asyncio.sleep(0.1)
+        assert bool(state.connections) is stays
+        if stays:
+            close_overdue(state.connections, asyncio.get_running_loop().time() + ARRIVAL_SECONDS + 1)
+        assert await reader.read() == b""
+        writer.close()
+        await writer.wait_closed()
