@@ -42,7 +42,8 @@ country: country, mailing country, land, pays, país, paese, država, kraj, ülk
 tags: tags, labels, groups, schlagwörter, étiquettes, etiquetas, etichette, oznake, tagi, etiketler
 """
 COMPANIES_TABLE = """
-name: company, company name, account name, organization, firma, unternehmen, entreprise, société, empresa, azienda, tvrtka, \
+name: company, company name, account name, organization, \
+firma, unternehmen, entreprise, société, empresa, azienda, tvrtka, \
 şirket
 domains: domain, website
 industry: industry, sector, branche, secteur, settore, djelatnost, branża, setor, sektör
