@@ -79,22 +79,22 @@ class Undo:
                     start + number,
                     self._last.get(entry.profile, entry.version),
                     made=entry.created or entry.profile in self._made,
-                    active=entry.profile in active,
+                    active=active.get(entry.profile),
                 ),
                 _meant(one, entry.profile),
             )
             for number, entry in enumerate(entries)
         ]
 
-    async def _active(self, one: Import, entries: Sequence[Entry]) -> set[str]:
-        """Return those whom the import has made, and to whom something happened that was not an import."""
+    async def _active(self, one: Import, entries: Sequence[Entry]) -> dict[str, str]:
+        """Return those whom the import has made, and to whom something happened that was no import: from where."""
         made = {entry.profile for entry in entries if entry.created or entry.profile in self._made}
         there = {"_id": {"$in": list(made)}, "account": one.account}
         found = await self._engine.find(self._collection, there, projection={"subjects": 1}) if made else []
         lines = {line: kept["_id"] for kept in found for line in kept["subjects"]}
         happened = {"subject": {"$in": list(lines)}, "source": {"$ne": ORIGIN}}
-        events = await self._engine.find(EVENTS, happened, projection={"subject": 1}) if lines else []
-        return {lines[kept["subject"]] for kept in events}
+        events = await self._engine.find(EVENTS, happened, projection={"subject": 1, "source": 1}) if lines else []
+        return {lines[kept["subject"]]: kept["source"] for kept in events}
 
 
 def _meant(one: Import, profile_id: str) -> Sequence[Locator]:
