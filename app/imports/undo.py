@@ -21,6 +21,9 @@ from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
 from app.mongo.engine import Engine, Update, Write
 from app.timeline.record import COLLECTION as EVENTS
 
+# To take somebody off costs several times what it costs to make one: more of them would not end within a deadline.
+UNDO_ROWS = 100
+
 
 class Undo:
     """One undo of one import; `changes` are those of the profiles that it is about."""
@@ -39,10 +42,9 @@ class Undo:
         await self._look_through(one)
         at = 0
         async for entries in self._parts(one):
-            rest = entries[max(0, one.undone - at) :]
-            if rest:
-                start = at + len(entries) - len(rest)
-                await self._changes.sealed(await self._asks(one, rest, start), _Seal(one, lease))
+            for start in range(max(0, one.undone - at), len(entries), UNDO_ROWS):
+                asks = await self._asks(one, entries[start : start + UNDO_ROWS], at + start)
+                await self._changes.sealed(asks, _Seal(one, lease))
             at += len(entries)
         finished = {"state": REVERTED, "finishedAt": clock.now()}
         if not await self._store.end(lease, finished, also=[(CHUNKS, lapsing(one))]):

@@ -67,30 +67,51 @@ class Seen:
 
 
 class Imports:
-    """Imports of one account of a pair of processes."""
+    """Imports of one account of a pair of processes; a small one of another account has a process look what is due."""
 
-    def __init__(self, pair: Pair, account: str) -> None:
+    def __init__(self, pair: Pair, account: str, idle: tuple[str, str]) -> None:
         self.pair = pair
         self.account = account
+        self._idle = idle
 
     @classmethod
-    async def opened(cls, pair: Pair, at: int) -> "Imports":
+    async def opened(cls, pair: Pair) -> "Imports":
         """Make an account with some persons."""
+        idle = cls(pair, await pair.account(), ("", ""))
+        small = pair.key, await idle.mapped(0, written(1, 0))
         account = await pair.account()
-        payload = await pair.ask(at, UPSERT, rows=before())
+        payload = await pair.ask(0, UPSERT, rows=before())
         assert {one["status"] for one in payload["results"]} == {"CREATED"}
-        return cls(pair, account)
+        return cls(pair, account, small)
+
+    async def look(self, at: int) -> None:
+        """Have a process look now for what is due: it does so whenever it has done something."""
+        key, import_id = self._idle
+        url, headers = f"{self.pair.served[at].url}/graphql", {"Authorization": f"Bearer {key}"}
+        sent = {"query": RUN, "variables": {"id": import_id, "mode": "DRY_RUN"}}
+        async with asyncio.timeout(END_SECONDS):
+            # While it runs for the last one who asked, it can't be run again.
+            while True:
+                answer = (await self.pair.http.post(url, json=sent, headers=headers)).json()
+                if not answer["data"]["runImport"]["errors"]:
+                    return
+                await asyncio.sleep(POLL_SECONDS)
 
     async def begun(self, at: int, content: str) -> str:
         """Have a process begin with an import of a text; returns the id."""
+        import_id = await self.mapped(at, content)
+        ran = await self.pair.ask(at, RUN, id=import_id, mode="COMMIT")
+        assert ran["errors"] == [], ran
+        return import_id
+
+    async def mapped(self, at: int, content: str) -> str:
+        """Make and map an import of a text; returns the id."""
         made = await self.pair.ask(at, CREATE, input={"content": content, "personType": "CUSTOMER"})
         assert made["errors"] == [], made
         one = made["import"]
         mapping = [{"column": each["name"], "field": each["suggestion"]} for each in one["columns"]]
         done = await self.pair.ask(at, MAP, id=one["id"], input={"mapping": mapping, "tag": "file"})
         assert done["errors"] == [], done
-        ran = await self.pair.ask(at, RUN, id=one["id"], mode="COMMIT")
-        assert ran["errors"] == [], ran
         return str(one["id"])
 
     async def taken_back(self, at: int, import_id: str) -> None:

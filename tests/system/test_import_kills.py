@@ -5,20 +5,25 @@ import itertools
 import random
 import signal
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
 import pytest
 
+from app.imports.model import ACTIVE
 from tests.conftest import said
 from tests.mongo.real import RealMongo
 from tests.system.importing import STAMPS, Imports, Seen, written
 from tests.system.nursery import nursery
 from tests.system.pair import Pair, opened
 
-TRANSACTION_SECONDS = 2
-# Moments of death of one import, about.
-KILLS_EACH = 4
+# Longer than any unit takes on a busy machine.
+TRANSACTION_SECONDS = 4
+# Moments of death of one import.
+KILLS_EACH = 5
+# How often an import is taken away as well from one that lives.
+TAKEN_AWAY = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +48,23 @@ async def pair(both: Pair, tmp_path: Path) -> Pair:
     return both
 
 
-async def dies(imports: Imports, import_id: str, at: int, home: Path) -> None:
-    """Have a process die, whoever works on the import; the lease is over before the next one is there."""
+async def dies(imports: Imports, import_id: str, at: int, heir: int, home: Path) -> None:
+    """Have the process die that works on the import; another one takes it over, or itself as it is again."""
     imports.pair.served[at].process.kill()
     await asyncio.to_thread(imports.pair.served[at].process.wait)
-    await imports.expire(import_id)
     await imports.pair.revive(at, home)
+    await taken_away(imports, import_id, heir)
+
+
+async def taken_away(imports: Imports, import_id: str, heir: int) -> None:
+    """Have the lease be over, whoever holds it, and another one look."""
+    await imports.expire(import_id)
+    await imports.look(heir)
 
 
 async def unbroken(pair: Pair, content: str) -> tuple[Seen, float]:
     """Import a text in an account of its own; returns what it brought, and the seconds that it took."""
-    imports = await Imports.opened(pair, 0)
+    imports = await Imports.opened(pair)
     began = monotonic()
     import_id = await imports.begun(0, content)
     await imports.ended(import_id)
@@ -64,6 +75,34 @@ def moments(chance: random.Random, rows: int, kills: int) -> list[list[int]]:
     """Return for each of several imports the places at which a process dies under it."""
     each = [min(KILLS_EACH, kills - start) for start in range(0, kills, KILLS_EACH)]
     return [sorted(chance.randrange(rows) for _ in range(number)) for number in each]
+
+
+@dataclass(slots=True)
+class Hand:
+    """What kills: `at` is the process that works on the import now, `part` the seconds that a part of it takes."""
+
+    imports: Imports
+    at: int
+    part: float
+    home: Path
+    chance: random.Random
+
+    async def broken(self, import_id: str, places: Sequence[int], name: str) -> int:
+        """Have processes die at these places of an import, until it is over; returns how often that met it."""
+        hits = 0
+        for place in places:
+            await self.imports.at(import_id, place, name)
+            await asyncio.sleep(self.part * self.chance.random())
+            heir = self.chance.randrange(2)
+            await dies(self.imports, import_id, self.at, heir, self.home)
+            hits += (await self.imports.kept(import_id))["state"] in ACTIVE
+            self.at = heir
+            if self.chance.random() < TAKEN_AWAY:
+                await asyncio.sleep(self.part * self.chance.random())
+                self.at = 1 - heir
+                await taken_away(self.imports, import_id, self.at)
+        await self.imports.ended(import_id)
+        return hits
 
 
 @pytest.mark.timeout(3600)
@@ -78,44 +117,25 @@ async def test_an_import_survives_each_kill(
     assert len(expected.rows) == len({*expected.rows})
     part, hits = seconds * 500 / rows, 0
     for places in moments(chance, rows, kills):
-        imports = await Imports.opened(pair, 0)
+        imports = await Imports.opened(pair)
         before = await imports.persons(*STAMPS), await imports.claims()
-        import_id = await imports.begun(chance.randrange(2), content)
-        hits += await broken(imports, import_id, [(one, "next") for one in places], part, tmp_path, chance)
+        hand = Hand(imports, chance.randrange(2), part, tmp_path, chance)
+        import_id = await imports.begun(hand.at, content)
+        hits += await hand.broken(import_id, places, "next")
         assert await imports.seen(import_id) == expected
     assert await pair.findings() == []
-    await imports.taken_back(chance.randrange(2), import_id)
+    await imports.taken_back(hand.at, import_id)
     places = sorted(chance.randrange(len(expected.rows)) for _ in range(2))
-    undone = await broken(imports, import_id, [(one, "undone") for one in places], part, tmp_path, chance)
+    undone = await hand.broken(import_id, places, "undone")
     one = await imports.shown(0, import_id)
     assert (one["state"], one["reverted"]["kept"]) == ("REVERTED", 0), one
     assert one["reverted"]["deleted"] == expected.counts["created"]
     assert (await imports.persons(*STAMPS), await imports.claims()) == before
     assert await pair.findings() == []
     said(
-        f"imports: {rows:,} rows, {kills} times kill -9, seed {seed}: taken over {hits} times, an undo {undone} times;"
+        f"imports: {rows:,} rows, {kills} times kill -9, seed {seed}: {hits} met an import, {undone} of 2 an undo;"
         f" unbroken in {seconds:.1f} s"
     )
-
-
-async def broken(
-    imports: Imports,
-    import_id: str,
-    places: Sequence[tuple[int, str]],
-    part: float,
-    home: Path,
-    chance: random.Random,
-) -> int:
-    """Have processes die at these places of an import, until it is over; returns how often it was taken over."""
-    began: int = (await imports.kept(import_id)).get("lease", 0)
-    for place, name in places:
-        await imports.at(import_id, place, name)
-        await asyncio.sleep(part * chance.random())
-        await dies(imports, import_id, chance.randrange(2), home)
-    over = await imports.ended(import_id)
-    # The first time and the end are no takeovers.
-    lease: int = over["lease"]
-    return lease - began - 2
 
 
 async def test_one_process_works_on_an_import(pair: Pair, tmp_path: Path, seed: int) -> None:
@@ -124,15 +144,15 @@ async def test_one_process_works_on_an_import(pair: Pair, tmp_path: Path, seed: 
     content = written(rows, seed)
     expected, _ = await unbroken(pair, content)
     for _ in range(2):
-        imports = await Imports.opened(pair, 0)
+        imports = await Imports.opened(pair)
         import_id = await imports.begun(0, content)
         await imports.at(import_id, 1)
-        for one in pair.served:
-            one.process.kill()
-            await asyncio.to_thread(one.process.wait)
-        await imports.expire(import_id)
+        pair.served[0].process.kill()
+        await asyncio.to_thread(pair.served[0].process.wait)
+        await pair.revive(0, tmp_path)
         before = (await imports.kept(import_id))["lease"]
-        await pair.begin(tmp_path, 2)
+        await imports.expire(import_id)
+        await asyncio.gather(*[imports.look(at) for at in range(2)])
         over = await imports.ended(import_id)
         assert over["lease"] <= before + 2
         assert await imports.seen(import_id) == expected
@@ -144,7 +164,7 @@ async def test_who_stood_still_writes_nothing_any_more(pair: Pair, tmp_path: Pat
     expected, seconds = await unbroken(pair, content)
     chance = random.Random(seed)
     for number in itertools.count():
-        imports = await Imports.opened(pair, 0)
+        imports = await Imports.opened(pair)
         import_id = await imports.begun(0, content)
         await asyncio.sleep(seconds * chance.random() * 0.7)
         pair.served[0].process.send_signal(signal.SIGSTOP)
@@ -152,8 +172,7 @@ async def test_who_stood_still_writes_nothing_any_more(pair: Pair, tmp_path: Pat
             break
         pair.served[0].process.send_signal(signal.SIGCONT)
     try:
-        await imports.expire(import_id)
-        await pair.revive(1, tmp_path)
+        await taken_away(imports, import_id, 1)
         over = await imports.ended(import_id)
         assert await imports.seen(import_id) == expected
     finally:
