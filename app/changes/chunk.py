@@ -143,8 +143,8 @@ class Chunk(Generic[P]):
         if writes:
 
             async def work(unit: Unit) -> None:
-                for one in desk.gone():
-                    await erasure.note(unit, one.account, one.subjects, desk.earliest.get(one.id, ()))
+                gone = [erasure.Gone(one.account, one.subjects, desk.earliest.get(one.id, ())) for one in desk.gone()]
+                await erasure.note(unit, gone)
                 for collection, group in writes:
                     await unit.write(collection, group)
 

@@ -7,6 +7,7 @@ read from them. An event that comes again under the same id, for the same identi
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim, Locator, key
@@ -37,25 +38,44 @@ def _mark(account: str, claim: str, event_id: str) -> str:
     return f"{account}|{hashlib.blake2b(said, digest_size=DIGEST_BYTES).hexdigest()}"
 
 
-async def note(unit: Unit, account: str, subjects: Sequence[str], claims: Iterable[str]) -> None:
-    """Note the sent events of a person that is being deleted; to be called before they are."""
-    keys = [key for key in claims if key.split("|")[1] in KINDS]
-    if not keys:
+class Gone(NamedTuple):
+    """A person who is being deleted: the lines of activity, and the claims that were held."""
+
+    account: str
+    subjects: Sequence[str]
+    claims: Iterable[str]
+
+
+async def note(unit: Unit, gone: Sequence[Gone]) -> None:
+    """Note the sent events of persons who are being deleted, in one read; to be called before they are."""
+    # Account and line → the identifiers by which an event comes to it; lines of visitors have none of these.
+    reached = {(one.account, line): keys for one in gone for line, keys in _reached(one)}
+    if not reached:
         return
-    # Lines of visitors are not reached by these identifiers; those of installations by their registrations alone.
-    reached = {"sub": keys, "app": [key for key in keys if key.split("|")[1] == "push"]}
-    where = {"subject": {"$in": [one for one in subjects if ids.kind(one) in reached]}, "account": account}
-    found = await unit.find(EVENTS, where, projection={"_id": 1})
-    sent = {(ids.kind(line) or "", one) for line, _, one in (kept["_id"].partition(":") for kept in found)}
+    where = {"subject": {"$in": [line for _, line in reached]}, "account": {"$in": [one.account for one in gone]}}
+    found = await unit.find(EVENTS, where, projection={"_id": 1, "account": 1})
+    marks: dict[str, str] = {}
+    for kept in found:
+        line, _, event_id = kept["_id"].partition(":")
+        # Our own events have ids that nobody sends.
+        keys = reached.get((kept["account"], line), ()) if ids.kind(event_id) is None else ()
+        marks.update({_mark(kept["account"], key, event_id): kept["account"] for key in keys})
     until = clock.now() + timedelta(days=KEPT_DAYS)
-    # Our own events have ids that nobody sends.
-    marks = {_mark(account, key, one) for line, one in sent if ids.kind(one) is None for key in reached.get(line, ())}
-    kept = [{"_id": one, "account": account, "until": until} for one in sorted(marks)]
+    kept_marks = [{"_id": one, "account": marks[one], "until": until} for one in sorted(marks)]
     # The same event may have been erased before, with another person of the same identifier.
-    writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept]
+    writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept_marks]
     if writes:
         await unit.write(COLLECTION, writes)
-        await _tell(unit, account)
+        for account in sorted(set(marks.values())):
+            await _tell(unit, account)
+
+
+def _reached(one: Gone) -> list[tuple[str, list[str]]]:
+    """Return the lines of a person that identifiers reach, each with these; installations by registrations alone."""
+    keys = [key for key in one.claims if key.split("|")[1] in KINDS]
+    by_kind = {"sub": keys, "app": [key for key in keys if key.split("|")[1] == "push"]}
+    found = [(line, by_kind.get(ids.kind(line) or "", [])) for line in one.subjects]
+    return [(line, these) for line, these in found if these]
 
 
 async def _tell(unit: Unit, account: str) -> None:

@@ -19,7 +19,8 @@ class Memory(Generic[P]):
         self._catalog = catalog
         self._again = again
         self._profiles: dict[str, P] = {}
-        self._claims: dict[str, Claim] = {}
+        # None: who had it has let it go.
+        self._claims: dict[str, Claim | None] = {}
         self._tags: dict[tuple[str, str], Tag] = {}
 
     def lay_over(self, desk: Desk[P], asks: Sequence[Ask[P]]) -> None:
@@ -27,7 +28,7 @@ class Memory(Generic[P]):
         desk.catalogs = dict.fromkeys(desk.catalogs, self._catalog)
         desk.tags.update(self._tags)
         named = {one.claim(ask.account) for ask in asks for one in ask.sought if one.kind != "id"}
-        desk.claims.update({key: claim for key in named if (claim := self._claims.get(key))})
+        desk.claims.update({key: self._claims[key] for key in named if key in self._claims})
         owners = {claim.owner for key in named if (claim := desk.claims.get(key))}
         desk.profiles.update({one: held for one in owners if (held := self._profiles.get(one))})
 
@@ -38,8 +39,8 @@ class Memory(Generic[P]):
             if isinstance(outcome, Effect) and outcome.changed and self._returns(ask, outcome.after.id):
                 after = desk.profiles[outcome.after.id]
                 self._profiles[after.id] = after
-                claims = ((key, desk.claims.get(key)) for key in desk.claims_of(after))
-                self._claims.update({key: claim for key, claim in claims if claim is not None})
+                keys = desk.claims_of(after).keys() | desk.earliest.get(after.id, {}).keys()
+                self._claims.update({key: desk.claims.get(key) for key in keys})
 
     def _returns(self, ask: Ask[P], profile_id: str) -> bool:
         named = (one.claim(ask.account) for one in ask.sought if one.kind != "id")

@@ -1,6 +1,7 @@
 """The writes of a chunk: each profile once, as it ends up, with its claims, its events and the records of its keys."""
 
 from collections.abc import Collection, Sequence
+from itertools import zip_longest
 
 from app.catalog import sweeps
 from app.catalog.record import TAGS, tag_document
@@ -48,8 +49,11 @@ def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     found: dict[str, list[Write]] = {}
     held = _last_held(desk, effects)
     # Who lives on in another one hands over first: that one may be gone as well.
-    gone = sorted(desk.ended(), key=lambda one: one.into is None)
-    ended = [write for one in gone for write in desk.kind.left(one, held.get(one.id, ()))]
+    heirs = [one for one in desk.ended() if one.into is not None]
+    gone = [desk.kind.left(one, held.get(one.id, ())) for one in desk.ended() if one.into is None]
+    ended = [write for one in heirs for write in desk.kind.left(one, held.get(one.id, ()))]
+    # The same of all of them together: writes that are alike, one behind the other, are one command.
+    ended += [write for alike in zip_longest(*gone) for write in alike if write is not None]
     for collection, write in (*ended, *(write for one in effects for write in one.besides)):
         found.setdefault(collection, []).append(write)
     return list(found.items())

@@ -16,7 +16,7 @@ from app.changes.model import Ask
 from app.changes.rehearsal import Memory
 from app.changes.service import Changes
 from app.claims.service import Claims
-from app.core import clock
+from app.core import clock, ids
 from app.core.errors import Refused
 from app.imports import book, reader
 from app.imports.mapping import Mapping
@@ -33,9 +33,9 @@ from app.imports.model import (
 )
 from app.imports.reader import Asker, File, Part
 from app.imports.repeats import Repeats
-from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
+from app.imports.store import CHUNKS, Lease, Store, failed_row, lapsing
 from app.imports.table import Unreadable
-from app.mongo.engine import Engine, Unit, Update, Write
+from app.mongo.engine import Engine, Unit, Write
 
 CHUNK_ROWS = 500
 
@@ -89,9 +89,8 @@ class Run:
         rows = await file.count()
         if one.mode == COMMIT:
             await self._define(one)
-        await self._store.forget_results(one)
-        where = Update(lease.where(), {"$set": book.begun(rows)}, must=True)
-        await self._engine.write(JOBS, [where])
+        if not await self._store.begin(one, lease, book.begun(rows)):
+            raise Lost
         return replace(one, next=0, groups=(), counts=replace(type(one.counts)(), rows=rows))
 
     async def _define(self, one: Import) -> None:
@@ -99,7 +98,8 @@ class Run:
         catalog = await self._catalog.fresh(one.account)
         for name, type_ in mapping.created():
             if catalog.attribute(mapping.target, name) is None:
-                wanted = AttributeDefinition("", mapping.target, name, type_, clock.now())
+                now = clock.now()
+                wanted = AttributeDefinition(ids.new("att", now), mapping.target, name, type_, now)
                 await self._catalog.define_attribute(one.account, wanted)
 
     async def _fail(self, one: Import, lease: Lease, why: str, row: int) -> None:
@@ -177,7 +177,9 @@ class Run:
         while (part := await parts.next(CHUNK_ROWS)).rows:
             for keys in await self._met(await asker.asks(part.rows, 0, catalog)):
                 again.add(keys)
-            if part.broken is not None or await self._cancelled(one, lease):
+            if await self._cancelled(one, lease):
+                return
+            if part.broken is not None:
                 break
         again.settle()
         memory: Memory[Any] = Memory(catalog, again)

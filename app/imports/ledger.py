@@ -103,14 +103,14 @@ class Undone(Change[Any]):
 
     `previous` is the line of the entry that was dealt with before, a later one; `last` the version at which the
     import left the profile, with all of its rows; `made`: the import has made it, so that it goes as a whole where it
-    still stands there; `active`: something happened to it since.
+    still stands there; `active`: from where something happened to it since.
     """
 
     entry: Entry
     previous: int | None
     last: int
     made: bool
-    active: bool = False
+    active: str | None = None
 
     def plan(self, held: Both | None, scene: Scene) -> Effect[Any]:
         """Return the effect; refuses with `Kept` what stays as a whole."""
@@ -124,12 +124,14 @@ class Undone(Change[Any]):
 
     def whole(self, held: Both) -> bool:
         """Tell whether a profile goes as a whole, by the row that made it."""
-        return self.made and held.version == self.last and not self.active
+        return self.made and held.version == self.last and self.active is None
 
     def _removed(self, held: Both, scene: Scene) -> Effect[Any]:
         if held.version != self.last:
-            raise Kept(f"it was changed since by {held.modified_from}")
-        if self.active:
+            # The undo itself may have written to it by now.
+            others = self.active if held.modified_from == scene.origin else None
+            raise Kept(f"it was changed since by {others or held.modified_from}")
+        if self.active is not None:
             raise Kept("it has activity since")
         return persons.Remove().plan(held, scene) if isinstance(held, Person) else companies.Remove().plan(held, scene)
 

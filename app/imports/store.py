@@ -4,7 +4,7 @@
 unit that was committed, `<import>:e:<row>` a row that failed, `<import>:k:<row>` what an undo kept.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -141,11 +141,6 @@ class Store:
         where = {"due": {"$exists": True}, "state": model.REVERTING}
         return bool(await Bound(self._engine, JOBS, account).find(where, limit=1, hint=BY_ACCOUNT))
 
-    async def forget_results(self, one: Import) -> None:
-        """Take away the failed rows of an earlier run; what was written stays in the ledger."""
-        within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}, "account": one.account}
-        await self._engine.write(CHUNKS, [Delete(within, many=True)])
-
     # ------------------------------------------------------------ leases
 
     async def due(self) -> list[Document]:
@@ -174,6 +169,16 @@ class Store:
         (kept,) = await self._engine.find(JOBS, {"_id": import_id})
         return model.read(kept), Lease(import_id, account, kept["lease"])
 
+    async def begin(self, one: Import, lease: Lease, change: Mapping[str, Any]) -> bool:
+        """Begin a run: the failed rows of an earlier one go, its ledger stays; tells whether it was still held."""
+        within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}, "account": one.account}
+
+        async def work(unit: Unit) -> None:
+            await unit.write(JOBS, [Update(lease.where(), {"$set": dict(change)}, must=True)])
+            await unit.write(CHUNKS, [Delete(within, many=True)])
+
+        return await self._mine(work)
+
     async def renew(self, lease: Lease) -> bool:
         """Hold an import for longer; tells whether it is still held."""
         until = clock.now() + timedelta(seconds=LEASE_SECONDS)
@@ -186,8 +191,8 @@ class Store:
         return True
 
     async def end(self, lease: Lease, change: Mapping[str, Any], *, also: Sequence[tuple[str, Write]] = ()) -> bool:
-        """Let an import go with a last change of it; tells whether it was still held."""
-        over: Document = {"$set": {**change, "cancel": False}, "$unset": {"due": ""}}
+        """Let an import go with a last change of it; tells whether it was still held. The lease is over then."""
+        over: Document = {"$set": {**change, "cancel": False}, "$unset": {"due": ""}, "$inc": {"lease": 1}}
 
         async def work(unit: Unit) -> None:
             await unit.write(JOBS, [Update(lease.where(), over, must=True)])
@@ -195,17 +200,25 @@ class Store:
             for collection, write in also:
                 await unit.write(collection, [write])
 
+        return await self._mine(work)
+
+    async def let_go(self, lease: Lease) -> bool:
+        """Give an import back unfinished: whoever looks next goes on with it; tells whether it was still held."""
+        back = Update(lease.where(due={"$exists": True}), {"$set": {"due": clock.now()}}, must=True)
+
+        async def work(unit: Unit) -> None:
+            await unit.write(JOBS, [back])
+            await unit.write(JOBS, [Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
+
+        return await self._mine(work)
+
+    async def _mine(self, work: Callable[[Unit], Awaitable[None]]) -> bool:
+        """Run a unit that stands on a lease; tells whether it was still held."""
         try:
             await self._engine.unit(work)
         except Stale:
             return False
         return True
-
-    async def let_go(self, lease: Lease) -> None:
-        """Give an import back unfinished: whoever looks next goes on with it."""
-        now = clock.now()
-        back = Update(lease.where(due={"$exists": True}), {"$set": {"due": now}})
-        await self._engine.write(JOBS, [back, Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
 
     # ------------------------------------------------------------ ledger and failed rows
 

@@ -21,6 +21,9 @@ from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
 from app.mongo.engine import Engine, Update, Write
 from app.timeline.record import COLLECTION as EVENTS
 
+# To take somebody off costs several times what it costs to make one: more of them would not end within a deadline.
+UNDO_ROWS = 100
+
 
 class Undo:
     """One undo of one import; `changes` are those of the profiles that it is about."""
@@ -40,9 +43,10 @@ class Undo:
         at = one.undone
         async for entries in self._parts(one):
             rest = [entry for entry in entries if at is None or entry.line < at]
-            if rest:
-                await self._changes.sealed(await self._asks(one, rest, at), _Seal(one, lease))
-                at = rest[-1].line
+            for start in range(0, len(rest), UNDO_ROWS):
+                part = rest[start : start + UNDO_ROWS]
+                await self._changes.sealed(await self._asks(one, part, at), _Seal(one, lease))
+                at = part[-1].line
         finished = {"state": REVERTED, "finishedAt": clock.now()}
         if not await self._store.end(lease, finished, also=[(CHUNKS, lapsing(one))]):
             raise Lost
@@ -78,22 +82,22 @@ class Undo:
                     previous,
                     self._last.get(entry.profile, entry.version),
                     made=entry.created or entry.profile in self._made,
-                    active=entry.profile in active,
+                    active=active.get(entry.profile),
                 ),
                 _meant(one, entry.profile),
             )
             for previous, entry in zip((at, *(each.line for each in entries)), entries, strict=False)
         ]
 
-    async def _active(self, one: Import, entries: Sequence[Entry]) -> set[str]:
-        """Return those whom the import has made, and to whom something happened that was not an import."""
+    async def _active(self, one: Import, entries: Sequence[Entry]) -> dict[str, str]:
+        """Return those whom the import has made, and to whom something happened that was no import: from where."""
         made = {entry.profile for entry in entries if entry.created or entry.profile in self._made}
         there = {"_id": {"$in": list(made)}, "account": one.account}
         found = await self._engine.find(self._collection, there, projection={"subjects": 1}) if made else []
         lines = {line: kept["_id"] for kept in found for line in kept["subjects"]}
         happened = {"subject": {"$in": list(lines)}, "source": {"$ne": ORIGIN}}
-        events = await self._engine.find(EVENTS, happened, projection={"subject": 1}) if lines else []
-        return {lines[kept["subject"]] for kept in events}
+        events = await self._engine.find(EVENTS, happened, projection={"subject": 1, "source": 1}) if lines else []
+        return {lines[kept["subject"]]: kept["source"] for kept in events}
 
 
 def _meant(one: Import, profile_id: str) -> Sequence[Locator]:
