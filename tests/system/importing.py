@@ -66,6 +66,11 @@ class Seen:
     rows: list[int]
 
 
+def len_of(one: Document) -> int:
+    """Return how many lines the file of an import has, the header among them."""
+    return int(one["counts"]["rows"]) + 1
+
+
 class Imports:
     """Imports of one account of a pair of processes; a small one of another account has a process look what is due."""
 
@@ -136,7 +141,9 @@ class Imports:
         async with asyncio.timeout(END_SECONDS):
             while True:
                 one = await self.kept(import_id)
-                if one["state"] not in ACTIVE or one.get(name, 0) >= place:
+                # An undo goes from the last line to the first.
+                so_far = len_of(one) - (one[name] or len_of(one)) if name == "undone" else one.get(name, 0)
+                if one["state"] not in ACTIVE or so_far >= place:
                     return one
                 await asyncio.sleep(POLL_SECONDS)
 
