@@ -236,13 +236,13 @@ class Importing:
         self._service = service
         self._agreed = agreed if yes else asked
         self._stop = asyncio.Event()
-        self._watching = False
+        self._asking = False
         self._task = asyncio.current_task()
         self.running: str | None = None
 
     def interrupt(self) -> None:
-        """Take in ctrl-C: while the import runs it is a question, else the end."""
-        if self._watching:
+        """Take in ctrl-C: while the import runs it is a question, before that and at the question the end."""
+        if self.running is not None and not self._asking:
             self._stop.set()
         elif self._task is not None:
             self._task.cancel()
@@ -262,8 +262,8 @@ class Importing:
                     await self._service.ask(CANCEL, id=one["id"])
         if not mapped:
             return None
-        await self._service.done(RUN, id=one["id"], mode="DRY_RUN" if wanted.dry else "COMMIT")
         self.running = one["id"]
+        await self._service.done(RUN, id=one["id"], mode="DRY_RUN" if wanted.dry else "COMMIT")
         one = await self._followed(one["id"])
         if wanted.errors is not None:
             await self._service.download(f"/imports/{one['id']}/errors.csv", wanted.errors)
@@ -308,19 +308,21 @@ class Importing:
 
     async def _waited(self, import_id: str, progress: Progress) -> None:
         """Wait a moment; ask whether to cancel where somebody wishes to stop."""
-        self._watching = True
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._stop.wait()
         except TimeoutError:
             return
-        finally:
-            # Who interrupts the question leaves.
-            self._watching = False
-        self._stop.clear()
         progress.pause()
-        if await asked("Cancel the import? What is done stays, and can be taken back.", unasked=True):
+        # Who interrupts the question leaves.
+        self._asking = True
+        wanted = await asked("Cancel the import? What is done stays, and can be taken back.", unasked=True)
+        self._asking = False
+        self._stop.clear()
+        if wanted:
             await self._service.ask(CANCEL, id=import_id)
+        else:
+            print("It goes on.", file=sys.stderr, flush=True)  # noqa: T201 - the answer to the question
         progress.go_on()
 
 

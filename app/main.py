@@ -124,7 +124,8 @@ class Service:
             metrics.name(team.siblings.number)
         buckets = team.memory.table(CROWDS) if team else Local
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
-        worker = Worker(engine, services.catalog, services.persons, services.companies)
+        busy = operations.load.busy
+        worker = Worker(engine, services.catalog, services.persons, services.companies, busy)
         app = App(edge, engine.ping, ingest, Files(edge, services.imports))
         service = cls(store, services, feed, hub, edge, app, queue, worker)
         service._watch(metrics, engine.calls)

@@ -7,6 +7,7 @@ from asyncio import Future, get_running_loop
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import TypeVar
 
 from app.core.errors import Fault, unavailable
@@ -16,6 +17,7 @@ ACCOUNT_RUNNING_MAX = 256
 WAITING_MAX = 8192
 ACCOUNT_WAITING_MAX = 2048
 RETRY_SECONDS = 1
+BUSY_SECONDS = 0.25
 
 T = TypeVar("T")
 
@@ -35,9 +37,11 @@ class Load:
         self._turns: dict[str, None] = {}
         self.running = 0
         self.waiting = 0
+        self._last = -BUSY_SECONDS
 
     async def enter(self, account: str) -> None:
         """Begin an operation, maybe after others; `leave` ends it. Refuses with RATE_LIMITED and UNAVAILABLE."""
+        self._last = monotonic()
         held = self._accounts.get(account)
         if held is None:
             held = self._accounts[account] = _Account()
@@ -62,6 +66,10 @@ class Load:
                 self.waiting -= 1
                 self._forget(account, held)
             raise
+
+    def busy(self) -> bool:
+        """Tell whether somebody waits for an answer, or asked a moment ago: work in the background makes room then."""
+        return self.running > 0 or monotonic() - self._last < BUSY_SECONDS
 
     async def carry(self, account: str, work: Callable[[], Awaitable[T]]) -> T:
         """Return what `work` returns, done as one operation."""

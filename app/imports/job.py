@@ -5,9 +5,10 @@ out. A dry run does the same in memory, from the beginning each time.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from app.catalog.model import AttributeDefinition
@@ -38,6 +39,10 @@ from app.imports.table import Unreadable
 from app.mongo.engine import Engine, Unit, Write
 
 CHUNK_ROWS = 500
+# While others are being served: a unit holds up whoever shares the process with it, and the pause behind it makes up
+# for that.
+CHUNK_ROWS_BUSY = 100
+IMPORT_SHARE = 0.5
 
 
 class Lost(Exception):  # noqa: N818 - read as what it says
@@ -45,9 +50,9 @@ class Lost(Exception):  # noqa: N818 - read as what it says
 
 
 class Run:
-    """One run of one import; `changes` are those of the profiles that it is about."""
+    """One run of one import; `changes` are those of the profiles it is about, `busy` says whether others are served."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run needs, by name
         self,
         engine: Engine,
         *,
@@ -56,6 +61,7 @@ class Run:
         claims: Claims,
         changes: Changes[Any],
         home: Path,
+        busy: Callable[[], bool],
     ) -> None:
         self._engine = engine
         self._store = store
@@ -63,6 +69,7 @@ class Run:
         self._claims = claims
         self._changes = changes
         self._home = home
+        self._busy = busy
 
     async def go(self, one: Import, lease: Lease) -> None:
         """Carry a run out to its end. Raises UNAVAILABLE, and Lost; what was done by then is kept and known."""
@@ -141,15 +148,17 @@ class Run:
         writing: asyncio.Task[Any] | None = None
         try:
             while True:
-                part = await parts.next(CHUNK_ROWS)
+                busy = self._busy()
+                size = CHUNK_ROWS_BUSY if busy else CHUNK_ROWS
+                part = await parts.next(size)
                 asks = await asker.asks(part.rows, at, await self._catalog.of(one.account))
                 if writing is not None:
-                    await writing
+                    await self._shared(writing, busy=busy)
                 if await self._cancelled(one, lease):
                     return
                 at += len(part.rows)
                 writing = asyncio.create_task(self._changes.sealed(asks, made.seal)) if asks else None
-                if part.broken is not None or len(part.rows) < CHUNK_ROWS:
+                if part.broken is not None or len(part.rows) < size:
                     break
             if writing is not None:
                 await writing
@@ -157,6 +166,13 @@ class Run:
             if writing is not None:
                 writing.cancel()
         await self._over(one, lease, part, at)
+
+    async def _shared(self, writing: "asyncio.Task[Any]", *, busy: bool) -> None:
+        """Wait for a unit; where others are being served, leave them as much time as it took."""
+        began = monotonic()
+        await writing
+        if busy:
+            await asyncio.sleep((monotonic() - began) * (1 - IMPORT_SHARE) / IMPORT_SHARE)
 
     async def _over(self, one: Import, lease: Lease, part: Part, at: int) -> None:
         if part.broken is not None:

@@ -6,6 +6,7 @@ that neither a lost message nor a dead worker loses anything.
 
 import asyncio
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,18 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """The worker of one process."""
+    """The worker of one process; `busy` says whether it is serving others at the moment."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService, persons: Persons, companies: Companies) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: CatalogService,
+        persons: Persons,
+        companies: Companies,
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._engine = engine
+        self._busy = busy
         self._store = Store(engine)
         self._catalog = catalog
         self._claims = Claims(engine)
@@ -103,6 +112,7 @@ class Worker:
                     claims=self._claims,
                     changes=changes,
                     home=Path(home),
+                    busy=self._busy,
                 )
                 await run.go(one, lease)
         except Lost:

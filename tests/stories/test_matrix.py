@@ -147,6 +147,10 @@ async def furnished(api: Api) -> tuple[Api, list[Names]]:
     event = (await there.track({"person": {"id": person["id"]}, "type": "order", "eventId": "e"}))[0]["event"]["id"]
     merge = await merged(there, person, await there.made(externalId="theirs too"))
     form = await submitted(there)
+    assert (
+        await there.codes('mutation { createImport(input: {content: "Email\\na@x.example"}) { errors { code } } }')
+        == []
+    )
     return there, [
         named(form, {"id": person["id"]}, {"id": company}, "VIP"),
         named(person["id"], {"id": person["id"]}, {"id": company}, "VIP"),

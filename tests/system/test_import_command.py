@@ -57,11 +57,11 @@ class Command:
             check=False,
         )
 
-    def begin(self, *options: str) -> "subprocess.Popen[str]":
+    def begin(self, *options: str, err: Any = subprocess.PIPE) -> "subprocess.Popen[str]":
         """Begin it."""
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            [*self.all, *options], cwd=self.home, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            [*self.all, *options], cwd=self.home, env=self.env, stdin=pipe, stdout=pipe, stderr=err, text=True
         )
 
 
@@ -72,6 +72,11 @@ def waited(look: Callable[[], Any]) -> Any:
         assert time.monotonic() < until
         time.sleep(0.05)
     return found
+
+
+def heard(said: Path, words: str, count: int = 1) -> None:
+    """Wait until the command has said something so often."""
+    waited(lambda: said.read_text().count(words) >= count)
 
 
 def newest(served: Served) -> dict[str, Any]:
@@ -156,28 +161,27 @@ def test_ctrl_c_asks_whether_to_cancel(served: Served, tmp_path: Path) -> None:
     """No lets it go on, yes ends it behind the rows it is at; a second ctrl-C leaves it to itself."""
     many = "email\n" + "".join(f"m{number}@b.example\n" for number in range(30_000))
     command = Command(tmp_path, served, many)
-    running = command.begin("--yes", "--no-tag", "--json")
-    waited(lambda: newest(served)["state"] == "RUNNING" and newest(served)["counts"]["processed"])
-    assert running.stdin is not None
-    running.send_signal(signal.SIGINT)
-    running.stdin.write("n\n")
-    running.stdin.flush()
-    time.sleep(1)
-    assert running.poll() is None
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate("y\n", timeout=SECONDS)
-    assert (running.returncode, json.loads(out)["state"]) == (1, "CANCELLED"), err
-    assert err.count("Cancel the import?") == 2
-    running = command.begin("--yes", "--no-tag")
-    waited(lambda: newest(served)["state"] == "RUNNING")
-    time.sleep(1)
-    running.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=SECONDS)
-    assert (running.returncode, out) == (1, "")
+    said = tmp_path / "said"
+    with said.open("w") as err, command.begin("--yes", "--no-tag", "--json", err=err) as running:
+        waited(lambda: newest(served)["state"] == "RUNNING" and newest(served)["counts"]["processed"])
+        assert running.stdin is not None
+        for count, answer, then in ((1, "n", "It goes on."), (2, "y", "")):
+            running.send_signal(signal.SIGINT)
+            heard(said, "Cancel the import?", count)
+            running.stdin.write(f"{answer}\n")
+            running.stdin.flush()
+            heard(said, then)
+        out, _ = running.communicate(timeout=SECONDS)
+        assert (running.returncode, json.loads(out)["state"]) == (1, "CANCELLED"), said.read_text()
+    with said.open("w") as err, command.begin("--yes", "--no-tag", err=err) as running:
+        waited(lambda: newest(served)["state"] == "RUNNING")
+        running.send_signal(signal.SIGINT)
+        heard(said, "Cancel the import?")
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=SECONDS)
+        assert (running.returncode, out) == (1, "")
     one = newest(served)
-    assert err.endswith(f"Import {one['id']} goes on without you.\n")
+    assert said.read_text().endswith(f"Import {one['id']} goes on without you.\n")
     served.ask("mutation($id: ID!) { cancelImport(id: $id) { errors { code } } }", id=one["id"])
 
 
