@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rounds", type=int, default=20, help="rounds of kill -9")
     group.addoption("--reconnects", type=int, default=150, help="reconnects of subscribers, in all")
     group.addoption("--stall-seconds", type=float, default=6.0, help="how long the database stands still")
-    group.addoption("--import-rows", type=int, default=2_500, help="rows of imports under which processes die")
+    group.addoption("--import-rows", type=int, default=4_000, help="rows of imports under which processes die")
     group.addoption("--import-kills", type=int, default=5, help="kills -9 in the middle of imports")
     group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
 
