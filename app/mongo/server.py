@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from inspect import isawaitable
 from typing import Any, Self, TypeVar
 
-from bson import Int64
 from pymongo import IndexModel
 from pymongo.errors import (
     BulkWriteError,
@@ -50,10 +49,7 @@ BACKOFF_SECONDS = 0.01
 OLDEST = (6, 0)
 DUPLICATE = 11000
 BATCH_DAYS = 10_000
-BATCH_FIND = 10_000
 BATCH_UNION = 10_000
-# Codes of a store that is about to answer again: what the drivers read once more at.
-PASSING = frozenset({6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 # Of which filter a document is; no document has a field of that name.
 _MARK = "__of"
 
@@ -128,37 +124,18 @@ class Server:
         session: Any = None,
     ) -> list[Document]:
         """Return the matching documents."""
-        # As a plain command: a cursor of the driver costs a third more than the call. With room for one more than
-        # there can be the store sees that it has come to the end.
-        options = {"sort": dict(sort or ()), "hint": dict(hint or ()), "projection": projection, "limit": limit}
-        command = {"find": collection, "filter": filter, "batchSize": limit + 1 if limit else BATCH_FIND}
-        command |= {name: value for name, value in options.items() if value}
         with _translated():
-            cursor = (await self._read(command, session))["cursor"]
-            found: list[Document] = cursor["firstBatch"]
-            if not cursor["id"]:
-                return found
-            with contextlib.suppress(PyMongoError):  # it ends by itself after a while
-                await self._db.command({"killCursors": collection, "cursors": [Int64(cursor["id"])]}, session=session)
-            # More than one message holds.
-            return list(await self._long(collection, filter, options, session).to_list(None))
-
-    async def _read(self, command: Document, session: Any) -> Document:
-        """Return the answer to a command that reads; once more where the store was on its way to another primary."""
-        options = {"session": session, "codec_options": self._db.codec_options}
-        try:
-            return dict(await self._db.command(command, **options))
-        except (ConnectionFailure, OperationFailure) as error:
-            passing = isinstance(error, ConnectionFailure) or error.code in PASSING
-            if session is not None or not passing:
-                raise
-        return dict(await self._db.command(command, **options))
-
-    def _long(self, collection: str, filter: Filter, options: Mapping[str, Any], session: Any) -> Any:
-        keys = {name: list(options[name].items()) or None for name in ("sort", "hint")}
-        return self._collection(collection).find(
-            filter, options["projection"], limit=options["limit"], session=session, **keys
-        )
+            cursor = self._collection(collection).find(
+                filter,
+                projection,
+                sort=list(sort) if sort else None,
+                limit=limit,
+                hint=list(hint) if hint else None,
+                batch_size=limit,
+                session=session,
+            )
+            found: list[Document] = await cursor.to_list(None)
+            return found
 
     async def find_each(
         self,
