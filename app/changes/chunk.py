@@ -54,7 +54,7 @@ class Chunk(Generic[P]):
         for tried in range(COMMIT_TRIES):
             try:
                 desk = await self._read(asks)
-                outcomes = [planned(ask, desk) for ask in asks]
+                outcomes = await self._planned(asks, desk)
                 if not all(isinstance(one, Effect) for one in outcomes):
                     return _unmade(outcomes)
                 return await self._settled(desk, outcomes)
@@ -74,7 +74,7 @@ class Chunk(Generic[P]):
             part = parts.pop(0)
             try:
                 desk = await self._read(part)
-                done = await stepwise(partial(planned, desk=desk), part)
+                done = await self._planned(part, desk)
                 outcomes += await self._settled(desk, done, seal(part, done))
                 tried = 0
             except (Clash, Stale, Conflict):
@@ -116,7 +116,7 @@ class Chunk(Generic[P]):
     async def _commit(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
         try:
             desk = await self._read(asks)
-            return await self._settled(desk, await stepwise(partial(planned, desk=desk), asks))
+            return await self._settled(desk, await self._planned(asks, desk))
         except (Clash, Stale, Conflict):
             # Somebody else was faster: read again, in halves, so that one contended change doesn't hold up the rest.
             if tries <= 1:
@@ -154,6 +154,22 @@ class Chunk(Generic[P]):
                 held.add(tag)
         return outcomes
 
+    async def _planned(self, asks: Sequence[Ask[P]], desk: Desk[P]) -> list[Outcome[P]]:
+        """Return the outcome of each ask; raises Stale where one is refused for what is somebody else's no more."""
+        outcomes = await stepwise(partial(planned, desk=desk), asks)
+        # What this chunk itself has given to somebody is certain once it is committed.
+        keys = {key for key in desk.taken if desk.claims.get(key) is desk.read.get(key)}
+        ids = desk.wanting & desk.originals.keys()
+        if keys or ids:
+            claims, profiles = await asyncio.gather(self._found(CLAIMS, keys), self._found(self._kind.collection, ids))
+            owners = {kept["_id"]: kept["owner"] for kept in claims}
+            versions = {kept["_id"]: kept["version"] for kept in profiles}
+            if any(owners.get(key) != desk.read[key].owner for key in keys):
+                raise Stale
+            if any(versions.get(one) != desk.originals[one] for one in ids):
+                raise Stale
+        return outcomes
+
     async def _renew(self, asks: Sequence[Ask[P]], tried: int) -> None:
         """Get ready for another try: with fresh definitions, and after a while by chance, so that all get on."""
         if tried:
@@ -173,7 +189,8 @@ class Chunk(Generic[P]):
             self._guards([guard for ask in asks for guard in ask.guards]),
             self._found(self._kind.collection, ids),
         )
-        desk.claims = {kept["_id"]: read_claim(kept) for kept in claims}
+        desk.read = {kept["_id"]: read_claim(kept) for kept in claims}
+        desk.claims = {**desk.read}
         desk.note_requests(requests)
         desk.there = there
         await self._update_catalogs(desk)

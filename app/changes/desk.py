@@ -37,6 +37,11 @@ class Desk(Generic[P]):
     done: dict[str, tuple[str, Effect[P]]] = field(default_factory=dict)
     # What the guards of the asks stand on, by version; 0 where none is kept, -1 where a change of this chunk took it.
     there: dict[str, int] = field(default_factory=dict)
+    # Claims as they were read; and what a refusal stands on where somebody else has an identifier: the claims that were
+    # taken, and the profiles that wanted them. Each may have moved while the other was read.
+    read: dict[str, Claim] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+    wanting: set[str] = field(default_factory=set)
     # Records that count no more, to be taken away before a new one is written.
     lapsed: dict[str, Document] = field(default_factory=dict)
 

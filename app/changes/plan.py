@@ -126,6 +126,8 @@ def _refuse_taken(ask: Ask[P], effect: Effect[P], held: Sequence[dict[str, Path]
     }
     if not taken:
         return
+    desk.taken |= taken.keys()
+    desk.wanting.update(one.before.id for one, _ in parts if one.before is not None)
     paths = {locator.claim(ask.account): path for locator, path in ask.change.named()}
     refused = []
     for key, path in taken.items():
