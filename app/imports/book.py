@@ -8,7 +8,7 @@ from typing import Any
 
 from app.changes.model import Ask, Effect, Outcome
 from app.changes.writing import Group
-from app.core.errors import Refusals, Refused
+from app.core.errors import Fault, Refusals, Refused
 from app.imports import ledger
 from app.imports.model import COMMIT, PROMOTED, ROW_FAILED, UPDATED, Counts, Import, RowError
 from app.imports.reader import Asker
@@ -33,10 +33,7 @@ class Book:
         self._known = {_mark(group.message, group.column) for group in one.groups}
 
     def seal(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
-        """Return what is written with a part: nothing of it happens where the import is not where the part begins.
-
-        Raises the first outcome that is a fault: a row that nobody could look at is not counted.
-        """
+        """Return what is written with a part: nothing of it happens where the import is not where the part begins."""
         first: Told = asks[0].change.told  # type: ignore[attr-defined]  # all asks of an import have it
         entries: list[Document] = []
         failed: list[RowError] = []
@@ -49,11 +46,10 @@ class Book:
                 # A dry run has written nothing that could be taken back.
                 if self._import.mode == COMMIT and (entry := ledger.entry(told.line, done)):
                     entries.append(ledger.document(entry))
-            elif isinstance(done, (Refused, Refusals)):
+            else:
+                # Also by a mistake of ours: it is that row's alone, and tried again it would be the same.
                 counts[ROW_FAILED] += 1
                 failed.append(self.error(ask, done))
-            else:
-                raise done
         change = self._change(len(asks), counts, failed, wrote=bool(entries))
         job = Update(self._lease.where(next=first.index), change, must=True)
         chunks: list[Write] = [failed_row(self._import, one) for one in failed]
@@ -83,12 +79,12 @@ class Book:
             return f"groups.{mark}", one.message, one.column
         return "groups.other", OTHER, None
 
-    def error(self, ask: Ask[Any], refused: Refused | Refusals) -> RowError:
+    def error(self, ask: Ask[Any], failed: Refused | Refusals | Fault) -> RowError:
         """Return why a row failed: all that is wrong with it, and the column of what is wrong first."""
         told: Told = ask.change.told  # type: ignore[attr-defined]
-        each = refused.refusals if isinstance(refused, Refusals) else (refused,)
-        columns = self._asker.columns(ask.change, each)
-        message = " ".join(dict.fromkeys(one.message for one in each))
+        refused = [failed] if isinstance(failed, Refused) else list(getattr(failed, "refusals", ()))
+        columns = self._asker.columns(ask.change, refused)
+        message = failed.message if isinstance(failed, Fault) else " ".join(dict.fromkeys(x.message for x in refused))
         return RowError(f"{told.index:010}", told.line, next(filter(None, columns), None), message, self.values(told))
 
     def values(self, told: Told) -> Mapping[str, Any]:

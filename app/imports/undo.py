@@ -10,7 +10,6 @@ from app.changes.writing import Group
 from app.claims.model import Locator
 from app.companies.model import sought
 from app.core import clock
-from app.core.errors import Refusals, Refused
 from app.imports import ledger
 from app.imports.job import Lost
 from app.imports.ledger import Entry, Undone
@@ -112,7 +111,7 @@ class _Seal:
         self._lease = lease
 
     def __call__(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
-        """Return the writes; raises the first outcome that is a fault."""
+        """Return the writes."""
         first: Undone = asks[0].change  # type: ignore[assignment]
         last: Undone = asks[-1].change  # type: ignore[assignment]
         counts: Counter[str] = Counter()
@@ -132,10 +131,9 @@ class _Seal:
 
     def _told(self, change: Undone, done: Outcome[Any], counts: Counter[str]) -> str | None:
         """Count what was done by an entry; returns what was kept of it, None where nothing was."""
-        if isinstance(done, (Refused, Refusals)):
-            return done.message if isinstance(done, ledger.Kept) else f"kept: {done}"
         if not isinstance(done, Effect):
-            raise done
+            # Also what a mistake of ours met: it stays as it is, and the others are taken back.
+            return done.message if isinstance(done, ledger.Kept) else f"kept: {done}"
         if change.entry.created:
             counts["deleted"] += 1
             return None

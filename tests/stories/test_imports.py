@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from app.imports.ledger import Undone
+from app.imports.rows import PersonRow
 from tests.api import COMPANY, CREATE, FIND, LINK, UPDATE, Api
 from tests.stories import importing
 from tests.stories.importing import created, followed, imported, mapped, ran, reverted
@@ -239,6 +241,28 @@ async def test_who_is_deleted_is_in_no_ledger(api: Api) -> None:
     kept = await api.service.store.engine.find("importChunks", {"rows": {"$exists": True}})
     assert "Anna" not in repr(kept)
     assert (await reverted(api, done))["reverted"] == {"deleted": 1, "restored": 0, "kept": 0}
+
+
+async def test_a_mistake_of_ours_is_one_rows_alone(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W the service itself fails at a row, and later at taking one back T that one is told of, the others are done."""
+
+    def failing(plan: Any, of: str) -> Any:
+        def planned(change: Any, held: Any, scene: Any) -> Any:
+            effect = plan(change, held, scene)
+            if of in (effect.after.first_name, getattr(effect.before, "first_name", None)):
+                raise KeyError(of)
+            return effect
+
+        return planned
+
+    monkeypatch.setattr(PersonRow, "plan", failing(PersonRow.plan, "Bob"))
+    done = await imported(api, f"{PEOPLE}Cid,Day,cid@d.example,,\n", tag=None)
+    assert (done["state"], done["counts"]) == ("DONE_WITH_ERRORS", counts(3, created=2, failed=1))
+    (error,) = done["rowErrors"]["nodes"]
+    assert (error["row"], error["column"], error["message"]) == (3, None, "Something went wrong on our side.")
+    monkeypatch.setattr(Undone, "plan", failing(Undone.plan, "Ann"))
+    back = await reverted(api, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 1, "restored": 0, "kept": 1})
 
 
 # ---------------------------------------------------------------- bad input and other accounts
