@@ -4,14 +4,12 @@ import asyncio
 import random
 import signal
 from collections.abc import Callable, Coroutine, Iterable, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
-from rich.console import Console
-from rich.progress import Progress as RichProgress
 
 from app import demodata
+from app.bar import Bar
 from app.core import clock
 from app.core.errors import Unable
 
@@ -53,26 +51,15 @@ class DemoError(Unable):
     """The demo can't go on; one line says why."""
 
 
-class Progress:
-    """A progress bar on stderr."""
+class Progress(Bar):
+    """How far the sample data are."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bar = RichProgress(console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("Sample data", total=None)
+        super().__init__("Sample data")
 
     def update(self, done: int, total: int) -> None:
         """Show how far it is."""
         self._bar.update(self._task, completed=done, total=total)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
 
 class Demo:

@@ -9,15 +9,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as RichProgress
 from rich.table import Table
 
+from app.bar import Bar
 from app.core.errors import Unable
 
 PIECE_BYTES = 1_048_576
@@ -183,19 +182,12 @@ def _passing(answer: dict[str, Any]) -> float | None:
     return None
 
 
-class Progress:
-    """A progress bar on stderr, with rows a second."""
+class Progress(Bar):
+    """How far an upload, and then its import is, with rows a second."""
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[pace]}"),
-        )
-        self._bar = RichProgress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task("Upload", total=None, pace="")
+        pace = TextColumn("{task.fields[pace]}")
+        super().__init__("Upload", TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), pace, pace="")
 
     def uploaded(self, done: int, total: int) -> None:
         """Show how much of the file is there."""
@@ -218,15 +210,6 @@ class Progress:
     def go_on(self) -> None:
         """Come back."""
         self._bar.start()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
 
 class Importing:

@@ -75,6 +75,33 @@ class Team:
     siblings: Siblings
 
 
+class Background:
+    """What runs beside everything else in a process; whose fault it is that something ended is noted."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something run."""
+        task = asyncio.create_task(_noted(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def work(self, queue: Queue, worker: Worker) -> None:
+        """Have the worker work on what it finds, and on what comes by the queue."""
+        await queue.begin(worker.asked)
+        self.start(worker.run())
+        self.start(queue.receive())
+
+    async def end(self, queue: Queue) -> None:
+        """Stop all of it; what the worker has under way is given back."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        sheets.end_all()
+        await queue.end()
+
+
 @dataclass(slots=True)
 class Service:
     """One process of the service, opened; `close` lets go of everything in the order of use."""
@@ -88,7 +115,7 @@ class Service:
     queue: Queue
     worker: Worker
     lag: LoopLag = field(default_factory=LoopLag)
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _background: Background = field(default_factory=Background)
 
     @classmethod
     async def open(cls, settings: Settings, team: Team | None = None) -> Self:
@@ -144,15 +171,13 @@ class Service:
             self.feed.on_change(collection, self.services.catalog.on_change)
         self.feed.on_reset(self._reset)
         await self.feed.start()
-        self._start(self.lag.run())
-        self._start(self._recheck())
-        self._start(self.services.catalog.sweeps.run())
-        self._start(self.services.visitors.sweep.run())
-        await self.queue.begin(self.worker.asked)
-        self._start(self.worker.run())
-        self._start(self.queue.receive())
+        self._background.start(self.lag.run())
+        self._background.start(self._recheck())
+        self._background.start(self.services.catalog.sweeps.run())
+        self._background.start(self.services.visitors.sweep.run())
+        await self._background.work(self.queue, self.worker)
         if broker is not None:
-            self._start(broker.run())
+            self._background.start(broker.run())
         if self.edge.siblings is not None:
             await self.edge.siblings.begin(self.edge.metrics.text)
 
@@ -172,8 +197,8 @@ class Service:
     def _reset(self) -> None:
         """Drop what was remembered of the store: news may have been missed."""
         self.services.access.forget_all()
-        self._start(self.services.access.recheck())
-        self._start(self.services.catalog.refresh())
+        self._background.start(self.services.access.recheck())
+        self._background.start(self.services.catalog.refresh())
 
     async def _recheck(self) -> None:
         """While no news come in, ask whether the keys of open sockets are still good."""
@@ -182,11 +207,6 @@ class Service:
             if not self.feed.healthy:
                 with suppress(Fault):  # the database is away: asked again in a moment
                     await self.services.access.recheck()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_noted(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def depart(self) -> None:
         """Take no more, and send everybody who is connected elsewhere; at most AWAY_SECONDS."""
@@ -202,11 +222,7 @@ class Service:
         self.edge.ready = False
         if self.edge.siblings is not None:
             self.edge.siblings.end()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        sheets.end_all()
-        await self.queue.end()
+        await self._background.end(self.queue)
         await self.hub.close()
         await self.feed.stop()
         await self.services.access.close()
@@ -224,7 +240,7 @@ class Helper:
     feed: Feed
     queue: Queue
     worker: Worker
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _background: Background = field(default_factory=Background)
 
     @classmethod
     async def open(cls, settings: Settings) -> Self:
@@ -240,24 +256,13 @@ class Helper:
         """Listen to what is defined, and work."""
         for collection in WATCHED[1:]:
             self.feed.on_change(collection, self.services.catalog.on_change)
-        self.feed.on_reset(lambda: self._start(self.services.catalog.refresh()))
+        self.feed.on_reset(lambda: self._background.start(self.services.catalog.refresh()))
         await self.feed.start()
-        await self.queue.begin(self.worker.asked)
-        self._start(self.worker.run())
-        self._start(self.queue.receive())
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(_noted(work))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await self._background.work(self.queue, self.worker)
 
     async def close(self) -> None:
         """Give back what is under way, and close the store."""
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        sheets.end_all()
-        await self.queue.end()
+        await self._background.end(self.queue)
         await self.feed.stop()
         await self.store.close()
 

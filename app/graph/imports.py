@@ -111,8 +111,8 @@ async def _steps(imports: Imports, account: str, import_id: str) -> AsyncIterato
             return
         if one != last:
             yield shown(one)
-        began = began or imports.under_way(one)
-        if not imports.under_way(one) and (began or one.state not in model.WAITING):
+        began = began or one.under_way
+        if not one.under_way and (began or one.state not in model.WAITING):
             return
         last = one
         await asyncio.sleep(TELL_SECONDS)

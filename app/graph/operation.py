@@ -6,7 +6,7 @@ What never ran is refused with a status and codes; what ran answers with data an
 import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from inspect import isawaitable
 from typing import Any
@@ -207,7 +207,7 @@ class Operations:
         if ready.document.introspects:
             return await self._introspect(ready, context)
         if operation.kind == "query" and ready.cost >= SHARED_COST:
-            return replace(await self._shared.run(_words(actor, ready), partial(self._once, ready, context)))
+            return await self._shared.run(_words(actor, ready, ready.raw), partial(self._once, ready, context))
         return await self._once(ready, context)
 
     async def _once(self, ready: Ready, context: Context) -> Answer:
@@ -334,9 +334,10 @@ def _with_errors(run: Run, data: dict[str, Any] | None, operation: Operation) ->
     return answer
 
 
-def _words(actor: Actor, ready: Ready) -> tuple[Any, ...]:
-    """Return what makes two queries the same: document, variables and rights."""
-    shown = orjson.dumps(ready.raw, option=orjson.OPT_SORT_KEYS) if ready.raw else b""
+def _words(actor: Actor, ready: Ready, variables: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what makes two operations the same: document, variables and rights."""
+    # As text, for it is kept as long as somebody follows: the bytes hold on to a buffer of 4 KB.
+    shown = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
     return (ready.document.text, ready.operation.name, shown, actor.account, actor.scopes)
 
 
@@ -349,6 +350,4 @@ def _group(actor: Actor, ready: Ready) -> tuple[Any, ...]:
         # Only where it is used for nothing else: once where it is declared, once here.
         if argument.name.value == "after" and name and len(re.findall(rf"\${name}\b", ready.document.text)) == 2:  # noqa: PLR2004
             variables.pop(name, None)
-    # As text, for it is kept as long as somebody follows: the bytes hold on to a buffer of 4 KB.
-    shown = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
-    return (ready.document.text, ready.operation.name, shown, actor.account, actor.scopes)
+    return _words(actor, ready, variables)

@@ -111,7 +111,12 @@ class Converter:
 
 
 def _singles(steps: list[_Step], cells: tuple[Cell, ...], problems: list[tuple[str, str]]) -> dict[str, Any]:
-    found = {}
+    return {place: value for place, value, _ in _read(steps, cells, problems)}
+
+
+def _read(steps: list[_Step], cells: tuple[Cell, ...], problems: list[tuple[str, str]]) -> list[tuple[str, Any, str]]:
+    """Return what some columns hold: the place of each, its value, its header; nothing of absent cells."""
+    found = []
     for index, place, known, read, header in steps:
         cell = cells[index]
         try:
@@ -120,24 +125,7 @@ def _singles(steps: list[_Step], cells: tuple[Cell, ...], problems: list[tuple[s
             problems.append((header, refusal.message))
         else:
             if value is not None:
-                found[place] = value
-    return found
-
-
-def _read(
-    steps: list[_Step], cells: tuple[Cell, ...], problems: list[tuple[str, str]]
-) -> list[tuple[str, list[str], str]]:
-    """Return the values of columns that hold several: their place, the values, the header."""
-    found = []
-    for index, place, known, read, header in steps:
-        cell = cells[index]
-        try:
-            values = known[cell] if type(cell) is str else read(cell)
-        except Refused as refusal:
-            problems.append((header, refusal.message))
-        else:
-            if values is not None:
-                found.append((place, values, header))
+                found.append((place, value, header))
     return found
 
 

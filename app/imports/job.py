@@ -29,6 +29,7 @@ from app.imports.model import (
     DONE_WITH_ERRORS,
     FAILED,
     MAPPED,
+    Counts,
     Import,
     RowError,
 )
@@ -75,11 +76,11 @@ class Run:
         """Carry a run out to its end. Raises UNAVAILABLE, and Lost; what was done by then is kept and known."""
         try:
             file = await reader.opened(self._store, one, self._home)
-            one = await self._prepared(one, lease, file)
+            mapping = Mapping.of_document(one.mapping or {})
+            one = await self._prepared(one, lease, file, mapping)
         except (Unreadable, Refused) as error:
             await self._fail(one, lease, str(error), one.next)
             return
-        mapping = Mapping.of_document(one.mapping or {})
         asker = Asker(one, mapping)
         made = book.Book(one, lease, asker, file.table.columns)
         if one.mode == COMMIT:
@@ -89,25 +90,24 @@ class Run:
 
     # ------------------------------------------------------------ beginning and end
 
-    async def _prepared(self, one: Import, lease: Lease, file: File) -> Import:
+    async def _prepared(self, one: Import, lease: Lease, file: File, mapping: Mapping) -> Import:
         """Begin a run that nobody has begun: count the rows, define what is to be made; a dry run always begins."""
         if one.mode == COMMIT and one.prepared:
             return one
         rows = await file.count()
         if one.mode == COMMIT:
-            await self._define(one)
+            await self._define(one.account, mapping)
         if not await self._store.begin(one, lease, book.begun(rows)):
             raise Lost
-        return replace(one, next=0, groups=(), counts=replace(type(one.counts)(), rows=rows))
+        return replace(one, next=0, groups=(), counts=Counts(rows=rows))
 
-    async def _define(self, one: Import) -> None:
-        mapping = Mapping.of_document(one.mapping or {})
-        catalog = await self._catalog.fresh(one.account)
+    async def _define(self, account: str, mapping: Mapping) -> None:
+        catalog = await self._catalog.fresh(account)
         for name, type_ in mapping.created():
             if catalog.attribute(mapping.target, name) is None:
                 now = clock.now()
                 wanted = AttributeDefinition(ids.new("att", now), mapping.target, name, type_, now)
-                await self._catalog.define_attribute(one.account, wanted)
+                await self._catalog.define_attribute(account, wanted)
 
     async def _fail(self, one: Import, lease: Lease, why: str, row: int) -> None:
         """End a run whose file can't be read: what was done stays, and can be undone."""
@@ -186,8 +186,7 @@ class Run:
 
     async def _rehearse(self, one: Import, lease: Lease, file: File, asker: Asker, made: book.Book) -> None:
         """Plan the rows; whoever is met by several of them is kept in mind."""
-        mapping = Mapping.of_document(one.mapping or {})
-        catalog = reader.imagined(await self._catalog.fresh(one.account), mapping)
+        catalog = reader.imagined(await self._catalog.fresh(one.account), asker.mapping)
         again: Repeats = Repeats()
         parts = await file.parts()
         while (part := await parts.next(CHUNK_ROWS)).rows:
@@ -220,7 +219,7 @@ class Run:
         return [[*each, *(claim.owner for key in each if (claim := owned.get(key)))] for each in keys]
 
     async def _note(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Any], made: book.Book) -> None:
-        groups = [(collection, writes) for collection, writes in made.seal(asks, outcomes)]
+        groups = made.seal(asks, outcomes)
 
         async def work(unit: Unit) -> None:
             for collection, writes in groups:

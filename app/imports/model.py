@@ -113,6 +113,11 @@ class Import:
     undone: int | None = None
 
     @property
+    def under_way(self) -> bool:
+        """Whether somebody works on it, or is going to."""
+        return self.state in ACTIVE
+
+    @property
     def troubles(self) -> int:
         """How many rows are told of: those that failed, why the file can't be read, and those that an undo kept."""
         return sum(group.rows for group in self.groups) + (self.undo.kept if self.undo else 0)

@@ -116,6 +116,7 @@ class Asker:
     """Makes asks of the rows of an import."""
 
     def __init__(self, one: Import, mapping: Mapping) -> None:
+        self.mapping = mapping
         self._import = one
         self._converter = Converter(mapping)
         self._type = one.person_type or LEAD

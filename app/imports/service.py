@@ -19,7 +19,6 @@ from app.imports import detect, mapping, model, reader, readers, suggest, table
 from app.imports import template as templates
 from app.imports.mapping import Entry
 from app.imports.model import (
-    ACTIVE,
     CANCELLED,
     CHECKED,
     ENDED,
@@ -270,11 +269,6 @@ class Imports:
             raise Refused("WRONG_STATE", "This import has gone on meanwhile: look at it again.", ("id",))
         changed = await self.store.get(one.account, one.id)
         return one if changed is None else changed
-
-    @staticmethod
-    def under_way(one: Import) -> bool:
-        """Tell whether somebody works on an import, or is going to."""
-        return one.state in ACTIVE
 
 
 def label(name: str | None) -> str | None:
