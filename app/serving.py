@@ -32,7 +32,7 @@ BACKLOG_CONNECTIONS = 2048
 GRACE_SECONDS = 4
 LINGER_SECONDS = 0.3
 # From the signal on; somebody may kill what is still there after ten.
-EXIT_SECONDS = 8.5
+EXIT_SECONDS = 7.5
 KEEP_ALIVE_SECONDS = 75
 # Objects made since the last look: answers are many small ones, and nearly none of them in a cycle. A batch holds tens
 # of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.

@@ -9,6 +9,7 @@ import pytest
 
 from app.graph.enums import ErrorCode
 from app.settings import Settings
+from tests.test_house import TREES
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "limits.md").read_text()
@@ -50,9 +51,9 @@ INTERNAL = {
 def constants() -> set[str]:
     """Return the constants of the service whose names say that they are a maximum."""
     found = set()
-    for path in (ROOT / "app").rglob("*.py"):
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        for node in ast.parse(path.read_text()).body:
+    for path, tree in TREES.items():
+        module = path.removesuffix(".py").replace("/", ".")
+        for node in tree.body:
             for target in node.targets if isinstance(node, ast.Assign) else []:
                 names = target.elts if isinstance(target, ast.Tuple) else [target]
                 found |= {f"{module}.{one.id}" for one in names if isinstance(one, ast.Name)}
