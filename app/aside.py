@@ -28,7 +28,7 @@ async def work(settings: Settings, say: Callable[[str], None]) -> None:
         return
     try:
         await helper.begin()
-        say(f"Works on imports of {helper.store.description} until ctrl-C.")
+        say(f"Works on imports and synchronizations of {helper.store.description} until ctrl-C.")
         await stopping
     finally:
         stopping.cancel()

@@ -44,6 +44,9 @@ from app.persons.service import Persons
 from app.persons.track import Tracking
 from app.settings import Settings
 from app.stores import open_settings_store
+from app.sync.service import Syncs
+from app.sync.vault import Vault
+from app.sync.worker import Worker as SyncWorker
 from app.timeline.service import Timeline
 from app.web import figures
 from app.web.app import App
@@ -93,6 +96,11 @@ class Background:
         self.start(worker.run())
         self.start(queue.receive())
 
+    async def follow(self, syncs: Syncs, worker: SyncWorker) -> None:
+        """Have the worker keep CRMs in step."""
+        syncs.wake = worker.wake
+        self.start(worker.run())
+
     async def end(self, queue: Queue) -> None:
         """Stop all of it; what the worker has under way is given back."""
         for task in list(self._tasks):
@@ -114,6 +122,7 @@ class Service:
     app: App
     queue: Queue
     worker: Worker
+    syncing: SyncWorker
     lag: LoopLag = field(default_factory=LoopLag)
     _background: Background = field(default_factory=Background)
 
@@ -138,7 +147,8 @@ class Service:
         secret = settings.secret.get_secret_value() if settings.secret else None
         access = Access(engine, secret=secret, trusted=lambda: feed.healthy)
         queue = Queue(settings.broker_url, settings.mongo_database)
-        services = _services(engine, access, queue)
+        vault = Vault(lambda: access.secret)
+        services = _services(engine, access, queue, vault, settings)
         rates = Rates(settings.rate_limit, buckets=team.memory.table(RATES) if team else Local)
         operations = Operations(
             executable(), services, hub, introspection=settings.introspection == "keys", take=rates.take
@@ -154,7 +164,8 @@ class Service:
         busy = operations.load.busy
         worker = Worker(engine, services.catalog, services.persons, services.companies, busy)
         app = App(edge, engine.ping, ingest, Files(edge, services.imports))
-        service = cls(store, services, feed, hub, edge, app, queue, worker)
+        syncing = _syncing(engine, services, vault, settings)
+        service = cls(store, services, feed, hub, edge, app, queue, worker, syncing)
         service._watch(metrics, engine.calls)
         return service
 
@@ -176,6 +187,7 @@ class Service:
         self._background.start(self.services.catalog.sweeps.run())
         self._background.start(self.services.visitors.sweep.run())
         await self._background.work(self.queue, self.worker)
+        await self._background.follow(self.services.syncs, self.syncing)
         if broker is not None:
             self._background.start(broker.run())
         if self.edge.siblings is not None:
@@ -233,13 +245,14 @@ class Service:
 
 @dataclass(slots=True)
 class Helper:
-    """A process that works on imports beside the service."""
+    """A process that works on imports and synchronizations beside the service."""
 
     store: Store
     services: Services
     feed: Feed
     queue: Queue
     worker: Worker
+    syncing: SyncWorker
     _background: Background = field(default_factory=Background)
 
     @classmethod
@@ -248,17 +261,23 @@ class Helper:
         store = await open_settings_store(settings, share=True)
         feed = Feed(store.engine, WATCHED[1:])
         queue = Queue(settings.broker_url, settings.mongo_database)
-        services = _services(store.engine, Access(store.engine), queue)
+        secret = settings.secret.get_secret_value() if settings.secret else None
+        access = Access(store.engine, secret=secret)
+        vault = Vault(lambda: access.secret)
+        services = _services(store.engine, access, queue, vault, settings)
         worker = Worker(store.engine, services.catalog, services.persons, services.companies)
-        return cls(store, services, feed, queue, worker)
+        syncing = _syncing(store.engine, services, vault, settings)
+        return cls(store, services, feed, queue, worker, syncing)
 
     async def begin(self) -> None:
         """Listen to what is defined, and work."""
+        await self.services.access.open()
         for collection in WATCHED[1:]:
             self.feed.on_change(collection, self.services.catalog.on_change)
         self.feed.on_reset(lambda: self._background.start(self.services.catalog.refresh()))
         await self.feed.start()
         await self._background.work(self.queue, self.worker)
+        await self._background.follow(self.services.syncs, self.syncing)
 
     async def close(self) -> None:
         """Give back what is under way, and close the store."""
@@ -267,7 +286,7 @@ class Helper:
         await self.store.close()
 
 
-def _services(engine: Engine, access: Access, queue: Queue) -> Services:
+def _services(engine: Engine, access: Access, queue: Queue, vault: Vault, settings: Settings) -> Services:
     """Put one of each room on a store."""
     claims = Claims(engine)
     catalog = CatalogService(engine, claims)
@@ -289,10 +308,30 @@ def _services(engine: Engine, access: Access, queue: Queue) -> Services:
         channels=channels,
         forms=Forms(FormStore(engine), catalog, persons, channels, visitors),
         imports=Imports(engine, catalog, queue.send),
+        syncs=Syncs(
+            engine,
+            catalog,
+            persons=persons,
+            companies=companies,
+            vault=vault,
+            loopback=settings.crm_loopback,
+            own=settings.secret is not None,
+        ),
         visitors=visitors,
         installations=Installations(persons, tokens),
         duplicates=Duplicates(engine, persons, lambda: access.secret),
         signer=Signer(b""),
+    )
+
+
+def _syncing(engine: Engine, services: Services, vault: Vault, settings: Settings) -> SyncWorker:
+    return SyncWorker(
+        engine,
+        catalog=services.catalog,
+        persons=services.persons,
+        companies=services.companies,
+        vault=vault,
+        loopback=settings.crm_loopback,
     )
 
 

@@ -168,7 +168,9 @@ def start_server(
     database = database or f"bench_{name}"
     env = {f"{prefix}_MONGO_URL": mongo_url(mongod), f"{prefix}_MONGO_DATABASE": database}
     if name == "ours":
-        env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": str(rate_limit), "PROFILES_LOG": "json"}
+        env |= {"PROFILES_ADMIN_KEY": ADMIN_KEY, "PROFILES_RATE_LIMIT": str(rate_limit), "PROFILES_LOG": "json"} | {
+            "PROFILES_CRM_LOOPBACK": "1"
+        }
     if name in npm.SERVERS:
         env |= {"BENCH_PORT": str(port), "NODE_ENV": "production"}
     child = launch(database, server_command(name, port), port, SERVER_CORE, home, env)

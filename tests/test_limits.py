@@ -42,6 +42,7 @@ INTERNAL = {
     "app.serving.SOCKET_MESSAGE_BYTES_MAX",
     "app.settings.PORT_MAX",
     "app.settings.WORKERS_MAX",
+    "app.sync.salesforce_bulk.POLL_SECONDS_MAX",
     "app.web.metrics.NAMES_MAX",
     "app.web.metrics.NAMES_PER_ACCOUNT_MAX",
     "app.web.metrics.NAME_CHARACTERS_MAX",

@@ -27,6 +27,8 @@ SCOPES: dict[str, tuple[Scope, ...]] = {
     "apiKeys": _NOBODY_ELSE,
     "createApiKey": _NOBODY_ELSE,
     "revokeApiKey": _NOBODY_ELSE,
+    "connectCrm": _NOBODY_ELSE,
+    "disconnectCrm": _NOBODY_ELSE,
     "recordInboundMessage": _EVENTS,
     "addJourneyParticipants": _EVENTS,
     "recordChatbotSession": _EVENTS,

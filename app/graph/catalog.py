@@ -10,6 +10,7 @@ from app.core.pages import Page
 from app.core.text import caseless
 from app.graph import reading, types
 from app.graph.connections import Connection, Place
+from app.graph.context import Context
 from app.graph.declare import First, Info, Input, argument, relation
 from app.graph.enums import AttributeTarget
 from app.graph.inputs import DefineAttributeInput, DefineEventInput
@@ -68,8 +69,12 @@ async def define_attribute(
 
 async def delete_attribute(info: Info, name: Name, target: Target = "PERSON") -> Payload:
     """Delete an attribute."""
-    work = info.context.services.catalog.delete_attribute(info.context.account, target, name)
-    return await settled(info.context.actor, "attribute", work)
+    return await settled(info.context.actor, "attribute", _deleted(info.context, target, name))
+
+
+async def _deleted(context: Context, target: str, name: str) -> AttributeDefinition:
+    await context.services.syncs.refuse_used(context.account, target, name)
+    return await context.services.catalog.delete_attribute(context.account, target, name)
 
 
 async def define_event(info: Info, input: Annotated[Input, argument("The event.", DefineEventInput)]) -> Payload:

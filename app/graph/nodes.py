@@ -16,9 +16,10 @@ from app.identity.model import Merge
 from app.imports.model import Import
 from app.intake.visit import Visitor
 from app.persons.model import Person
+from app.sync.model import Connection
 from app.timeline.model import Event
 
-Found = Person | Company | Event | Merge | Visitor | Import
+Found = Person | Company | Event | Merge | Visitor | Import | Connection
 
 
 async def _person(context: Context, id_: str) -> Found | None:
@@ -45,6 +46,10 @@ async def _import(context: Context, id_: str) -> Found | None:
     return await context.services.imports.get(context.account, id_)
 
 
+async def _connection(context: Context, id_: str) -> Found | None:
+    return await context.services.syncs.get(context.account, id_)
+
+
 _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "per": _person,
     "com": _company,
@@ -54,6 +59,7 @@ _ROOMS: dict[str, Callable[[Context, str], Awaitable[Found | None]]] = {
     "vis": _visitor,
     "mrg": _merge,
     "imp": _import,
+    "syn": _connection,
 }
 # Model → the type that shows it, for everything that is a Node.
 KINDS: dict[type[Any], str] = {
@@ -63,6 +69,7 @@ KINDS: dict[type[Any], str] = {
     Merge: "Merge",
     Visitor: "Visitor",
     Import: "Import",
+    Connection: "SyncConnection",
 }
 
 

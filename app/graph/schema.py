@@ -22,7 +22,7 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.field import StrawberryField
 
-from app.graph import imports_types, merges_types, scalars, types, visitors_types
+from app.graph import imports_types, merges_types, scalars, syncs_types, types, visitors_types
 from app.graph.access import AccessMutations, AccessQueries
 from app.graph.catalog import CatalogMutations, CatalogQueries
 from app.graph.channels import ChannelMutations
@@ -35,6 +35,7 @@ from app.graph.mobile import MobileMutations
 from app.graph.nodes import KINDS, NodeQueries
 from app.graph.persons import PersonMutations, PersonQueries
 from app.graph.subscriptions import Subscription as LiveSubscription
+from app.graph.syncs import SyncMutations, SyncQueries, SyncSubscription
 from app.graph.timeline import TimelineMutations, TimelineQueries
 from app.graph.visitors import VisitorMutations, VisitorQueries
 
@@ -47,6 +48,7 @@ NODES = [
     merges_types.Merge,
     visitors_types.Visitor,
     imports_types.Import,
+    syncs_types.SyncConnection,
 ]
 
 
@@ -63,6 +65,7 @@ class Query(
     DuplicateQueries,
     FormQueries,
     ImportQueries,
+    SyncQueries,
 ):
     """All queries."""
 
@@ -81,12 +84,13 @@ class Mutation(
     ChannelMutations,
     FormMutations,
     ImportMutations,
+    SyncMutations,
 ):
     """All mutations."""
 
 
 @strawberry.type(description="What can be followed live, over a websocket or as server-sent events.")
-class Subscription(LiveSubscription, ImportSubscription):
+class Subscription(LiveSubscription, ImportSubscription, SyncSubscription):
     """All subscriptions."""
 
 

@@ -16,6 +16,7 @@ from app.intake.visitors import Visitors
 from app.persons.batch import Batches
 from app.persons.service import Persons
 from app.persons.track import Tracking
+from app.sync.service import Syncs
 from app.timeline.service import Timeline
 
 
@@ -37,4 +38,5 @@ class Services:
     channels: Channels
     forms: Forms
     imports: Imports
+    syncs: Syncs
     signer: Signer

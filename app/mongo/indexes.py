@@ -51,6 +51,19 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("upload", 1),),  # the pieces of a file
         (("account", 1), ("rows.p", 1)),  # what imports did with a person who is deleted
     ),
+    "syncs": (
+        (("account", 1), ("_id", 1)),  # connections of an account
+        (("due", 1),),  # what somebody should work on
+    ),
+    "syncLinks": (
+        (("connection", 1), ("push", 1)),  # records that are to be written
+        (("connection", 1), ("again", 1)),  # records that are to be read once more
+        (("account", 1), ("profile", 1)),  # records of a profile; erasure
+    ),
+    "syncIssues": (
+        (("connection", 1), ("at", 1), ("_id", 1)),  # issues of a connection, newest first
+        (("account", 1), ("profile", 1)),  # issues of a person who is gone
+    ),
     "visitors": (
         (("account", 1), ("person", 1)),  # visitors of a person who is gone
         (("visitor", 1),),  # a visitor by id

@@ -9,6 +9,7 @@ from app.persons.model import Person
 # Collections of rooms above: each names whom its documents are about.
 PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
 DISMISSALS, IMPORTS = "dismissals", "importChunks"
+LINKS, ISSUES = "syncLinks", "syncIssues"
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
@@ -34,8 +35,19 @@ def _erased(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
         (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
         # What an import would have put back.
         (IMPORTS, Update({"account": person.account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
+        *_unlinked(person),
         *_unremembered(person),
         *_unnamed(person, claims),
+    ]
+
+
+def _unlinked(person: Person) -> list[tuple[str, Write]]:
+    """Forget what CRMs know of the person, but for which records they were: nothing is made of these again."""
+    theirs = {"account": person.account, "profile": {"$in": [person.id, *person.merged_ids]}}
+    gone = dict.fromkeys(("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries"), "")
+    return [
+        (LINKS, Update(theirs, {"$set": {"state": "erased"}, "$unset": gone}, many=True)),
+        (ISSUES, Delete(theirs, many=True)),
     ]
 
 
@@ -79,6 +91,8 @@ def _inherited(person: Person, heir: str) -> list[tuple[str, Write]]:
         (MERGES, Update({"account": person.account, "persons": ids}, {"$addToSet": {"persons": heir}}, many=True)),
         (VISITORS, Update({"account": person.account, "person": ids}, {**moved, "$inc": {"version": 1}}, many=True)),
         (SUBMISSIONS, Update({"account": person.account, "person": ids}, moved, many=True)),
+        (LINKS, Update({"account": person.account, "profile": ids}, {"$set": {"profile": heir}}, many=True)),
+        (ISSUES, Update({"account": person.account, "profile": ids}, {"$set": {"profile": heir}}, many=True)),
     ]
     if person.merged_ids:
         # Who was merged into it goes on finding whoever it is now.

@@ -40,6 +40,9 @@ KEPT = [
     "dismissals",
     "forms",
     "formSubmissions",
+    "syncs",
+    "syncLinks",
+    "syncIssues",
 ]
 
 

@@ -119,13 +119,13 @@ class Pair:
 
 @asynccontextmanager
 async def opened(
-    mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Unwatched
+    mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Unwatched, **more: str
 ) -> AsyncIterator[Pair]:
-    """Start processes on an empty database of a real MongoDB; skips where there is none."""
+    """Start processes on an empty database of a real MongoDB, with `more` settings; skips where there is none."""
     if mongo.missing:
         pytest.skip(mongo.missing)
     database = f"pair_{os.getpid()}_{next(_NUMBERS)}"
-    settings = {"mongo_url": await mongo.url(), "mongo_database": database}
+    settings = {"mongo_url": await mongo.url(), "mongo_database": database, **more}
     engine = await Server.connect(settings["mongo_url"], database, driver="motor")
     pair = Pair(engine, settings, born)
     try:

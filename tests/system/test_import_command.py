@@ -178,6 +178,8 @@ def test_ctrl_c_asks_whether_to_cancel(served: Served, tmp_path: Path) -> None:
         running.send_signal(signal.SIGINT)
         heard(said, "Cancel the import?")
         running.send_signal(signal.SIGINT)
+        # Not before: an end of input would be an answer as well.
+        running.wait(timeout=SECONDS)
         out, _ = running.communicate(timeout=SECONDS)
         assert (running.returncode, out) == (1, "")
     one = newest(served)
@@ -194,7 +196,7 @@ class Working(Served):
         with self.out.open("wb") as out:
             command = [sys.executable, "-m", "app.cli", "worker"]
             self.process = subprocess.Popen(command, cwd=home, env=env, stdout=out, stderr=out)
-        self.wait_for(r"(Works on imports of .* until ctrl-C\.)\n")
+        self.wait_for(r"(Works on imports and synchronizations of .* until ctrl-C\.)\n")
 
 
 async def test_a_worker_goes_on_with_imports_and_gives_them_back(

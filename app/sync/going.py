@@ -1,0 +1,75 @@
+"""A profile on its way to a record: what is written of it, what can't be, and what is kept of that. All pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from app.companies.model import Company
+from app.core import clock
+from app.core.errors import Refused
+from app.persons.model import Person
+from app.sync.model import Link
+from app.sync.slots import Slot, fingerprint
+from app.sync.weigh import Trouble
+
+# The same value so often in so short a time: somebody there writes another one each time.
+SENT_TIMES = 3
+SENT_SECONDS = 600.0
+Profile = Person | Company
+
+
+@dataclass(slots=True)
+class Going:
+    """A profile, its link, the slots that are written with their fields, and why others can't be."""
+
+    profile: Profile
+    link: Link
+    slots: list[Slot]
+    fields: dict[str, Any]
+    troubles: list[Trouble]
+
+    @property
+    def digest(self) -> str | None:
+        """What stands for all that is to be written."""
+        return fingerprint("\n".join(f"{name}={self.fields[name]}" for name in sorted(self.fields)))
+
+    def by(self, link: Link) -> "Going":
+        """Return the same, on the way by a link that is there."""
+        return replace(self, link=replace(link, key=link.key or self.link.key))
+
+
+def outward(profile: Profile, link: Link, slots: Sequence[Slot]) -> Going:
+    """Return a profile on its way by some slots."""
+    going = Going(profile, link, [], {}, [])
+    for slot in slots:
+        value = slot.ours(profile)
+        try:
+            going.fields[slot.name] = slot.outward(value)
+            going.slots.append(slot)
+        except Refused as refused:
+            going.troubles.append(Trouble(refused.message, slot, None, value))
+    return going
+
+
+def sent(link: Link, name: str, value: str | None) -> Sequence[Any]:
+    """Return what is kept of a value that was written: itself, how often lately, since when."""
+    before = link.sent.get(name)
+    return (value, before[1] + 1, before[2]) if before and _lately(before, value) else (value, 1, clock.now())
+
+
+def too_often(going: Going, slot: Slot) -> bool:
+    """Tell whether the same value was written again and again."""
+    before = going.link.sent.get(slot.name)
+    now = fingerprint(slot.ours(going.profile))
+    return before is not None and _lately(before, now) and bool(before[1] >= SENT_TIMES)
+
+
+def _lately(before: Sequence[Any], value: str | None) -> bool:
+    return bool(before[0] == value and clock.now() - before[2] < timedelta(seconds=SENT_SECONDS))
+
+
+def base_of(going: Going, slots: Sequence[Slot]) -> Mapping[str, Sequence[str | None]]:
+    """Return the base of a record that has just been made of a profile."""
+    written = {slot.name: fingerprint(slot.ours(going.profile)) for slot in going.slots}
+    return {slot.name: (written.get(slot.name), written.get(slot.name)) for slot in slots}

@@ -1,0 +1,147 @@
+"""Records that a CRM does not have yet, made of profiles.
+
+Each is noted before it is asked for, so that one whose answer was lost is looked for before it is made again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.changes.model import Ask, Outcome
+from app.claims.model import Locator
+from app.core import clock
+from app.persons.model import Person
+from app.sync.crm import DYNAMICS, CrmChange, CrmRecord
+from app.sync.going import Going, base_of
+from app.sync.incoming import Source
+from app.sync.line import Line, beat, retry
+from app.sync.mapping import EntityMap
+from app.sync.model import FAILED, LINKED, PENDING
+from app.sync.store import ISSUES, LINKS, Group, drop, put
+from app.sync.unlink import Attached
+from app.sync.weigh import UNLIKE, Trouble, inward
+
+BATCH = 100
+Made = tuple[Going, str, CrmRecord | None]
+
+
+class Making:
+    """Makes the records of one entity."""
+
+    def __init__(self, line: Line, one: EntityMap, source: Source) -> None:
+        self._line = line
+        self._map = one
+        self._source = source
+        self._fields = [slot.name for slot in source.slots]
+        self._required = [one.name for one in line.offers[source.entity] if one.required and one.createable]
+
+    async def looked_for(self, pending: Sequence[Going]) -> list[Going]:
+        """Return which records that were asked for, and whose answers were lost, have not been made."""
+        if not pending:
+            return []
+        if self._source.system == DYNAMICS:
+            keys = [one.link.key or "" for one in pending]
+            found = {one.id: one for one in await self._line.crm.read(self._source.entity, self._fields, keys)}
+            made = [(one, found.get(one.link.key or "")) for one in pending]
+        else:
+            made = [(one, await self._same(one)) for one in pending]
+        await self._attach([(one, record.id, record) for one, record in made if record is not None])
+        return [one for one, record in made if record is None]
+
+    async def _same(self, going: Going) -> CrmRecord | None:
+        """Return the record that was made of a profile, by what says who it is."""
+        for slot in going.slots:
+            if slot.place not in ("emails", "phones", "external_id", "name"):
+                continue
+            value = str(going.fields[slot.name])
+            found = await self._line.crm.find(self._source.entity, self._fields, slot.name, [value])
+            ids = [self._line.link_id(self._source.entity, one.id) for one in found]
+            known = await self._line.store.links(self._line.account, ids)
+            free = [one for one in found if self._line.link_id(self._source.entity, one.id) not in known]
+            if free:
+                return free[0]
+        return None
+
+    async def create(self, creates: Sequence[Going]) -> None:
+        """Make the records of profiles that have what the CRM needs; others are listed, each once."""
+        ready, wanting = list[Going](), list[Going]()
+        for one in creates:
+            missing = [name for name in self._required if one.fields.get(name) in (None, "")]
+            if missing:
+                words = f"The CRM needs {', '.join(missing)}, which this profile does not have."
+                one.troubles.insert(0, Trouble(words))
+            (wanting if missing else ready).append(one)
+        await self._refuse([(one, one.troubles[0].message, None) for one in wanting])
+        for start in range(0, len(ready), BATCH):
+            await self._make(ready[start : start + BATCH])
+
+    async def _make(self, part: Sequence[Going]) -> None:
+        noted = [put(replace(one.link, state=PENDING, push=clock.now())) for one in part]
+        await self._line.held(beat(), [(LINKS, noted)])
+        changes = [CrmChange(None, one.fields, key=one.link.key or "") for one in part]
+        outcomes = await self._line.crm.write(self._source.entity, changes)
+        made, refused = [], []
+        for one, outcome in zip(part, outcomes, strict=True):
+            if outcome.status == "WRITTEN" and outcome.id:
+                made.append((one, outcome.id, None))
+            else:
+                refused.append((one, outcome.message or "The CRM did not make this record.", one.link.tries + 1))
+        await self._attach(made)
+        await self._refuse(refused)
+
+    async def _refuse(self, refused: Sequence[tuple[Going, str, int | None]]) -> None:
+        """Note records that can't be made, each once; `tries` None: only when the profile is another one."""
+        links, issues = list[Any](), list[Any]()
+        for one, message, tries in refused:
+            again = retry(tries) if tries is not None else None
+            state = "OPEN" if again is None else "RETRYING"
+            link = replace(one.link, state=FAILED, push=again, tries=tries or 0, base={"": (one.digest, None)})
+            link, told_ = self._line.listed(link, [Trouble(message)], state)
+            links.append(put(link))
+            issues += told_
+        if links:
+            await self._line.held({"$inc": {"counts.failed": len(links)}}, [(LINKS, links), (ISSUES, issues)])
+
+    async def _attach(self, made: Sequence[tuple[Going, str, CrmRecord | None]]) -> None:
+        """Link profiles with the records that were made for them, in one unit."""
+        if not made:
+            return
+        links, issues = list[Any](), list[Any]()
+        for one, record_id, record in made:
+            now = inward(self._source.slots, record).hashes if record is not None else {}
+            base: Any = {slot.name: (now.get(slot.name), UNLIKE) for slot in self._source.slots}
+            base = base_of(one, self._source.slots) if record is None else base
+            link = replace(
+                one.link, record=record_id, state=LINKED, base=base, at=clock.now(), push=None, tries=0, key=None
+            )
+            link = replace(link, push=clock.now() if record is not None else None)
+            link, told_ = self._line.listed(link, one.troubles)
+            links += [drop(one.link), put(link)]
+            issues += told_
+        behind = self._line.lease.holding({"$inc": {"counts.pushed": len(made)}})
+        groups: list[Group] = [(LINKS, links), *([(ISSUES, issues)] if issues else []), behind]
+        if not self._map.person_type:
+            await self._line.held({"$inc": {"counts.pushed": len(made)}}, groups[:-1])
+            return
+        await self._attach_persons(made, groups)
+
+    async def _attach_persons(
+        self, made: Sequence[tuple[Going, str, CrmRecord | None]], groups: Sequence[Group]
+    ) -> None:
+        source = self._source
+        asks: list[Ask[Person]] = [
+            Ask(
+                self._line.account,
+                source.system,
+                Attached(source, record_id),
+                (Locator("id", one.profile.id),),
+                (source.locator(record_id),),
+            )
+            for one, record_id, _ in made
+        ]
+        last = asks[-1]
+
+        def seal(part: Sequence[Ask[Person]], _: Sequence[Outcome[Person]]) -> Sequence[Group]:
+            return groups if part[-1] is last else [self._line.lease.holding(beat())]
+
+        await self._line.persons.changes.sealed(asks, seal)

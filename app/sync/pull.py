@@ -1,0 +1,301 @@
+"""What comes from a CRM: pages of records, each one unit with the links, the issues and the mark behind it."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.changes.model import Ask, Change, Effect, Outcome
+from app.companies.model import Company
+from app.core import clock
+from app.core.errors import Fault, Refusals, Refused
+from app.core.steps import stepwise
+from app.mongo.engine import Document
+from app.persons.model import Person
+from app.sync.crm import CrmDeleted, CrmRecord
+from app.sync.incoming import Incoming, Left, Source
+from app.sync.line import Line, beat, retry
+from app.sync.mapping import EntityMap
+from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, STUCK, Link
+from app.sync.plan import PersonRecord
+from app.sync.plan_companies import CompanyRecord
+from app.sync.store import ISSUES, LINKS, Group, counted, drop, issue_id, new, put, settled, told
+from app.sync.unlink import Unlinked
+from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
+
+EVENTS = "events"
+EVENTS_READ = 1000
+# As many records are one unit: it holds up whoever shares the process with it for some hundredths of a second.
+PART_RECORDS = 250
+
+
+class Pull:
+    """Takes in the records of one entity."""
+
+    def __init__(self, line: Line, one: EntityMap, source: Source) -> None:
+        self._line = line
+        self._map = one
+        self._source = source
+        # Names and values of what is asked of the CRM.
+        self.fields = [slot.name for slot in source.slots]
+
+    async def take(self, records: Sequence[CrmRecord], mark: Document, *, asked: bool = False) -> None:
+        """Take in records, a part of them after the other, each one unit; the last one with the `mark` behind all.
+
+        The next part is looked at while one is written. `asked`: somebody wants them looked at although they are as
+        they were.
+        """
+        newest = list({one.id: one for one in sorted(records, key=lambda one: one.stamp)}.values())
+        writing: asyncio.Task[None] | None = None
+        try:
+            for start in range(0, max(len(newest), 1), PART_RECORDS):
+                part = newest[start : start + PART_RECORDS]
+                incoming = await self._looked_at(part, asked=asked)
+                counts = {"pulled": len(part), "unchanged": len(part) - len(incoming)}
+                if writing is not None:
+                    await writing
+                behind = mark if start + PART_RECORDS >= len(newest) else beat()
+                writing = asyncio.create_task(self._commit(incoming, counts, behind))
+            if writing is not None:
+                await writing
+        finally:
+            if writing is not None and not writing.done():
+                writing.cancel()
+                await asyncio.wait({writing})
+
+    async def _looked_at(self, records: Sequence[CrmRecord], *, asked: bool) -> list[Incoming]:
+        """Return what is to be planned: records that are not as they were."""
+        ids = [self._line.link_id(self._source.entity, one.id) for one in records]
+        links, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
+
+        def look(record: CrmRecord) -> Incoming | None:
+            link = links.get(self._line.link_id(self._source.entity, record.id))
+            found = inward(self._source.slots, record)
+            if link is not None and not asked and not link.keep and _settled(link, record, found):
+                return None
+            company = companies.get(record.account or "")
+            if company is None:
+                # So that it is looked at again once the company is here.
+                found.hashes.pop(ACCOUNT, None)
+            return Incoming(self._source, record, found, link, company)
+
+        made = [one for one in await stepwise(look, records) if one is not None]
+        await self._judge(made)
+        return made
+
+    async def _companies(self, records: Sequence[CrmRecord]) -> dict[str, Company]:
+        """Return the companies that records belong to, by the ids of their own records."""
+        accounts = {one.account for one in records if one.account}
+        if not accounts or not self._map.person_type:
+            return {}
+        ids = [self._line.link_id(self._source.company, one) for one in accounts]
+        links = (await self._line.store.links(self._line.account, ids)).values()
+        there = await self._line.companies.get_all(self._line.account, [one.profile for one in links if one.profile])
+        return {one.record: there[one.profile] for one in links if one.profile in there}
+
+    async def _judge(self, incoming: Sequence[Incoming]) -> None:
+        """Find out when our side of what changed on both was last changed."""
+        doubtful = [(one.link.profile, one) for one in incoming if one.link and one.link.base and one.link.profile]
+        if not doubtful:
+            return
+        profiles: Mapping[str, Person | Company] = await self._profiles([profile_id for profile_id, _ in doubtful])
+        for profile_id, one in doubtful:
+            profile = profiles.get(profile_id)
+            if profile is not None and any(each.slot for each in one.weighed(profile).troubles):
+                one.later = (await self._times(one, profile)).get
+
+    async def _profiles(self, ids: Sequence[str]) -> Mapping[str, Any]:
+        rooms = self._line.persons if self._map.person_type else self._line.companies
+        return await rooms.get_all(self._line.account, ids)
+
+    async def _times(self, one: Incoming, profile: Person | Company) -> dict[str, datetime]:
+        """Return when fields of a profile were last changed, by the names of mappings."""
+        since = one.link.at if one.link is not None and one.link.at else clock.EPOCH
+        where = {"subject": {"$in": list(profile.subjects)}, "at": {"$gte": since}, "account": self._line.account}
+        fields = {"at": 1, "changed": 1, "source": 1}
+        found = await self._line.engine.find(EVENTS, where, projection=fields, sort=(("at", -1),), limit=EVENTS_READ)
+        times: dict[str, datetime] = {}
+        for event in found:
+            for name in event.get("changed", ()):
+                times.setdefault(name, event["at"])
+        by_slot = {slot.field: times.get(_event_field(slot.field)) for slot in self._source.slots}
+        return {name: at for name, at in by_slot.items() if at is not None}
+
+    # ------------------------------------------------------------ writing
+
+    async def _commit(self, incoming: Sequence[Incoming], counts: dict[str, int], mark: Document) -> None:
+        change = {**mark, **counted(counts)}
+        if not incoming:
+            await self._line.held(change)
+            return
+        make = PersonRecord if self._map.person_type else CompanyRecord
+        origin = self._line.connection.system
+
+        def asked(one: Incoming) -> Ask[Any]:
+            planned: PersonRecord | CompanyRecord = make(one)
+            others = dict.fromkeys((*planned.others(), *planned.wish.named()))
+            return Ask(self._line.account, origin, planned, (), list(others))
+
+        asks = await stepwise(asked, incoming)
+        last = asks[-1]
+
+        def seal(part: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
+            found = [self._sealed(ask.change, outcome) for ask, outcome in zip(part, outcomes, strict=True)]
+            links = [write for one in found for write in one.links]
+            issues = [write for one in found for write in one.issues]
+            added: dict[str, int] = {}
+            for one in found:
+                added[one.counted] = added.get(one.counted, 0) + 1
+            behind: Document = counted(added)
+            if part[-1] is last:
+                behind = _joined(behind, change)
+            return [group for group in ((LINKS, links), (ISSUES, issues)) if group[1]] + [
+                self._line.lease.holding(behind or beat())
+            ]
+
+        await self._line.changes(self._map).sealed(asks, seal)
+
+    def _sealed(self, change: Change[Any], outcome: Outcome[Any]) -> "_Sealed":
+        """Return the writes that go with what became of a record."""
+        incoming: Incoming = change.incoming  # type: ignore[attr-defined]
+        record, link = incoming.record, incoming.link
+        before = link or Link(self._line.connection.id, self._source.entity, record.id, self._line.account)
+        seen = replace(before, stamp=record.stamp, etag=record.etag, at=clock.now(), again=None, tries=0, keep={})
+        if isinstance(outcome, Effect | Left):
+            return self._well(seen, incoming)
+        tries = before.tries + 1
+        again = retry(tries)
+        failed = replace(seen, state=FAILED if not before.profile else before.state, again=again, tries=tries)
+        issue = self._line.issue(failed, "", Trouble(_why(outcome)), "OPEN" if again is None else "RETRYING")
+        failed = replace(failed, open=[*{*before.open, issue.id}])
+        return _Sealed("failed", [put(failed)], [told(issue)])
+
+    def _well(self, link: Link, incoming: Incoming) -> "_Sealed":
+        verdict = incoming.verdict
+        now = replace(
+            link,
+            state=verdict.state,
+            profile=verdict.profile or link.profile,
+            base=_agreed(verdict.base, incoming),
+            push=clock.now() if verdict.push else None,
+            version=None if verdict.push else verdict.version,
+        )
+        if verdict.state == ERASED:
+            now = replace(now, base={}, push=None)
+        issues, open_ = list[Any](), []
+        for each in verdict.troubles:
+            conflict = each.slot is not None and each.slot.name not in incoming.found.broken and each.ours is not None
+            what = f"!{each.slot.name}" if conflict and each.slot else (each.slot.name if each.slot else "*")
+            issue = self._line.issue(now, what, each, "OPEN")
+            issues.append(told(issue))
+            open_ += [] if conflict else [issue.id]
+        gone = [one for one in link.open if one not in open_ and (not link.base or _over(one, self, incoming))]
+        if open_ or link.open:
+            now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
+        # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
+        writes = [put(now) if incoming.link is not None else new(now)]
+        if verdict.became:
+            contact = Link(
+                self._line.connection.id,
+                self._source.contact,
+                verdict.became,
+                self._line.account,
+                verdict.profile,
+                again=clock.now(),
+            )
+            writes.append(put(contact))
+        return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
+
+    # ------------------------------------------------------------ what is gone
+
+    async def gone(self, deleted: Sequence[CrmDeleted]) -> None:
+        """Take in that records are gone: profiles stay, links go, or move to what they were merged into."""
+        ids = [self._line.link_id(self._source.entity, one.id) for one in deleted]
+        links = await self._line.store.links(self._line.account, ids)
+        for one in deleted:
+            link = links.get(self._line.link_id(self._source.entity, one.id))
+            if link is not None and link.state in (LINKED, CONVERTED, FAILED) and link.profile:
+                await self._forget(link, one)
+            elif link is not None and link.state == FAILED:
+                await self._line.held(beat(), self._dropped(link))
+
+    async def heard(self, links: Sequence[Link]) -> None:
+        """Let links rest that were looked at once more, and of whose records nothing is left to say."""
+        now = await self._line.store.links(self._line.account, [one.id for one in links])
+        due = [link for link in now.values() if link.again is not None and link.again <= clock.now()]
+        if due:
+            await self._line.held(beat(), [(LINKS, [put(replace(link, again=None)) for link in due])])
+
+    def _dropped(self, link: Link) -> list[Group]:
+        return [(LINKS, [drop(link)]), (ISSUES, settled(link.open))]
+
+    async def _forget(self, link: Link, deleted: CrmDeleted) -> None:
+        line, source = self._line, self._source
+        now = replace(link, state=DELETED, base={}, push=None, again=None, keep={}, open=(), sent={}, etag=None)
+        writes = [put(now)]
+        words = "This record was deleted in the CRM; the profile stays."
+        if deleted.into is not None:
+            words = f"This record was merged into {deleted.into} in the CRM, which is another profile here: merge them."
+            master = (await line.store.links(line.account, [line.link_id(source.entity, deleted.into)])).values()
+            if not any(one.profile for one in master):
+                words = f"This record was merged into {deleted.into} in the CRM; the profile goes on with that one."
+                writes.append(put(replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)))
+        issue = line.issue(now, "", Trouble(words), "OPEN")
+        groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(link.open), told(issue)])]
+        holding = line.lease.holding(beat())
+        if not self._map.person_type:
+            await line.held(beat(), groups)
+            return
+        into = deleted.into if len(writes) > 1 else None
+        change = Unlinked(source, link.record, into)
+        ask: Ask[Person] = Ask(line.account, source.system, change, (source.locator(link.record),))
+        await line.persons.changes.sealed([ask], lambda _, __: [*groups, holding])
+
+
+@dataclass(slots=True)
+class _Sealed:
+    counted: str
+    links: list[Any]
+    issues: list[Any]
+
+
+def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
+    """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
+    if link.state in (LINKED, STUCK):
+        return not record.converted and same(link.base, found)
+    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
+    return as_it_was or (link.state == CONVERTED and record.converted)
+
+
+def _agreed(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:
+    account = incoming.found.hashes.get(ACCOUNT)
+    return {**base, **({ACCOUNT: (account, account)} if account else {})}
+
+
+def _over(issue: str, pull: Pull, incoming: Incoming) -> bool:
+    """Tell whether an issue of a record is over: what it is about is in order, or was looked at as a whole."""
+    line, link = pull._line, incoming.link  # noqa: SLF001 - of this module
+    assert link is not None  # noqa: S101 - asked of links with issues alone
+    broken = {issue_id(line.connection.id, link.entity, link.record, name) for name in incoming.found.broken}
+    return issue not in broken
+
+
+def _joined(one: Document, other: Document) -> Document:
+    """Return two changes as one; both may count."""
+    added = dict(one.get("$inc", {}))
+    for name, number in other.get("$inc", {}).items():
+        added[name] = added.get(name, 0) + number
+    both = {**one, **other}
+    return {**both, "$inc": added} if added else both
+
+
+def _why(outcome: Exception) -> str:
+    if isinstance(outcome, Refusals):
+        return " ".join(dict.fromkeys(one.message for one in outcome.refusals))
+    return outcome.message if isinstance(outcome, Refused | Fault) else "This went wrong here."
+
+
+def _event_field(field: str) -> str:
+    plural = {"email": "emails", "phone": "phones"}
+    return "customAttributes" if field.startswith("customAttributes.") else plural.get(field, field)

@@ -1,0 +1,54 @@
+"""What somebody ruled of an issue: which value holds, and that it is tried again. All pure."""
+
+from dataclasses import replace
+from typing import Any
+
+from app.catalog.checks import Listing
+from app.catalog.model import COMPANY, PERSON
+from app.companies import wish as companies
+from app.core import clock
+from app.imports.fields import CUSTOM, FIELDS
+from app.mongo.engine import Document
+from app.persons import wish as persons
+from app.sync.model import FAILING, IDLE, LINKED, PROFILE, RUNNING, STUCK, Connection, Link, SyncIssue, wanted_record
+
+# Fields of which a person has several values: the one that was ruled is the primary one.
+MANY = ("email", "phone")
+
+
+def record(issue: SyncIssue) -> str:
+    """Return the record of an issue, or what stands for the one that a profile is to get."""
+    return issue.record_id or wanted_record(issue.profile or "")
+
+
+def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
+    """Return a link that is looked at once more; what was kept stands in the profile now, and goes to the CRM."""
+    rules = {**link.keep, issue.slot: PROFILE} if keep and issue.slot else link.keep
+    fresh = replace(link, tries=0, keep=rules, state=LINKED if link.state == STUCK else link.state, sent={})
+    now = clock.now()
+    return replace(fresh, again=now) if issue.record_id else replace(fresh, push=now)
+
+
+def soon(one: Connection) -> Document:
+    """Return the change by which a connection runs as soon as it can, where it runs at all."""
+    runs = one.state in (IDLE, FAILING, RUNNING) and one.due is not None
+    return {"$set": {"due": clock.now()} if runs else {"touched": clock.now()}, "$inc": {"lease": 1}}
+
+
+def person(field: str, value: Any) -> persons.Given:
+    """Return the wish for one value of one field of a person."""
+    given = persons.Given()
+    if field.startswith(CUSTOM):
+        given.attributes = {field.removeprefix(CUSTOM): value}
+    elif field in MANY and value is not None:
+        setattr(given, FIELDS[PERSON][field].place, Listing(add=[(value, True)]))
+    elif field not in MANY:
+        given.scalars[FIELDS[PERSON][field].place] = value
+    return given
+
+
+def company(field: str, value: Any) -> companies.Given:
+    """Return the same of a company."""
+    if field.startswith(CUSTOM):
+        return companies.Given(attributes={field.removeprefix(CUSTOM): value})
+    return companies.Given({FIELDS[COMPANY][field].place: value})
