@@ -35,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--stall-seconds", type=float, default=6.0, help="how long the database stands still")
     group.addoption("--import-rows", type=int, default=4_000, help="rows of imports under which processes die")
     group.addoption("--import-kills", type=int, default=5, help="kills -9 in the middle of imports")
-    group.addoption("--sync-kills", type=int, default=5, help="kills -9 in the middle of synchronizations")
-    group.addoption("--sync-changes", type=int, default=240, help="random changes on both sides of a synchronization")
+    group.addoption("--sync-kills", type=int, default=3, help="kills -9 in the middle of synchronizations")
+    group.addoption("--sync-changes", type=int, default=144, help="random changes on both sides of a synchronization")
     group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
 
 
