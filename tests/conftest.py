@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Say how long the tests of failures run: by default as long as the gate has time."""
     group = parser.getgroup("failures", "tests of failures; docs/reliability.md says more")
     group.addoption("--rounds", type=int, default=20, help="rounds of kill -9")
-    group.addoption("--reconnects", type=int, default=150, help="reconnects of subscribers, in all")
+    group.addoption("--reconnects", type=int, default=100, help="reconnects of subscribers, in all")
     group.addoption("--stall-seconds", type=float, default=6.0, help="how long the database stands still")
     group.addoption("--import-rows", type=int, default=4_000, help="rows of imports under which processes die")
     group.addoption("--import-kills", type=int, default=5, help="kills -9 in the middle of imports")

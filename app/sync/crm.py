@@ -126,7 +126,13 @@ class CrmInfo:
 
 
 class CrmError(Exception):
-    """A CRM did not do what it was asked; the message is fit to be shown."""
+    """A CRM did not do what it was asked; the message is fit to be shown.
+
+    `at_token`: where it gives tokens; `unsafe`: its address may not be called.
+    """
+
+    at_token = False
+    unsafe = False
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

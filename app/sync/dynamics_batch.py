@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from app.sync.wire import parsed
+
 MULTIPART = "multipart/mixed"
 _HTTP = "application/http"
 
@@ -67,7 +69,7 @@ def _answer(part: Message) -> Answered:
     line, _, rest = content.lstrip().replace(b"\r\n", b"\n").partition(b"\n")
     head, _, body = rest.partition(b"\n\n")
     headers = BytesHeaderParser().parsebytes(head)
-    parsed: Any = None
+    told: Any = None
     if body.strip() and headers.get_content_type() == "application/json":
-        parsed = orjson.loads(body)
-    return Answered(int(line.split()[1]), {name.lower(): str(value) for name, value in headers.items()}, parsed)
+        told = parsed(body)
+    return Answered(int(line.split()[1]), {name.lower(): str(value) for name, value in headers.items()}, told)

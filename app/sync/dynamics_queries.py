@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 import httpx
 
 from app.sync.crm import Away, FieldGone
+from app.sync.guard import name_of
 
 API = "/api/data/v9.2"
 READ_AT_ONCE = 50
@@ -89,7 +90,7 @@ def within(base: str, link: Any, last: str | None = None) -> str:
     except (httpx.InvalidURL, TypeError) as error:
         raise Away("The CRM names a next page that is no URL.") from error
     home = httpx.URL(base)
-    near = (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
+    near = (url.scheme, name_of(url), url.port) == (home.scheme, name_of(home), home.port)
     if not near or url.userinfo or not url.path.startswith(f"{root(base)}/") or ".." in unquote(url.path):
         raise Away("The CRM sends us out of its API for the next page.")
     if link == last:

@@ -16,7 +16,7 @@ from app.sync.incoming import Source
 from app.sync.mapping import ENTITIES, EntityMap
 from app.sync.model import Connection, Link, SyncIssue, link_id
 from app.sync.slots import of_map
-from app.sync.store import Group, Lease, Store, issue_id, settled, told
+from app.sync.store import OUTWARD, Group, Lease, Store, issue_id, settled, told
 from app.sync.weigh import Trouble
 
 # A failed record is tried again after one minute, two, four ...
@@ -87,11 +87,12 @@ class Line:
         )
 
     def listed(self, link: Link, troubles: Sequence[Trouble], state: str = "OPEN") -> tuple[Link, list[Any]]:
-        """Return a link with the issues that it has now; others that it had are over."""
-        issues = [self.issue(link, f">{one.slot.name if one.slot else ''}", one, state) for one in troubles]
+        """Return a link with what can't be written of it now; other issues of the kind that it had are over."""
+        issues = [self.issue(link, f"{OUTWARD}{one.slot.name if one.slot else ''}", one, state) for one in troubles]
         mine = [one.id for one in issues]
-        over = [one for one in link.open if one not in mine]
-        return replace(link, open=mine), [*(told(one) for one in issues), *settled(over)]
+        over = [one for one in link.open if one.endswith(OUTWARD) and one not in mine]
+        stay = [one for one in link.open if not one.endswith(OUTWARD)]
+        return replace(link, open=[*stay, *mine]), [*(told(one) for one in issues), *settled(over)]
 
 
 def _shown(value: Any) -> Any:

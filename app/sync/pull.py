@@ -20,7 +20,7 @@ from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.store import ISSUES, LINKS, Group, counted, drop, issue_id, new, put, settled, told
+from app.sync.store import ISSUES, LINKS, OUTWARD, Group, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
 
@@ -166,7 +166,8 @@ class Pull:
             return self._well(seen, incoming)
         tries = before.tries + 1
         again = retry(tries)
-        failed = replace(seen, state=FAILED if not before.profile else before.state, again=again, tries=tries)
+        state = before.state if before.profile else FAILED
+        failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
         issue = self._line.issue(failed, "", Trouble(_why(outcome)), "OPEN" if again is None else "RETRYING")
         failed = replace(failed, open=[*{*before.open, issue.id}])
         return _Sealed("failed", [put(failed)], [told(issue)])
@@ -190,7 +191,7 @@ class Pull:
             issue = self._line.issue(now, what, each, "OPEN")
             issues.append(told(issue))
             open_ += [] if conflict else [issue.id]
-        gone = [one for one in link.open if one not in open_ and (not link.base or _over(one, self, incoming))]
+        gone = [one for one in link.open if one not in open_ and self._over(one, incoming)]
         if open_ or link.open:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
@@ -206,6 +207,19 @@ class Pull:
             )
             writes.append(put(contact))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
+
+    def _over(self, issue: str, incoming: Incoming) -> bool:
+        """Tell whether an issue of a record is over: what it is about is in order, or is the same on both sides."""
+        link, verdict = incoming.link, incoming.verdict
+        assert link is not None  # noqa: S101 - asked of links with issues alone
+
+        def named(what: str) -> str:
+            return issue_id(self._line.connection.id, link.entity, link.record, what)
+
+        if not issue.endswith(OUTWARD):
+            return issue not in {named(name) for name in incoming.found.broken}
+        equal = [slot.name for slot in self._source.slots if len({*verdict.base.get(slot.name, (0, 1))}) == 1]
+        return issue in {named(f"{OUTWARD}{name}") for name in equal} or (issue == named(OUTWARD) and not verdict.push)
 
     # ------------------------------------------------------------ what is gone
 
@@ -262,7 +276,9 @@ class _Sealed:
 
 def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
     """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
-    if link.state in (LINKED, STUCK):
+    if link.state == STUCK:
+        return True
+    if link.state == LINKED:
         return not record.converted and same(link.base, found)
     as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
     return as_it_was or (link.state == CONVERTED and record.converted)
@@ -271,14 +287,6 @@ def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
 def _agreed(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:
     account = incoming.found.hashes.get(ACCOUNT)
     return {**base, **({ACCOUNT: (account, account)} if account else {})}
-
-
-def _over(issue: str, pull: Pull, incoming: Incoming) -> bool:
-    """Tell whether an issue of a record is over: what it is about is in order, or was looked at as a whole."""
-    line, link = pull._line, incoming.link  # noqa: SLF001 - of this module
-    assert link is not None  # noqa: S101 - asked of links with issues alone
-    broken = {issue_id(line.connection.id, link.entity, link.record, name) for name in incoming.found.broken}
-    return issue not in broken
 
 
 def _joined(one: Document, other: Document) -> Document:

@@ -76,6 +76,13 @@ class Push:
         await self._rest([one for one in links if not self._mine(found.get(one.profile or ""))])
         return list({one.id: one for one in found.values()}.values())
 
+    async def heard(self, began: datetime) -> bool:
+        """Let links rest that were due before, and by which nothing was to be written; tells whether there were any."""
+        links = await self._line.store.waiting(self._line.connection, "push", self._source.entity, BATCH)
+        idle = [one for one in links if one.push is not None and one.push <= began and one.state != PENDING]
+        await self._rest(idle)
+        return bool(idle)
+
     def _mine(self, profile: Profile | None) -> bool:
         """Tell whether a profile is one whose records these are: a lead that became a customer is no lead there."""
         return profile is not None and (not isinstance(profile, Person) or profile.type == self._map.person_type)
@@ -182,8 +189,6 @@ class Push:
         # What was changed there meanwhile is weighed first; what remains to be written comes with the next pass.
         moved = [one for one in fresh if self._moved(one, there[one.link.record])]
         if moved:
-            for one in moved:
-                await self._line.held(beat(), [(LINKS, [put(replace(one.link, stamp=None))])])
             await self._pull.take([there[one.link.record] for one in moved], beat())
         await self._pull.gone(gone)
         await self._write([one for one in fresh if one not in moved], there)

@@ -8,7 +8,7 @@ from typing import Any
 from app.core import clock
 from app.core.errors import Refused
 from app.mongo.engine import Document
-from app.sync.crm import CrmDeleted, CrmField, CrmPage, FieldGone
+from app.sync.crm import DYNAMICS, CrmDeleted, CrmField, CrmPage, FieldGone
 from app.sync.line import Line, Lost, beat
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
@@ -75,8 +75,9 @@ class Run:
                 await self._push(one, push)
 
     async def _begin(self, one: EntityMap, pull: Pull, push: Push) -> None:
-        if not push.idle:
-            # Records whose making was not heard of: they are known before the CRM's own list names them.
+        if not push.idle and self._line.connection.system == DYNAMICS:
+            # Records whose making was not heard of, and whose ids are ours: they are known before its list names them.
+            # Those of Salesforce are, once it does: it may write what says who they are in another way.
             await self._waiting(push, PENDING)
         await self._pull(one, pull)
 
@@ -178,11 +179,13 @@ class Run:
     async def _waiting(self, push: Push, state: str | None = None) -> None:
         """Write what is waiting, each once in a pass."""
         tried = set[str]()
-        while profiles := await push.waiting(state):
-            fresh = [profile for profile in profiles if profile.id not in tried]
-            if not fresh:
-                return
-            self.busy = True
+        while True:
+            began = clock.now()
+            fresh = [profile for profile in await push.waiting(state) if profile.id not in tried]
             tried.update(profile.id for profile in fresh)
             await push.bring(fresh)
+            rested = state is None and await push.heard(began)
+            if not fresh and not rested:
+                return
+            self.busy = True
             await self._standing()

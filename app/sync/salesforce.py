@@ -1,6 +1,7 @@
 """Salesforce over its REST API: what `Crm` promises, in the words of its objects, queries and collections."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from app.sync import salesforce_soql as soql
@@ -26,6 +27,7 @@ from app.sync.crm import (
     CrmPage,
     CrmRecord,
     Denied,
+    FieldGone,
     Mark,
 )
 from app.sync.guard import Resolve, resolve
@@ -81,8 +83,9 @@ class Salesforce:
             versions = [float(one["version"]) for one in reply.body]
         if max(versions, default=0.0) < float(SALESFORCE_API[1:]):
             raise Denied(f"This Salesforce doesn't offer version {SALESFORCE_API} of its API.")
-        # The versions are told to everybody, this isn't.
-        await self._line.ask("GET", f"{DATA}/sobjects")
+        # The versions are told to everybody, this isn't; contacts may be hidden from an application for leads alone.
+        with suppress(FieldGone):
+            await self.describe("Contact")
         return CrmInfo(SALESFORCE_API, await self._user())
 
     async def _user(self) -> str:

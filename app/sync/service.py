@@ -20,7 +20,7 @@ from app.imports.fields import CUSTOM
 from app.mongo.engine import Document, Engine
 from app.persons.service import Persons
 from app.sync import adapters, guard, mapping, ruling
-from app.sync.crm import DYNAMICS, Away, Credentials, Crm, CrmError, CrmField
+from app.sync.crm import DYNAMICS, Credentials, Crm, CrmError, CrmField, Denied
 from app.sync.mapping import ENTITIES, Wanted
 from app.sync.model import (
     CRM,
@@ -209,8 +209,7 @@ class Syncs:
         try:
             await crm.check()
         except CrmError as error:
-            field = "baseUrl" if isinstance(error, Away) else "clientSecret"
-            raise Refused("CRM_UNREACHABLE", error.message, (field,)) from error
+            raise Refused("CRM_UNREACHABLE", error.message, (_field_of(error, given),)) from error
         finally:
             await crm.close()
 
@@ -345,3 +344,12 @@ _ENDS = ("", ">", "=")
 def _said(given: Given, sealed: bytes) -> Document:
     one = given.credentials
     return {"name": given.name, "tokenUrl": one.token_url, "client": one.client_id, "secret": sealed}
+
+
+def _field_of(error: CrmError, given: Given) -> str:
+    """Return the field of an input that an error is about."""
+    refused = isinstance(error, Denied) and not error.unsafe
+    if error.at_token:
+        return "clientSecret" if refused else "tokenUrl" if given.credentials.token_url else "baseUrl"
+    # Let in, and not allowed what is needed: that is said of the application.
+    return "clientId" if refused else "baseUrl"

@@ -24,6 +24,8 @@ KEPT_DAYS = 30
 SYNC_ISSUES_MAX = 10_000
 CONNECTIONS_MAX = 50
 NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
+# Begins the name, and ends the id, of an issue about what can't be written to a CRM.
+OUTWARD = ">"
 Group = tuple[str, list[Write]]
 
 
@@ -225,8 +227,9 @@ def settled(issue_ids: Sequence[str]) -> list[Write]:
 
 
 def issue_id(connection: str, entity: str, record: str, what: str) -> str:
-    """Return the id of the issue of a record: each thing about it is told once."""
-    return f"{connection}|{digest(entity, record, what)}"
+    """Return the id of the issue of a record, once for each thing; OUTWARD begins what can't be written."""
+    end = OUTWARD if what.startswith(OUTWARD) else ""
+    return f"{connection}|{digest(entity, record, what)}{end}"
 
 
 def new_id() -> str:

@@ -11,6 +11,7 @@ from app.core.errors import Refused
 from app.sync.crm import CrmRecord
 from app.sync.model import CRM, PROFILE
 from app.sync.slots import Slot, fingerprint
+from app.sync.wire import cut
 
 Base = Mapping[str, Sequence[str | None]]
 # Stands among the slots for the company of a record.
@@ -31,11 +32,15 @@ class Trouble:
 
 @dataclass(slots=True)
 class Inward:
-    """The values of a record in our normal form, by slot; those that we can't take are `broken`, with why."""
+    """The values of a record in our normal form, by slot; those that we can't take are `broken`, with why.
+
+    `raw` has these as they may be shown.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     hashes: dict[str, str | None] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, str] = field(default_factory=dict)
 
 
 def inward(slots: Sequence[Slot], record: CrmRecord) -> Inward:
@@ -51,6 +56,7 @@ def inward(slots: Sequence[Slot], record: CrmRecord) -> Inward:
             found.broken[slot.name] = error.message if isinstance(error, Refused) else "This value can't be read."
             # So that it is told once, and again only when it is another one.
             found.hashes[slot.name] = f"{UNLIKE}{fingerprint(_written(raw))}"
+            found.raw[slot.name] = cut(raw if isinstance(raw, str) else _written(raw))
             continue
         found.values[slot.name] = value
         found.hashes[slot.name] = fingerprint(value)
@@ -113,7 +119,7 @@ def _one(  # noqa: PLR0913 - see above
     came, went = theirs != was_theirs, slot.first and own != was_ours
     if slot.name in found.broken and slot.comes:
         if came:
-            made.troubles.append(Trouble(found.broken[slot.name], slot, None, None))
+            made.troubles.append(Trouble(found.broken[slot.name], slot, found.raw.get(slot.name), ours))
         # What can't be taken goes where ours is the later change, or was ruled to be kept.
         later = before is not None and went and not (came and newer(slot))
         over = slot.both and (later if keep is None else keep == PROFILE)
@@ -127,7 +133,6 @@ def _one(  # noqa: PLR0913 - see above
     elif came and went and slot.both:
         # Who is met for the first time has nothing that was agreed on: what the CRM says holds.
         came = before is None or newer(slot)
-        went = not came
         if before is not None:
             made.troubles.append(_conflict(slot, found.values[slot.name], ours, came))
     if came and slot.comes:

@@ -90,6 +90,10 @@ def _utc(moment: datetime) -> datetime:
     return bare if offset is None else bare - offset
 
 
+# A pass that fails says so once; each try of each call would fill a log.
+stamina.instrumentation.set_on_retry_hooks(())
+
+
 class _Again(Exception):  # noqa: N818
     """Nobody answered this try, or nothing of use; `seconds` until the next one, where the CRM says."""
 
@@ -164,12 +168,19 @@ class Wire:
             held = self._token
             over = held is not None and held.until is not None and time.monotonic() > held.until - EARLY_SECONDS
             if held is None or over or held.value == refused:
-                held = await self._authorize()
+                held = await self._authorized()
                 if not (held.value.isascii() and held.value.isprintable()):
                     # It would be refused where it is sent, by an error that repeats it.
                     raise Away("The CRM gives a token that can't be sent.")
                 self._token = held
             return held
+
+    async def _authorized(self) -> Token:
+        try:
+            return await self._authorize()
+        except CrmError as error:
+            error.at_token = True
+            raise
 
     @staticmethod
     def within(token: Token, path: str) -> str:
@@ -225,7 +236,9 @@ class Wire:
                 finally:
                     await answer.aclose()
         except Unsafe as error:
-            raise Denied(str(error)) from error
+            denied = Denied(str(error))
+            denied.unsafe = True
+            raise denied from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _Again(Away(f"The CRM can't be reached: {type(error).__name__}.")) from error
         except (httpx.HTTPError, TimeoutError) as error:
@@ -261,7 +274,7 @@ def _understood(answer: httpx.Response, data: bytes, *, safe: bool, accept: tupl
     body: Any = None
     if data and kind in JSON_TYPES:
         try:
-            body = _parsed(data)
+            body = parsed(data)
         except orjson.JSONDecodeError as error:
             broken = Away("The CRM answers JSON that can't be read.", maybe=not safe)
             raise (_Again(broken) if safe else broken) from error
@@ -271,7 +284,7 @@ def _understood(answer: httpx.Response, data: bytes, *, safe: bool, accept: tupl
     return Reply(status, {name.lower(): value for name, value in answer.headers.items()}, data, body)
 
 
-def _parsed(data: bytes) -> Any:
+def parsed(data: bytes) -> Any:
     """Return what JSON says; raises JSONDecodeError."""
     try:
         return orjson.loads(data)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.api import ATTRIBUTE, UPDATE, Api
-from tests.stories.syncing import DISCONNECT, PAUSE, RESOLVE, START, Side, sided
+from tests.stories.syncing import ALL, CONNECT, DISCONNECT, PAUSE, RESOLVE, START, Side, sided
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 MERGE = "mutation($input: MergePersonsInput!) { mergePersons(input: $input) { person { id } errors { code } } }"
@@ -83,6 +83,7 @@ async def test_a_value_that_cannot_be_is_listed_and_the_rest_applied(side: Side)
     one = await side.begun("contact", fields=BOTH)
     (issue,) = one["issues"]["nodes"]
     assert (issue["field"], issue["state"], issue["recordId"]) == ("firstName", "OPEN", record)
+    assert (issue["crmValue"], issue["profileValue"]) == ("A<b>da", None)
     person = await side.of("contact", record)
     assert (person["firstName"], person["lastName"]) == (None, "Lovelace")
     side.edit("contact", record, first="Ada")
@@ -278,3 +279,39 @@ async def test_an_attribute_that_is_mapped_stays(side: Side) -> None:
     assert await side.api.codes(DROP, name="job") == ["IN_USE"]
     await side.api(DISCONNECT, id=side.id)
     assert await side.api.codes(DROP, name="job") == []
+
+
+async def test_what_is_wrong_with_a_connection_is_said_where_it_stands(side: Side) -> None:
+    """W a CRM is connected by a wrong secret, address, or name T refused at that field, and nothing is kept."""
+    given = side.credentials()
+    wrong: list[tuple[dict[str, str], str, list[str]]] = [
+        ({"clientSecret": "wrong"}, "CRM_UNREACHABLE", ["clientSecret"]),
+        ({"clientSecret": " "}, "REQUIRED", ["clientSecret"]),
+        ({"name": "x" * 256}, "TOO_LONG", ["name"]),
+        ({"name": " "}, "REQUIRED", ["name"]),
+        ({"baseUrl": "http://crm.example"}, "INVALID", ["baseUrl"]),
+        ({"baseUrl": "https://169.254.169.254"}, "INVALID", ["baseUrl"]),
+        ({"baseUrl": "https://user:secret@crm.example"}, "INVALID", ["baseUrl"]),
+    ]
+    for more, code, path in wrong:
+        payload = await side.api(CONNECT, input={**given, **more})
+        assert payload["connection"] is None
+        assert [(one["code"], one["path"]) for one in payload["errors"]] == [(code, path)], more
+        assert given["clientSecret"] not in str(payload)
+    assert await side.api(ALL) == []
+    first, second = await side.connected(), await side.api(CONNECT, input={**given, "baseUrl": f"{side.url.upper()}/"})
+    assert (second["connection"]["id"], second["errors"]) == (first["id"], [])
+
+
+async def test_a_secret_is_nowhere_to_be_seen(side: Side, capfd: pytest.CaptureFixture[str]) -> None:
+    """W a CRM is connected, and fails T its secret is in no answer, no log, and no document as it is."""
+    secret = side.credentials()["clientSecret"]
+    side.add("contact", last="Lovelace", email="ada@sales.example")
+    one = await side.begun("contact", fields=BOTH)
+    side.fake.faults["server_error"] = 1.0
+    failing = await side.ran()
+    kept = await side.api.service.store.engine.find("syncs", {})
+    logged = capfd.readouterr()
+    for text in (one, failing, kept, logged.out, logged.err):
+        assert secret not in str(text)
+    assert "sync_failing" in logged.out + logged.err

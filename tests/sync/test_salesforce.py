@@ -69,7 +69,7 @@ async def test_a_user_whose_name_is_not_told_is_taken_all_the_same() -> None:
     versions = [{"version": "62.0"}]
     answers: dict[str, list[tuple[int, Any]]] = {
         "/services/data/": [(200, versions)],
-        "/sobjects": [(200, {"sobjects": []})],
+        "/sobjects/Contact/describe": [(200, {"fields": []})],
         "/services/oauth2/userinfo": [(403, None)],
     }
     async with opened(Canned(answers)) as crm:

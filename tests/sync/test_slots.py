@@ -139,6 +139,13 @@ def test_a_value_that_breaks_our_rules_is_refused(kind: str, field: str, raw: An
     assert refused.value.message
 
 
+@pytest.mark.parametrize(("name", "raw"), [("Integer", 5.5), ("Integer", True), ("Decimal", False), ("Integer", "5.0")])
+def test_no_number_is_made_of_another_thing(name: str, raw: Any) -> None:
+    """Nothing is cut."""
+    with pytest.raises((TypeError, ValueError)):
+        of(INTEGER, f"{OWN}{name}").inward(raw)
+
+
 @pytest.mark.parametrize(("kind", "field"), PLACES)
 def test_junk_is_broken(kind: str, field: str) -> None:
     """Whatever the CRM's JSON holds: one value is lost, and not its record."""

@@ -111,7 +111,7 @@ def worlds(draw: st.DrawFn) -> World:
 def test_both_sides_agree_afterwards(world: World) -> None:
     """On each slot that both may change; the others follow the side that may, where that side changed something."""
     before = world.copy()
-    world.pull()
+    taken = world.pull().take
     world.push()
     for one in world.slots:
         name, was = one.name, before.base.get(one.name)
@@ -130,6 +130,8 @@ def test_both_sides_agree_afterwards(world: World) -> None:
             assert theirs == had
             assert ours == (had if came and not (had or "").startswith("!") else own)
         else:
+            # Also one that is empty by now: the value that it brought goes.
+            assert (one in taken) == (came and one.comes and not (had or "").startswith("!"))
             assert (theirs, ours) == (had, None)
 
 
