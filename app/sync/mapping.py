@@ -122,7 +122,7 @@ def suggested(entity: str, offered: Sequence[CrmField]) -> tuple[FieldMap, ...]:
     for crm_field, field in DEFAULTS[entity]:
         known, kind = there.get(crm_field), FIELDS[target][field].kind
         ways = [FieldMap(crm_field, field, way) for way in ((IN,) if field == "industry" else (BOTH, IN))]
-        found += [one for one in ways if known is not None and _misfit(one, known, kind) is None][:1]
+        found += [one for one in ways if known is not None and misfit(one, known, kind) is None][:1]
     return tuple(found)
 
 
@@ -187,7 +187,7 @@ def _wrong_fields(
             refused.append(_no(f"{one.field} takes one value, and stands there twice.", *place, "field"))
         crm_fields.add(one.crm_field)
         ours.add(_place(one.field, target, catalog))
-        if known is not None and kind is not None and (why := _misfit(one, known, kind)):
+        if known is not None and kind is not None and (why := misfit(one, known, kind)):
             refused.append(_no(why, *place, "direction" if "read-only" in why else "field"))
     named = [one.field for one in fields if one.direction != OUT]
     if not any(one in named for one in IDENTIFIERS[target]):
@@ -216,7 +216,7 @@ def _several(field: str, target: str) -> bool:
     return known is not None and known.several
 
 
-def _misfit(one: FieldMap, known: CrmField, kind: str) -> str | None:
+def misfit(one: FieldMap, known: CrmField, kind: str) -> str | None:
     """Return why two fields can't be one."""
     ways = _FITS[_GROUPS.get(kind, "text")].get(known.kind, ())
     if one.field in _ONLY_READ:

@@ -7,8 +7,8 @@ every further slot only brings values in.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from app.imports.fields import CUSTOM, FIELDS, GENDER, letters
 from app.imports.reading import GENDERS
 from app.persons.model import Person
 from app.sync.crm import BOOLEAN, DATE, DATE_TIME, DECIMAL, INTEGER, PICKLIST, CrmField
-from app.sync.mapping import BOTH, IN, OUT, EntityMap, FieldMap
+from app.sync.mapping import BOTH, IN, OUT, EntityMap, FieldMap, misfit
 
 HASH_BYTES = 8
 # A CRM rounds numbers to what a field shows.
@@ -216,6 +216,9 @@ def of_map(one: EntityMap, offered: Sequence[CrmField], catalog: Catalog) -> lis
             if definition is None or definition.type not in values.CHECKS:
                 raise Refused("MAPPING_INVALID", f"The attribute {each.field} was deleted.")
             kind, place = definition.type, definition.id
+            if why := misfit(replace(each, direction=IN), crm, kind):
+                # It was deleted, and is another one by now.
+                raise Refused("MAPPING_INVALID", why)
             found.append(Slot(crm, each.field, kind, place, way, _kept(kind), custom=True))
             continue
         known = FIELDS[one.target][each.field]
@@ -249,9 +252,3 @@ def fingerprint(value: Any) -> str | None:
         value = float(f"{value:.{DIGITS}g}")
         value = int(value) if value.is_integer() else value
     return hashlib.blake2b(f"{value}".encode(errors="surrogatepass"), digest_size=HASH_BYTES).hexdigest()
-
-
-def whole(hashes: Mapping[str, str | None]) -> str:
-    """Return what stands for all values of a record together."""
-    told = "\n".join(f"{name}={hashes[name]}" for name in sorted(hashes))
-    return hashlib.blake2b(told.encode(), digest_size=HASH_BYTES).hexdigest()

@@ -25,7 +25,7 @@ from app.sync.crm import (
     CrmRecord,
 )
 from app.sync.mapping import BOTH, IN, OUT, EntityMap, FieldMap
-from app.sync.slots import Slot, fingerprint, of_map, whole
+from app.sync.slots import Slot, fingerprint, of_map
 from app.sync.weigh import inward
 from tests.chances import few
 from tests.sync.made import (
@@ -387,10 +387,3 @@ def test_a_number_differs_by_what_a_field_shows() -> None:
     assert fingerprint(0.1 + 0.2) == fingerprint(0.3)
     assert fingerprint(5.00001) != fingerprint(5.0) == fingerprint(5)
     assert fingerprint(STAMP) != fingerprint(STAMP.replace(second=1))
-
-
-def test_a_record_as_a_whole_is_all_of_its_values() -> None:
-    """In any order; none is not the same as absent."""
-    some: dict[str, str | None] = {"a": fingerprint("1"), "b": None}
-    assert whole(some) == whole(dict(reversed(some.items())))
-    assert len({whole(one) for one in (some, {**some, "b": fingerprint("1")}, {"a": some["a"]}, {})}) == 4
