@@ -22,7 +22,8 @@ from benchmarks.processes import Child
 from benchmarks.report import Aim, grid
 from benchmarks.seed import NotSeeded
 from benchmarks.stage import Stage
-from tests.fakes.dynamics import CLIENT_ID, CLIENT_SECRET, TENANT, FakeDynamics
+from tests.fakes.connecting import credentials
+from tests.fakes.dynamics import FakeDynamics
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.serving import served
 
@@ -123,15 +124,6 @@ def filled(system: str, contacts: int) -> Any:
     return fake
 
 
-def credentials(system: str, fake: Any, url: str) -> dict[str, Any]:
-    """Return what connects it."""
-    given = {"system": system, "name": system, "baseUrl": url}
-    if system == "SALESFORCE":
-        return {**given, "clientId": fake.client_id, "clientSecret": fake.client_secret}
-    token = f"{url}/{TENANT}/oauth2/v2.0/token"
-    return {**given, "tokenUrl": token, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
-
-
 async def timed(stage: Stage, target: Target, system: str, what: str, one: Synced, *, full: bool = False) -> Line:
     """Return what a pass took."""
     own, store, began = target.child.cpu(), stage.mongod.cpu(), time.perf_counter()
@@ -152,7 +144,7 @@ async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> li
             fake = filled(system, args.contacts)
             target = stage.serve("ours", "ours", f"bench_{system.lower()}")
             async with served(fake) as url:
-                one = await Synced(target.child).connected(credentials(system, fake, url), system)
+                one = await Synced(target.child).connected(credentials(fake, url, system), system)
                 lines.append(await timed(stage, target, system, "first", one))
                 if lines[-1].records < args.contacts:
                     raise NotSeeded("not every record came")

@@ -1,10 +1,11 @@
 """Stores for the tests: the in-memory twin, and a real MongoDB by both drivers where a mongod is found."""
 
 import secrets
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Generator, Iterator
 from typing import Any
 
 import pytest
+import stamina
 from coverage import Coverage
 
 from app.mongo.engine import Engine
@@ -57,6 +58,13 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
 def said(line: str) -> None:
     """Print a line behind the run."""
     SAID.append(line)
+
+
+@pytest.fixture(autouse=True)
+def _impatience() -> Iterator[None]:
+    """Have calls of CRMs tried again at once."""
+    with stamina.set_testing(True, attempts=8):
+        yield
 
 
 @pytest.fixture

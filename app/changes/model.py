@@ -1,6 +1,6 @@
 """What a change is: who asks for it, whom it means, and what it makes of a profile. All pure."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -51,6 +51,11 @@ class Scene:
     kept: Callable[[str], Any]
     # The line of activity that an identifier carries events to, where somebody has it.
     line: Callable[[Locator], str | None] = lambda _: None
+
+    def met(self, locators: Iterable[Locator]) -> list[Any]:
+        """Return whom identifiers mean, each once."""
+        found = {one.id: one for one in map(self.find, locators) if one is not None}
+        return list(found.values())
 
     def event(self, subject: str, type_: str, properties: Mapping[str, Any], **who: str | None) -> Event:
         """Return one of our own events; `who` is `person_id` or `company_id`."""

@@ -98,7 +98,7 @@ def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
     after.push_registrations = single(pushes, replace_flag, lone=False)
     after.memberships = single(united((one.memberships for one in all_of), lambda one: one.company_id), replace_flag)
     after.channels = united((one.channels for one in all_of), itself)
-    after.crm_links = united((one.crm_links for one in all_of), lambda one: (one.system, one.object, one.record_id))
+    after.crm_links = united((one.crm_links for one in all_of), lambda one: one.key)
     after.tag_ids = united((one.tag_ids for one in all_of), itself)
     after.subjects = united((one.subjects for one in all_of), itself)
     after.since = {line: at for person in reversed(all_of) for line, at in person.since.items()}

@@ -32,7 +32,7 @@ LISTS: dict[str, tuple[str, Key, bool]] = {
     "phones": ("phones", lambda one: one.number, True),
     "push_registrations": ("pushRegistrations", lambda one: (one.application_id, one.registration_id), False),
     "channels": ("channels", itself, False),
-    "crm_links": ("crmLinks", lambda one: (one.system, one.object, one.record_id), False),
+    "crm_links": ("crmLinks", lambda one: one.key, False),
     "tag_ids": ("tags", itself, False),
     "memberships": ("companies", lambda one: one.company_id, True),
     "aliases": ("externalId", itself, False),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from app.changes.model import Effect, Profile, Scene, Wished, Wishes
+from app.changes.model import Effect, Scene, Wished, Wishes
 from app.companies import plan as companies
 from app.companies.model import Company
 from app.companies.wish import Wish as CompanyWish
@@ -41,14 +41,10 @@ def outcome(effect: Effect[Any], duplicates: str) -> str:
 
 def _met(wish: Wishes, scene: Scene, noun: str) -> Any:
     """Return who has any of the identifiers of a row; refuses a row of two."""
-    found: dict[str, Profile] = {}
-    for locator in wish.named():
-        one = scene.find(locator)
-        if one is not None:
-            found[one.id] = one
+    found = scene.met(wish.named())
     if len(found) > 1:
-        raise Refused("INVALID", f"This row matches several {noun}: {', '.join(sorted(found))}.")
-    return next(iter(found.values()), None)
+        raise Refused("INVALID", f"This row matches several {noun}: {', '.join(sorted(one.id for one in found))}.")
+    return next(iter(found), None)
 
 
 def _applied(effect: Effect[P], one: Event) -> Effect[P]:

@@ -8,6 +8,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from app.claims.service import Claims
 from app.companies.service import Companies
 from app.core import clock
 from app.core.errors import Fault
+from app.core.holding import held
 from app.core.unexpected import unexpected
 from app.imports.job import Lost, Run
 from app.imports.model import COMPANY, FAILED, REVERTING, Import
@@ -75,28 +77,16 @@ class Worker:
 
     async def _carry(self, account: str, import_id: str) -> None:
         """Work on an import, unless somebody does, or works on another of the account."""
-        held = await self._store.take(account, import_id)
-        if held is not None:
-            await self._hold(*held)
+        taken = await self._store.take(account, import_id)
+        if taken is not None:
+            await self._hold(*taken)
 
     async def _hold(self, one: Import, lease: Lease) -> None:
-        work = asyncio.create_task(self._work(one, lease))
-        holding = asyncio.create_task(self._renew(lease))
         try:
-            await asyncio.wait({work, holding}, return_when=asyncio.FIRST_COMPLETED)
+            await held(self._work(one, lease), partial(self._store.renew, lease), RENEW_SECONDS)
         finally:
-            for task in (work, holding):
-                task.cancel()
-            await asyncio.gather(work, holding, return_exceptions=True)
             with suppress(Fault):  # its lease will be over in half a minute
                 await self._store.let_go(lease)
-
-    async def _renew(self, lease: Lease) -> None:
-        """Hold on to an import; ends when somebody else has it, or nobody could ask for too long."""
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if not await self._store.renew(lease):
-                return
 
     async def _work(self, one: Import, lease: Lease) -> None:
         changes: Changes[Any] = self._companies.changes if one.target == COMPANY else self._persons.changes

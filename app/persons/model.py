@@ -68,6 +68,11 @@ class CrmLink:
     record_id: str
     synced_at: datetime | None = None
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells records apart."""
+        return self.system, self.object, self.record_id
+
 
 @dataclass(slots=True)
 class Membership:

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
-from app.changes.model import Scene
 from app.claims.model import Locator, compound
 from app.companies.model import Company
 from app.core.errors import Refused
@@ -42,6 +40,15 @@ class Source:
         """Return what finds the person of a record."""
         return Locator("crm", compound(self.system, entity or self.entity, record))
 
+    def said(self, record: str) -> dict[str, str]:
+        """Return what the event of a record tells."""
+        return {"system": self.system, "object": self.entity, "recordId": record}
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of the CRM that are asked for."""
+        return [slot.name for slot in self.slots]
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -76,6 +83,10 @@ class Incoming:
         ours = self.later(slot.field)
         return ours is None or self.record.stamp >= ours
 
+    def was(self, slot: Slot, value: str) -> bool:
+        """Tell whether a value of ours is what the record had in a slot before."""
+        return self.link is not None and self.link.base.get(slot.name, (None,))[0] == fingerprint(value)
+
     def weighed(self, profile: Person | Company | None) -> Weighed:
         """Return what becomes of each slot, of a profile that is there or is to be made; not to be changed."""
         if profile is None and self._alone is not None:
@@ -87,12 +98,6 @@ class Incoming:
         if profile is None:
             self._alone = made
         return made
-
-
-def met(locators: Sequence[Locator], scene: Scene) -> list[Any]:
-    """Return whom identifiers mean, each once."""
-    found = {one.id: one for one in map(scene.find, locators) if one is not None}
-    return list(found.values())
 
 
 def note(verdict: Verdict, made: Weighed | None, slots: Sequence[Slot], after: Person | Company) -> None:

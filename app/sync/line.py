@@ -14,7 +14,7 @@ from app.persons.service import Persons
 from app.sync.crm import Crm, CrmField
 from app.sync.incoming import Source
 from app.sync.mapping import ENTITIES, EntityMap
-from app.sync.model import Connection, Link, SyncIssue, link_id
+from app.sync.model import OPEN, RETRYING, Connection, Link, SyncIssue, link_id
 from app.sync.slots import of_map
 from app.sync.store import OUTWARD, Group, Lease, Store, issue_id, settled, told
 from app.sync.weigh import Trouble
@@ -58,6 +58,11 @@ class Line:
         """Return the path of the profiles of an entity."""
         return self.persons.changes if one.person_type else self.companies.changes
 
+    async def profiles(self, one: EntityMap, ids: Sequence[str]) -> Mapping[str, Any]:
+        """Return the profiles of an entity by their ids; merged ones are their survivors."""
+        room = self.persons if one.person_type else self.companies
+        return await room.get_all(self.account, ids)
+
     def link_id(self, entity: str, record: str) -> str:
         """Return the id of the link of a record."""
         return link_id(self.connection.id, entity, record)
@@ -75,7 +80,7 @@ class Line:
             self.account,
             self.connection.id,
             link.entity,
-            "" if link.record.startswith("?") else link.record,
+            "" if link.wanted else link.record,
             trouble.message,
             clock.now(),
             link.profile,
@@ -86,7 +91,7 @@ class Line:
             slot.name if slot and what.startswith("!") else None,
         )
 
-    def listed(self, link: Link, troubles: Sequence[Trouble], state: str = "OPEN") -> tuple[Link, list[Any]]:
+    def listed(self, link: Link, troubles: Sequence[Trouble], state: str = OPEN) -> tuple[Link, list[Any]]:
         """Return a link with what can't be written of it now; other issues of the kind that it had are over."""
         issues = [self.issue(link, f"{OUTWARD}{one.slot.name if one.slot else ''}", one, state) for one in troubles]
         mine = [one.id for one in issues]
@@ -104,6 +109,11 @@ def retry(tries: int) -> datetime | None:
     if tries > RETRIES_MAX:
         return None
     return clock.now() + timedelta(seconds=RETRY_SECONDS * 2 ** (tries - 1))
+
+
+def standing(again: datetime | None) -> str:
+    """Return the state of an issue that is tried again then, or not any more."""
+    return OPEN if again is None else RETRYING
 
 
 def beat() -> Document:

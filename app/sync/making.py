@@ -14,7 +14,7 @@ from app.persons.model import Person
 from app.sync.crm import DYNAMICS, CrmChange, CrmRecord
 from app.sync.going import Going, base_of
 from app.sync.incoming import Source
-from app.sync.line import Line, beat, retry
+from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import FAILED, LINKED, PENDING
 from app.sync.store import ISSUES, LINKS, Group, drop, put
@@ -32,7 +32,6 @@ class Making:
         self._line = line
         self._map = one
         self._source = source
-        self._fields = [slot.name for slot in source.slots]
         self._required = [one.name for one in line.offers[source.entity] if one.required and one.createable]
 
     async def looked_for(self, pending: Sequence[Going]) -> list[Going]:
@@ -41,7 +40,7 @@ class Making:
             return []
         if self._source.system == DYNAMICS:
             keys = [one.link.key or "" for one in pending]
-            found = {one.id: one for one in await self._line.crm.read(self._source.entity, self._fields, keys)}
+            found = {one.id: one for one in await self._line.crm.read(self._source.entity, self._source.fields, keys)}
             made = [(one, found.get(one.link.key or "")) for one in pending]
         else:
             made = [(one, await self._same(one)) for one in pending]
@@ -54,7 +53,7 @@ class Making:
             if slot.place not in ("emails", "phones", "external_id", "name"):
                 continue
             value = str(going.fields[slot.name])
-            found = await self._line.crm.find(self._source.entity, self._fields, slot.name, [value])
+            found = await self._line.crm.find(self._source.entity, self._source.fields, slot.name, [value])
             ids = [self._line.link_id(self._source.entity, one.id) for one in found]
             known = await self._line.store.links(self._line.account, ids)
             free = [one for one in found if self._line.link_id(self._source.entity, one.id) not in known]
@@ -94,7 +93,7 @@ class Making:
         links, issues = list[Any](), list[Any]()
         for one, message, tries in refused:
             again = retry(tries) if tries is not None else None
-            state = "OPEN" if again is None else "RETRYING"
+            state = standing(again)
             link = replace(one.link, state=FAILED, push=again, tries=tries or 0, base={"": (one.digest, None)})
             link, told_ = self._line.listed(link, [Trouble(message)], state)
             links.append(put(link))

@@ -12,6 +12,8 @@ from app.sync.mapping import EntityMap
 
 DISCONNECTED, IDLE, RUNNING, PAUSED, FAILING = "DISCONNECTED", "IDLE", "RUNNING", "PAUSED", "FAILING"
 OPEN, RETRYING, RESOLVED = "OPEN", "RETRYING", "RESOLVED"
+# Begins what stands for a record that is not there yet.
+WANTED = "?"
 CRM, PROFILE = "CRM", "PROFILE"
 # What a record and a profile are to each other: in step; to be made in the CRM; not to be had so far; a lead that
 # became a contact there; written by turns, which nobody wants.
@@ -125,6 +127,11 @@ class Link:
     version: int | None = None
 
     @property
+    def wanted(self) -> bool:
+        """Whether there is no record yet: this stands for the one that a profile is to get."""
+        return self.record.startswith(WANTED)
+
+    @property
     def id(self) -> str:
         """The id of the link."""
         return link_id(self.connection, self.entity, self.record)
@@ -166,7 +173,7 @@ def link_id(connection: str, entity: str, record: str) -> str:
 
 def wanted_record(profile_id: str) -> str:
     """Return what stands for a record that a profile is to get."""
-    return f"?{profile_id}"
+    return f"{WANTED}{profile_id}"
 
 
 def link_of(kept: Document) -> Link:

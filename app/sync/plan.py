@@ -12,15 +12,14 @@ from app.changes.model import Effect, Guard, Scene, Wished, successor
 from app.claims.model import Locator
 from app.core.errors import Refused
 from app.persons import plan as persons
+from app.persons.finder import COMPANIES
 from app.persons.model import CUSTOMER, LEAD, CrmLink, Person
 from app.persons.wish import Contact
 from app.persons.wish import Wish as PersonWish
-from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, met, note
+from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, note
 from app.sync.model import CONVERTED, ERASED, LINKED
-from app.sync.slots import Slot, fingerprint
+from app.sync.slots import fingerprint
 from app.sync.weigh import Trouble, Weighed
-
-COMPANIES = "companies"
 
 
 class PersonRecord(Wished[Person]):
@@ -59,7 +58,7 @@ class PersonRecord(Wished[Person]):
             return self._converted(own, known, scene)
         if known is not None:
             return self._apply(known, scene)
-        return self._new(met(self.wish.named(), scene), scene)
+        return self._new(scene.met(self.wish.named()), scene)
 
     def _new(self, found: Sequence[Person], scene: Scene) -> Effect[Person]:
         source = self.incoming.source
@@ -144,8 +143,7 @@ class PersonRecord(Wished[Person]):
             person.crm_links = _stamped(person.crm_links, source.system, records, scene.now)
             changed = effect.changed if "crmLinks" in effect.changed or not missing else (*effect.changed, "crmLinks")
             effect.changed = changed
-            said = {"system": source.system, "object": source.entity, "recordId": self.incoming.record.id}
-            effect.events.append(persons.event(person, scene, "crmSynced", said))
+            effect.events.append(persons.event(person, scene, "crmSynced", source.said(self.incoming.record.id)))
             effect.announced()
             verdict.outcome = outcome
         verdict.profile = person.id
@@ -175,7 +173,7 @@ class PersonRecord(Wished[Person]):
         found = self.incoming.found.values
         stays = {found[one.name] for one in slots if found.get(one.name) is not None}
         held = taken[0].all_of(person) if person is not None else []
-        gone = [one for slot in taken for one in held if self._was(slot, one) and one not in stays]
+        gone = [one for slot in taken for one in held if self.incoming.was(slot, one) and one not in stays]
         added = [
             Contact(found[one.name], one.both or None if one.first else None, (place,))
             for one in taken
@@ -184,20 +182,15 @@ class PersonRecord(Wished[Person]):
         once = {one.value: one for one in reversed(added)}
         return Listing(None, list(reversed(once.values())), gone)
 
-    def _was(self, slot: Slot, value: str) -> bool:
-        """Tell whether a value of ours is what the record had in a slot before."""
-        link = self.incoming.link
-        return link is not None and link.base.get(slot.name, (None,))[0] == fingerprint(value)
-
 
 def _has(person: Person, system: str, entity: str, record: str) -> bool:
-    return any((one.system, one.object, one.record_id) == (system, entity, record) for one in person.crm_links)
+    return any(one.key == (system, entity, record) for one in person.crm_links)
 
 
 def _stamped(links: Sequence[CrmLink], system: str, records: Sequence[tuple[str, str]], now: datetime) -> list[CrmLink]:
     """Return the links of a person with some of now: where they stand, or behind the others."""
     fresh = {(system, *one): CrmLink(system, *one, now) for one in records}
-    kept = [fresh.pop((one.system, one.object, one.record_id), one) for one in links]
+    kept = [fresh.pop(one.key, one) for one in links]
     return [*kept, *fresh.values()]
 
 

@@ -10,7 +10,7 @@ from app.companies.model import Company
 from app.companies.wish import Wish as CompanyWish
 from app.core.errors import Refused
 from app.core.text import caseless
-from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, met, note
+from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, note
 from app.sync.model import ERASED, LINKED
 from app.sync.slots import Slot, fingerprint
 from app.sync.weigh import Trouble, Weighed
@@ -36,12 +36,12 @@ class CompanyRecord(Wished[Company]):
         """Return the effect; raises Left where nothing is to be written, Refused where it can't be."""
         incoming = self.incoming
         incoming.verdict = Verdict()
-        known = next(iter(met(self.others(), scene)), None)
+        known = next(iter(scene.met(self.others())), None)
         link = incoming.link
         if known is None and link is not None and link.profile and link.state in (LINKED, ERASED):
             incoming.verdict.state = ERASED
             raise Left
-        found = [known] if known is not None else met(self.wish.named(), scene)
+        found = [known] if known is not None else scene.met(self.wish.named())
         if len(found) > 1:
             raise Refused("INVALID", f"This record matches {' and '.join(sorted(one.id for one in found))}.")
         if not found:
@@ -54,7 +54,7 @@ class CompanyRecord(Wished[Company]):
         verdict, source = self.incoming.verdict, self.incoming.source
         if effect.changed:
             verdict.outcome = outcome
-            said = {"system": source.system, "object": source.entity, "recordId": self.incoming.record.id}
+            said = source.said(self.incoming.record.id)
             effect.events.append(companies.event(effect.after, scene, "crmSynced", **said))
         verdict.profile = effect.after.id
         note(verdict, made, source.slots, effect.after)
@@ -65,23 +65,20 @@ class CompanyRecord(Wished[Company]):
         attributes: dict[str, Any] = {}
         added, gone = [], []
         found = self.incoming.found
-        for slot in list(made.take):
+        for slot in made.take:
             value = found.values[slot.name]
             if slot.custom:
                 attributes[slot.place] = value
             elif slot.several:
                 added += [value] if value is not None else []
-                gone += [one for one in (company.domains if company else ()) if self._was(slot, one) and one != value]
+                held = company.domains if company else ()
+                gone += [one for one in held if one != value and self.incoming.was(slot, one)]
             elif slot.place == "name" and not _name(made, slot, value, company):
                 continue
             else:
                 scalars[slot.place] = value
         domains = Listing(None, added, gone) if added or gone else None
         return CompanyWish(scalars, domains, None, attributes)
-
-    def _was(self, slot: Slot, value: str) -> bool:
-        link = self.incoming.link
-        return link is not None and link.base.get(slot.name, (None,))[0] == fingerprint(value)
 
 
 def _name(made: Weighed, slot: Slot, value: str | None, company: Company | None) -> bool:

@@ -11,20 +11,21 @@ from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
 from app.core.steps import stepwise
+from app.imports.fields import CUSTOM
 from app.mongo.engine import Document
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.line import Line, beat, retry
+from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
-from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, STUCK, Link
+from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.store import ISSUES, LINKS, OUTWARD, Group, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
+from app.timeline.record import COLLECTION as EVENTS
 
-EVENTS = "events"
 EVENTS_READ = 1000
 # As many records are one unit: it holds up whoever shares the process with it for some hundredths of a second.
 PART_RECORDS = 250
@@ -37,8 +38,11 @@ class Pull:
         self._line = line
         self._map = one
         self._source = source
-        # Names and values of what is asked of the CRM.
-        self.fields = [slot.name for slot in source.slots]
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields of the CRM that are asked for."""
+        return self._source.fields
 
     async def take(self, records: Sequence[CrmRecord], mark: Document, *, asked: bool = False) -> None:
         """Take in records, a part of them after the other, each one unit; the last one with the `mark` behind all.
@@ -99,15 +103,11 @@ class Pull:
         doubtful = [(one.link.profile, one) for one in incoming if one.link and one.link.base and one.link.profile]
         if not doubtful:
             return
-        profiles: Mapping[str, Person | Company] = await self._profiles([profile_id for profile_id, _ in doubtful])
+        profiles = await self._line.profiles(self._map, [profile_id for profile_id, _ in doubtful])
         for profile_id, one in doubtful:
             profile = profiles.get(profile_id)
             if profile is not None and any(each.slot for each in one.weighed(profile).troubles):
                 one.later = (await self._times(one, profile)).get
-
-    async def _profiles(self, ids: Sequence[str]) -> Mapping[str, Any]:
-        rooms = self._line.persons if self._map.person_type else self._line.companies
-        return await rooms.get_all(self._line.account, ids)
 
     async def _times(self, one: Incoming, profile: Person | Company) -> dict[str, datetime]:
         """Return when fields of a profile were last changed, by the names of mappings."""
@@ -168,7 +168,7 @@ class Pull:
         again = retry(tries)
         state = before.state if before.profile else FAILED
         failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
-        issue = self._line.issue(failed, "", Trouble(_why(outcome)), "OPEN" if again is None else "RETRYING")
+        issue = self._line.issue(failed, "", Trouble(_why(outcome)), standing(again))
         failed = replace(failed, open=[*{*before.open, issue.id}])
         return _Sealed("failed", [put(failed)], [told(issue)])
 
@@ -188,7 +188,7 @@ class Pull:
         for each in verdict.troubles:
             conflict = each.slot is not None and each.slot.name not in incoming.found.broken and each.ours is not None
             what = f"!{each.slot.name}" if conflict and each.slot else (each.slot.name if each.slot else "*")
-            issue = self._line.issue(now, what, each, "OPEN")
+            issue = self._line.issue(now, what, each, OPEN)
             issues.append(told(issue))
             open_ += [] if conflict else [issue.id]
         gone = [one for one in link.open if one not in open_ and self._over(one, incoming)]
@@ -255,7 +255,7 @@ class Pull:
             if not any(one.profile for one in master):
                 words = f"This record was merged into {deleted.into} in the CRM; the profile goes on with that one."
                 writes.append(put(replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)))
-        issue = line.issue(now, "", Trouble(words), "OPEN")
+        issue = line.issue(now, "", Trouble(words), OPEN)
         groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(link.open), told(issue)])]
         holding = line.lease.holding(beat())
         if not self._map.person_type:
@@ -306,4 +306,4 @@ def _why(outcome: Exception) -> str:
 
 def _event_field(field: str) -> str:
     plural = {"email": "emails", "phone": "phones"}
-    return "customAttributes" if field.startswith("customAttributes.") else plural.get(field, field)
+    return "customAttributes" if field.startswith(CUSTOM) else plural.get(field, field)

@@ -12,7 +12,7 @@ from app.persons.model import LEAD, Person
 from app.sync.crm import CrmChange, CrmDeleted, CrmOutcome, CrmRecord
 from app.sync.going import SENT_TIMES, Going, Profile, outward, sent, too_often
 from app.sync.incoming import Source
-from app.sync.line import Line, beat, retry
+from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
 from app.sync.model import LINKED, PENDING, STUCK, Link, wanted_record
@@ -44,7 +44,7 @@ class Push:
     async def changed(self, mark: Document | None) -> tuple[list[Profile], Document | None]:
         """Return the next profiles that were changed, and the mark behind them: None where there are no more."""
         persons = self._map.person_type is not None
-        bound = Bound(self._line.engine, "persons" if persons else "companies", self._line.account)
+        bound = Bound(self._line.engine, self._line.changes(self._map).collection, self._line.account)
         at, last = (mark["at"], mark["id"]) if mark else (clock.EPOCH, "")
         where: dict[str, Any] = {"$or": [{"updatedAt": {"$gt": at}}, {"updatedAt": at, "_id": {"$gt": last}}]}
         where["updatedAt"] = {"$gte": at}
@@ -55,7 +55,7 @@ class Push:
         found = await bound.find(where, projection={"updatedAt": 1, "version": 1}, sort=sort, limit=SCANNED)
         if not found:
             return [], None
-        there = await self._profiles(await self._unlike({one["_id"]: one["version"] for one in found}))
+        there = await self._line.profiles(self._map, await self._unlike({one["_id"]: one["version"] for one in found}))
         return list(there.values()), {"at": found[-1]["updatedAt"], "id": found[-1]["_id"]}
 
     async def _unlike(self, versions: Mapping[str, int]) -> list[str]:
@@ -64,15 +64,11 @@ class Push:
         same = {one.profile for one in links if one.state == LINKED and one.version == versions[one.profile or ""]}
         return [one for one in versions if one not in same]
 
-    async def _profiles(self, ids: Sequence[str]) -> Mapping[str, Any]:
-        rooms = self._line.persons if self._map.person_type else self._line.companies
-        return await rooms.get_all(self._line.account, ids)
-
     async def waiting(self, state: str | None = None) -> list[Profile]:
         """Return profiles that are to be written, whenever they were changed; by the state of their links."""
         links = await self._line.store.waiting(self._line.connection, "push", self._source.entity, BATCH)
         links = [one for one in links if state in (None, one.state)]
-        found = await self._profiles([one.profile for one in links if one.profile])
+        found = await self._line.profiles(self._map, [one.profile for one in links if one.profile])
         await self._rest([one for one in links if not self._mine(found.get(one.profile or ""))])
         return list({one.id: one for one in found.values()}.values())
 
@@ -89,7 +85,7 @@ class Push:
 
     async def _rest(self, links: Sequence[Link]) -> None:
         """Let links rest that nothing is to be written by, and forget records that nobody is to get any more."""
-        wanted = [one for one in links if one.record.startswith("?")]
+        wanted = [one for one in links if one.wanted]
         writes = [drop(one) for one in wanted] + [put(replace(one, push=None)) for one in links if one not in wanted]
         if writes:
             issues = settled([issue for one in wanted for issue in one.open])
@@ -104,7 +100,7 @@ class Push:
         links = await self._links(profiles)
         mine = [one for one in profiles if self._mine(one)]
         others = [links[one.id] for one in profiles if one.id in links and one not in mine]
-        await self._rest([one for one in others if one.record.startswith("?")])
+        await self._rest([one for one in others if one.wanted])
         updates, creates, found = list[Going](), list[Going](), list[Going]()
         for profile in mine:
             link = links.get(profile.id)
@@ -112,7 +108,7 @@ class Push:
                 creates.append(self._new(profile))
             elif link.state == PENDING:
                 found.append(self._new(profile).by(link))
-            elif link.record.startswith("?"):
+            elif link.wanted:
                 again = self._new(profile)
                 early = link.push is None or link.push > clock.now()
                 # Refused before: tried again when its time has come, or when the profile is another one.
@@ -140,7 +136,7 @@ class Push:
         for link in sorted((*noted, *named.values()), key=_newness):
             owner = by_record.get(link.id) or (None if link.id in named else owners.get(link.profile or ""))
             if owner is not None:
-                if owner in found and found[owner].record.startswith("?"):
+                if owner in found and found[owner].wanted:
                     over.append(found[owner])
                 found[owner] = link
         if over:
@@ -181,7 +177,7 @@ class Push:
         there = {
             one.id: one
             for one in await self._line.crm.read(
-                self._source.entity, self._pull.fields, [one.link.record for one in updates]
+                self._source.entity, self._source.fields, [one.link.record for one in updates]
             )
         }
         fresh = [one for one in updates if one.link.record in there]
@@ -250,7 +246,7 @@ class Push:
             for slot in going.slots:
                 base[slot.name] = (base.get(slot.name, (None,))[0], fingerprint(slot.ours(going.profile)))
             link = replace(link, base=base, tries=0)
-        return self._line.listed(link, [Trouble(outcome.message)], "OPEN" if again is None else "RETRYING")
+        return self._line.listed(link, [Trouble(outcome.message)], standing(again))
 
     async def _stuck(self, going: Going, slot: Slot) -> None:
         words = (
@@ -261,4 +257,4 @@ class Push:
 
 
 def _newness(link: Link) -> tuple[bool, datetime]:
-    return (not link.record.startswith("?"), link.at or clock.EPOCH)
+    return (not link.wanted, link.at or clock.EPOCH)

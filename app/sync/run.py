@@ -14,6 +14,7 @@ from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
 from app.sync.pull import Pull
 from app.sync.push import Push
+from app.sync.store import COMPARED, HERE
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -125,7 +126,7 @@ class Run:
         """Tell whether links are to be compared with what is there: after a whole pass, else once a day."""
         if since is None or "modified" not in since:
             return True
-        last = self._marks.get(f"{one.object}=")
+        last = self._marks.get(f"{one.object}{COMPARED}")
         return last is None or clock.now() - last > timedelta(seconds=COMPARED_SECONDS)
 
     async def _compare(self, one: EntityMap, pull: Pull, seen: set[str]) -> None:
@@ -136,13 +137,13 @@ class Run:
             known = [
                 link.record
                 for link in part
-                if link.state in (LINKED, CONVERTED, FAILED) and link.record not in seen and link.record[:1] != "?"
+                if link.state in (LINKED, CONVERTED, FAILED) and link.record not in seen and not link.wanted
             ]
             if known:
                 there = {each.id for each in await self._line.crm.read(one.object, pull.fields, known)}
                 await pull.gone([CrmDeleted(record) for record in known if record not in there])
                 await self._standing()
-        await self._line.held({"$set": {f"marks.{one.object}=": clock.now()}})
+        await self._line.held({"$set": {f"marks.{one.object}{COMPARED}": clock.now()}})
 
     async def _again(self, one: EntityMap, pull: Pull) -> None:
         """Read once more what was to be tried again."""
@@ -164,8 +165,8 @@ class Run:
 
     async def _push(self, one: EntityMap, push: Push) -> None:
         began = clock.now() - timedelta(seconds=OVERLAP_SECONDS)
-        name = f"marks.{one.object}>"
-        mark: Document | None = self._marks.get(f"{one.object}>")
+        name = f"marks.{one.object}{HERE}"
+        mark: Document | None = self._marks.get(f"{one.object}{HERE}")
         while True:
             profiles, mark = await push.changed(mark)
             if mark is None:

@@ -35,7 +35,7 @@ from app.sync.model import (
     SyncIssue,
     link_id,
 )
-from app.sync.store import CONNECTIONS_MAX, ISSUES, KEPT_DAYS, LINKS, Lease, Store, new_id, put, settled
+from app.sync.store import COMPARED, CONNECTIONS_MAX, HERE, ISSUES, KEPT_DAYS, LINKS, Lease, Store, new_id, put, settled
 from app.sync.vault import Vault
 from app.sync.wire import IMPATIENT
 
@@ -106,11 +106,11 @@ class Syncs:
 
     async def refuse_used(self, account: str, target: str, name: str) -> None:
         """Refuse IN_USE for an attribute that a connection brings somewhere: its next run would fail by that."""
-        field = f"{CUSTOM}{caseless(name)}"
+        field = caseless(f"{CUSTOM}{name}")
         for one in await self.store.all_of(account):
             maps = [each for each in one.maps if each.target == target]
             fields = [caseless(each.field) for kept in maps for each in kept.fields]
-            if one.state != DISCONNECTED and caseless(field) in fields:
+            if one.state != DISCONNECTED and field in fields:
                 words = f"{one.name} synchronizes this attribute: take it out of the mapping first."
                 raise Refused("IN_USE", words, ("name",))
 
@@ -154,14 +154,12 @@ class Syncs:
         if not self._own:
             log.warning("crm_secret_beside_its_key", advice="Set PROFILES_SECRET: the database keeps both now.")
         sealed = self._vault.seal(given.credentials.client_secret)
-        known = [
-            one
-            for one in await self.store.all_of(actor.account)
-            if (one.system, one.base_url) == (given.system, given.credentials.base_url)
-        ]
-        if known:
-            return await self._again(known[0], given, sealed)
-        if len(await self.store.all_of(actor.account)) >= CONNECTIONS_MAX:
+        mine = await self.store.all_of(actor.account)
+        place = (given.system, given.credentials.base_url)
+        known = next((one for one in mine if (one.system, one.base_url) == place), None)
+        if known is not None:
+            return await self._again(known, given, sealed)
+        if len(mine) >= CONNECTIONS_MAX:
             raise Refused("TOO_MANY", f"An account has at most {CONNECTIONS_MAX} connections.", ("name",))
         kept: Document = {
             "_id": new_id(),
@@ -173,7 +171,7 @@ class Syncs:
             "lease": 0,
         }
         await self.store.create(kept)
-        return await self._now(actor, kept["_id"])
+        return await self._known(actor, kept["_id"], but=())
 
     def _checked(self, given: Given) -> Given:
         try:
@@ -243,7 +241,10 @@ class Syncs:
         maps = mapping.checked(one.system, wanted, offered, await self._catalog.fresh(actor.account))
         before = {each.object: each for each in one.maps}
         forgotten = {
-            f"marks.{each.object}{end}": "" for each in maps if before.get(each.object) != each for end in _ENDS
+            f"marks.{each.object}{end}": ""
+            for each in maps
+            if before.get(each.object) != each
+            for end in ("", HERE, COMPARED)
         }
         change: Document = {"$set": {"maps": mapping.shown(maps)}, "$inc": {"lease": 1}}
         if forgotten:
@@ -333,12 +334,6 @@ class Syncs:
         if now is None:
             raise Refused("NOT_FOUND", "There is no such connection.", ("connectionId",))
         return now
-
-    async def _now(self, actor: Actor, connection_id: str) -> Connection:
-        return await self._known(actor, connection_id, but=())
-
-
-_ENDS = ("", ">", "=")
 
 
 def _said(given: Given, sealed: bytes) -> Document:

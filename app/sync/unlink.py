@@ -24,12 +24,12 @@ class Unlinked(Change[Person]):
         if held is None:
             raise Left
         mine = (self.source.system, self.source.entity, self.record)
-        kept = [one for one in held.crm_links if (one.system, one.object, one.record_id) != mine]
+        kept = [one for one in held.crm_links if one.key != mine]
         if self.into is not None:
             kept.append(CrmLink(self.source.system, self.source.entity, self.into, scene.now))
         after = successor(held, scene)
         after.crm_links = kept
-        said = {"system": self.source.system, "object": self.source.entity, "recordId": self.record}
+        said = self.source.said(self.record)
         effect = Effect(held, after, ("crmLinks",), [persons.event(after, scene, "crmSynced", said)])
         return effect.announced()
 
@@ -59,6 +59,6 @@ class Attached(Change[Person]):
             *held.crm_links,
             CrmLink(self.source.system, self.source.entity, self.record, scene.now),
         ]
-        said = {"system": self.source.system, "object": self.source.entity, "recordId": self.record}
+        said = self.source.said(self.record)
         effect = Effect(held, after, ("crmLinks",), [persons.event(after, scene, "crmSynced", said)])
         return effect.announced()

@@ -16,6 +16,7 @@ from app.catalog.service import CatalogService
 from app.companies.service import Companies
 from app.core import chance, clock
 from app.core.errors import Fault
+from app.core.holding import held
 from app.core.unexpected import unexpected
 from app.mongo.engine import Document, Engine, Update
 from app.persons.service import Persons
@@ -41,7 +42,7 @@ log = structlog.get_logger(__name__)
 class Known:
     """The line to a CRM that is kept between passes, for its token, and what it offers."""
 
-    lease: Credentials
+    credentials: Credentials
     crm: Crm
     offers: dict[str, tuple[datetime, Sequence[CrmField]]] = field(default_factory=dict)
 
@@ -126,29 +127,22 @@ class Worker:
                 if kept["state"] == DISCONNECTED:
                     await self._store.purge(kept)
                     return
-                held = await self._store.take(kept["account"], kept["_id"])
-                if held is not None:
-                    await self._hold(*held)
+                taken = await self._store.take(kept["account"], kept["_id"])
+                if taken is not None:
+                    await self._hold(*taken)
 
     async def _hold(self, one: Connection, lease: Lease) -> None:
-        work = asyncio.create_task(self._work(one, lease))
-        holding = asyncio.create_task(self._renew(lease))
+        ended = False
         try:
-            await asyncio.wait({work, holding}, return_when=asyncio.FIRST_COMPLETED)
+            ended = await held(self._work(one, lease), partial(self._store.renew, lease), RENEW_SECONDS)
         finally:
-            ended = work.done()
-            for task in (work, holding):
-                task.cancel()
-            await asyncio.gather(work, holding, return_exceptions=True)
             if not ended:
-                with suppress(Fault):  # its lease will be over in half a minute
-                    await self._store.mine(lease, {"$set": {"due": clock.now()}})
+                await self._give_back(lease)
 
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            if not await self._store.renew(lease):
-                return
+    async def _give_back(self, lease: Lease) -> None:
+        """Have whoever looks next go on."""
+        with suppress(Fault):  # its lease will be over in half a minute
+            await self._store.mine(lease, {"$set": {"due": clock.now()}})
 
     async def _work(self, one: Connection, lease: Lease) -> None:
         try:
@@ -158,8 +152,7 @@ class Worker:
         except Fault as fault:
             # The database is away: whoever looks next goes on.
             log.warning("sync_put_off", id=one.id, code=fault.code)
-            with suppress(Fault):
-                await self._store.mine(lease, {"$set": {"due": clock.now()}})
+            await self._give_back(lease)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is told, and not met again every few seconds
             unexpected(error, "a synchronization")
             await self._fail(one, lease, "This went wrong here; it is tried again.")
@@ -183,7 +176,7 @@ class Worker:
         """Return the line to a CRM; raises Denied where its secret can't be read."""
         credentials = Credentials(one.base_url, one.client_id, self._vault.open(one.secret), one.token_url)
         known = self._known.get(one.id)
-        if known is None or known.lease != credentials:
+        if known is None or known.credentials != credentials:
             if known is not None:
                 await known.crm.close()
             crm = adapters.opened(one.system, credentials, loopback=self._loopback)
@@ -197,7 +190,7 @@ class Worker:
             await self._fail(one, lease, " ".join(run.troubles), behind=run.behind)
             return
         quiet = 0 if run.busy else one.quiet + 1
-        wait = min(IDLE_SECONDS_MAX, IDLE_SECONDS * 2 ** min(quiet, 10) / (1 if quiet == 0 else 2))
+        wait = min(IDLE_SECONDS_MAX, IDLE_SECONDS * 2 ** min(max(quiet - 1, 0), 10))
         now = clock.now()
         due, soon = now + timedelta(seconds=wait), now + timedelta(seconds=BACKOFF_SECONDS)
         soonest = await self._store.soonest(one)

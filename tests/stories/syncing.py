@@ -6,9 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from tests.api import ERRORS, Api
-from tests.fakes.dynamics import CLIENT_ID as DYNAMICS_CLIENT
-from tests.fakes.dynamics import CLIENT_SECRET as DYNAMICS_SECRET
-from tests.fakes.dynamics import TENANT, FakeDynamics
+from tests.fakes.connecting import credentials
+from tests.fakes.dynamics import FakeDynamics
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.serving import served
 
@@ -133,11 +132,7 @@ class Side:
 
     def credentials(self) -> dict[str, Any]:
         """Return what connects it."""
-        given = {"system": self.system, "name": "Sales", "baseUrl": self.url}
-        if self.system == "DYNAMICS":
-            given["tokenUrl"] = f"{self.url}/{TENANT}/oauth2/v2.0/token"
-            return {**given, "clientId": DYNAMICS_CLIENT, "clientSecret": DYNAMICS_SECRET}
-        return {**given, "clientId": self.fake.client_id, "clientSecret": self.fake.client_secret}
+        return credentials(self.fake, self.url)
 
     async def connected(self) -> Connection:
         """Connect it."""

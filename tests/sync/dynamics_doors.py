@@ -5,15 +5,29 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
 from app.sync.crm import Credentials, CrmDeleted, CrmRecord, Mark
 from app.sync.dynamics import Dynamics
-from tests.fakes.dynamics import CLIENT_ID, CLIENT_SECRET, TENANT
+from tests.fakes.dynamics import CLIENT_ID, CLIENT_SECRET, TENANT, FakeDynamics
 from tests.fakes.serving import served
 
 FIELDS = ("firstname", "lastname", "emailaddress1", "mobilephone")
+
+
+@pytest.fixture
+def fake() -> FakeDynamics:
+    """Give an empty CRM."""
+    return FakeDynamics()
+
+
+@pytest.fixture
+async def crm(fake: FakeDynamics) -> AsyncIterator[Dynamics]:
+    """Give the adapter at it."""
+    async with opened(fake) as one:
+        yield one
 
 
 @asynccontextmanager

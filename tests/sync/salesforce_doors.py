@@ -1,13 +1,12 @@
 """Doors to Salesforce for tests: the adapter at a fake, and at answers that are written down."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import orjson
 import pytest
-import stamina
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,13 +17,6 @@ from tests.fakes.serving import served
 
 FIELDS = ("FirstName", "LastName", "Email", "Phone")
 DATA = "/services/data/v62.0"
-
-
-@pytest.fixture(autouse=True)
-def impatience() -> Iterator[None]:
-    """Have nothing wait between tries."""
-    with stamina.set_testing(True, attempts=8):
-        yield
 
 
 @pytest.fixture

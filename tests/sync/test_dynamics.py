@@ -1,10 +1,8 @@
 """What the adapter reads of Dynamics, from a fake over real HTTP."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 
 import pytest
-import stamina
 
 from app.core import clock
 from app.sync.crm import CrmDeleted, Denied, FieldGone
@@ -12,29 +10,11 @@ from app.sync.dynamics import Dynamics
 from tests.fakes import dynamics as fakes
 from tests.fakes.dynamics import FakeDynamics
 from tests.fakes.dynamics_web import USER, VERSION
-from tests.sync.dynamics_doors import FIELDS, Canned, opened, told
+from tests.sync.dynamics_doors import FIELDS, Canned, crm, fake, opened, told
+
+__all__ = ["crm", "fake"]
 
 DAY = 86_400
-
-
-@pytest.fixture(autouse=True)
-def impatience() -> Iterator[None]:
-    """Have nothing wait between tries."""
-    with stamina.set_testing(True, attempts=8):
-        yield
-
-
-@pytest.fixture
-def fake() -> FakeDynamics:
-    """Give an empty CRM."""
-    return FakeDynamics()
-
-
-@pytest.fixture
-async def crm(fake: FakeDynamics) -> AsyncIterator[Dynamics]:
-    """Give the adapter at it."""
-    async with opened(fake) as one:
-        yield one
 
 
 # Getting in

@@ -1,6 +1,6 @@
 """What goes wrong with Dynamics, each fault by its name, and all of them together."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -20,11 +20,9 @@ RARE = ("slow", "half_open", "limit", "expire_token")
 
 
 @pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have nothing wait between tries, and nobody wait long for an answer."""
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nobody wait long for an answer."""
     monkeypatch.setattr(wire, "READ_SECONDS", 0.4)
-    with stamina.set_testing(True, attempts=8):
-        yield
 
 
 @pytest.fixture

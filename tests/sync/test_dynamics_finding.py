@@ -1,37 +1,17 @@
 """What the adapter finds in Dynamics by id and by value, what may be missing there, and where links may lead."""
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 
 import pytest
-import stamina
 
 from app.sync.crm import Away, CrmDeleted, CrmRecord, Denied, FieldGone
 from app.sync.dynamics import Dynamics
 from tests.fakes.dynamics import FakeDynamics
-from tests.sync.dynamics_doors import FIELDS, Canned, opened, told
+from tests.sync.dynamics_doors import FIELDS, Canned, crm, fake, opened, told
+
+__all__ = ["crm", "fake"]
 
 ABSENT = "00000000-0000-0000-0000-000000000001"
-
-
-@pytest.fixture(autouse=True)
-def impatience() -> Iterator[None]:
-    """Have nothing wait between tries."""
-    with stamina.set_testing(True, attempts=8):
-        yield
-
-
-@pytest.fixture
-def fake() -> FakeDynamics:
-    """Give an empty CRM."""
-    return FakeDynamics()
-
-
-@pytest.fixture
-async def crm(fake: FakeDynamics) -> AsyncIterator[Dynamics]:
-    """Give the adapter at it."""
-    async with opened(fake) as one:
-        yield one
 
 
 # Columns that aren't there

@@ -1,38 +1,19 @@
 """What the adapter writes to Dynamics, and what it makes of the answers."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 import pytest
-import stamina
 
 from app.sync.crm import Away, CrmChange, CrmOutcome, Denied, FieldGone, Limited
 from app.sync.dynamics import Dynamics
 from tests.fakes.dynamics import FakeDynamics
-from tests.sync.dynamics_doors import FIELDS, Canned, opened, told
+from tests.sync.dynamics_doors import FIELDS, Canned, crm, fake, opened, told
+
+__all__ = ["crm", "fake"]
 
 ID = "00000000-0000-0000-0000-000000000001"
-
-
-@pytest.fixture(autouse=True)
-def impatience() -> Iterator[None]:
-    """Have nothing wait between tries."""
-    with stamina.set_testing(True, attempts=8):
-        yield
-
-
-@pytest.fixture
-def fake() -> FakeDynamics:
-    """Give an empty CRM."""
-    return FakeDynamics()
-
-
-@pytest.fixture
-async def crm(fake: FakeDynamics) -> AsyncIterator[Dynamics]:
-    """Give the adapter at it."""
-    async with opened(fake) as one:
-        yield one
 
 
 def fresh(**fields: Any) -> CrmChange:

@@ -11,9 +11,9 @@ from app.sync.salesforce import Salesforce
 from app.sync.salesforce_line import LIMIT_SECONDS
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.salesforce_store import whole_id
-from tests.sync.salesforce_doors import FIELDS, Canned, asked, crm, fake, impatience, opened, wrote
+from tests.sync.salesforce_doors import FIELDS, Canned, asked, crm, fake, opened, wrote
 
-__all__ = ["crm", "fake", "impatience"]
+__all__ = ["crm", "fake"]
 ABSENT = whole_id("0035g0000000zzz")
 HOSTILE = (
     "o'neil@example.com",

@@ -6,9 +6,9 @@ from app.sync import salesforce_bulk as bulk
 from app.sync.crm import Away, FieldGone, Limited
 from app.sync.salesforce import Salesforce
 from tests.fakes.salesforce import FakeSalesforce
-from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, impatience, told
+from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, told
 
-__all__ = ["crm", "fake", "impatience"]
+__all__ = ["crm", "fake"]
 WIDE = ("LastName", "Email", "Description", "Score__c", "Visited__c", "Born__c", "HasOptedOutOfEmail")
 
 

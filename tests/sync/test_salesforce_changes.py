@@ -9,9 +9,9 @@ from app.sync.crm import Away, CrmDeleted, FieldGone, Limited, Mark
 from app.sync.salesforce import Salesforce
 from app.sync.salesforce_changes import LATE, LOST_CURSORS
 from tests.fakes.salesforce import FakeSalesforce
-from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, impatience, told
+from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, told
 
-__all__ = ["crm", "fake", "impatience"]
+__all__ = ["crm", "fake"]
 DAY = 86_400
 
 

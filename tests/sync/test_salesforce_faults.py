@@ -5,9 +5,9 @@ import pytest
 from app.sync.crm import Away, CrmChange, Denied, Limited, Mark
 from app.sync.salesforce import Salesforce
 from tests.fakes.salesforce import FakeSalesforce
-from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, impatience, opened, told
+from tests.sync.salesforce_doors import FIELDS, asked, broken_off, crm, fake, opened, told
 
-__all__ = ["crm", "fake", "impatience"]
+__all__ = ["crm", "fake"]
 PASSING = ("expire_token", "too_many", "server_error", "garbage")
 
 

@@ -4,12 +4,11 @@ import asyncio
 import gzip
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import httpx
 import pytest
-import stamina
 from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -21,13 +20,6 @@ from tests.chances import few
 from tests.sync.made import SECRET, Answer, Line, bearing, chain, halved, ok, raw, status
 
 TRIES = 8
-
-
-@pytest.fixture(autouse=True)
-def impatience() -> Iterator[None]:
-    """Have nothing wait between tries."""
-    with stamina.set_testing(True, attempts=TRIES):
-        yield
 
 
 async def outcome(*answers: Answer, safe: bool = True, patience: Patience = PATIENT) -> tuple[Reply | CrmError, int]:

@@ -16,7 +16,8 @@ from app.core import clock
 from app.core.errors import Fault
 from app.mongo.engine import Update
 from tests.conftest import said
-from tests.fakes.dynamics import CLIENT_ID, CLIENT_SECRET, TENANT, FakeDynamics
+from tests.fakes.connecting import credentials
+from tests.fakes.dynamics import FakeDynamics
 from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.serving import served
 from tests.mongo.real import RealMongo
@@ -63,13 +64,7 @@ class Synced:
     async def begin(self) -> None:
         """Connect and map."""
         await self.pair.account()
-        given = {"system": self.system, "name": "CRM", "baseUrl": self.url}
-        if self.system == "DYNAMICS":
-            given["tokenUrl"] = f"{self.url}/{TENANT}/oauth2/v2.0/token"
-            given |= {"clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET}
-        else:
-            given |= {"clientId": self.fake.client_id, "clientSecret": self.fake.client_secret}
-        payload = await self.pair.ask(0, CONNECT, input=given)
+        payload = await self.pair.ask(0, CONNECT, input=credentials(self.fake, self.url))
         assert payload["errors"] == [], payload
         self.id = payload["connection"]["id"]
         ours = ("firstName", "lastName", "city", "email")
