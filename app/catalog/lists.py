@@ -148,31 +148,33 @@ class Lists:
             raise bad(f"There is no attribute {wanted.attribute}.")
         return by_attribute(definition).turned(descending=wanted.descending)
 
-    async def page(
-        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str] = ()
-    ) -> Page[Document]:
-        """Return a part of what a query finds, of each all or only `fields`; see `_route` for the index."""
+    async def page(self, account: str, query: Mapping[str, Any], part: Slice, order: Order) -> Page[Document]:
+        """Return a part of what a query finds."""
+        wanted, options = await self._read(account, query, part, order)
+        return cut(await self._bound(account).find(wanted, **options), part)
+
+    async def rows(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
+    ) -> tuple[Page[Document], Catalog]:
+        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by.
+
+        Whoever reads them asks the catalog whether it fits.
+        """
+        wanted, options = await self._read(account, query, part, order)
+        found = await self._bound(account).find_packed(wanted, projection=_projection(fields, order.field), **options)
+        return cut(found, part), await self._catalog.of(account)
+
+    async def _read(
+        self, account: str, query: Mapping[str, Any], part: Slice, order: Order
+    ) -> tuple[Query, dict[str, Any]]:
+        """Return how to read a part of what a query finds, and one more; see `_route` for the index."""
         direction = -1 if order.descending != part.backward else 1
         route = await self._route(account, query, order)
         terms = [*route.lead, query]
         if part.position is not None:
             terms += behind(order, part.position, direction)
         sort = ((order.field, direction), ("_id", direction))
-        found = await self._bound(account).find(
-            self._where(terms),
-            projection=_projection(fields, order.field) if fields else None,
-            sort=sort,
-            limit=part.limit + 1,
-            hint=route.index,
-        )
-        return cut(found, part)
-
-    async def rows(
-        self, account: str, query: Mapping[str, Any], part: Slice, order: Order, fields: Collection[str]
-    ) -> tuple[Page[Document], Catalog]:
-        """Return the same part as documents that have nothing but `fields`, and the catalog to read them by."""
-        page = await self.page(account, query, part, order, fields)
-        return page, await self._catalog.fitting(account, page.items)
+        return self._where(terms), {"sort": sort, "limit": part.limit + 1, "hint": route.index}
 
     async def count(self, account: str, query: Mapping[str, Any]) -> int:
         """Return how many a query finds."""

@@ -89,11 +89,10 @@ def window(
     return Slice(limit, None if cursor is None else open_cursor(cursor), backward)
 
 
-def cut(rows: list[T], part: Slice) -> Page[T]:
+def cut(rows: Sequence[T], part: Slice) -> Page[T]:
     """Make the page of `part` from rows read in reading direction, one more than the limit where there is one."""
     more = len(rows) > part.limit
     rows = rows[: part.limit]
     if part.backward:
-        rows.reverse()
-        return Page(rows, has_next=part.position is not None, has_previous=more)
+        return Page(rows[::-1], has_next=part.position is not None, has_previous=more)
     return Page(rows, has_next=more, has_previous=part.position is not None)

@@ -6,7 +6,10 @@ the error, its path and what becomes null; so both ways always agree. Pages are 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
+
+import orjson
 
 from app.core.sources import Kept, Source, Sources
 from app.core.steps import slicewise
@@ -23,16 +26,32 @@ class Unusual(Exception):  # noqa: N818 - read as what it says
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How the items of a page are shown from documents: `fields` are all that is read of each."""
+    """How the items of a page are shown from documents: `fields` are all that is read of each.
+
+    `written` where nothing but the list of items is asked for: it is JSON at once, a few items at a time, since a
+    thousand objects would only be made to be written and dropped.
+    """
 
     fields: frozenset[str]
     show: ShowKept
+    written: bool
 
-    async def of(self, documents: Sequence[Kept], catalog: Any) -> list[dict[str, Any]] | None:
+    async def of(self, documents: Sequence[Kept], catalog: Any) -> Sequence[dict[str, Any]] | orjson.Fragment | None:
         """Return what is shown of each document, None where something is unusual; others get their turn in between."""
-        show = self.show
+
+        def shown(some: Sequence[Kept]) -> list[dict[str, Any]]:
+            made = list(some)
+            if not catalog.fits(made):
+                raise Unusual
+            return self.show(made, catalog)
+
+        def written(some: Sequence[Kept]) -> bytes:
+            return orjson.dumps(shown(some))[1:-1]
+
         try:
-            return await slicewise(lambda some: show(some, catalog), documents)
+            if self.written:
+                return orjson.Fragment(b"[%b]" % b",".join(await slicewise(written, documents)))
+            return list(chain.from_iterable(await slicewise(shown, documents)))
         except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
             return None
 
@@ -68,7 +87,8 @@ def rows(page: Shape, sources: Sources) -> Rows | None:
     show = _of_kept(plan, sources) if plan is not None else None
     if plan is None or show is None:
         return None
-    return Rows(frozenset(field for slot in plan if slot.attribute for field in sources[slot.attribute].fields), show)
+    fields = frozenset(field for slot in plan if slot.attribute for field in sources[slot.attribute].fields)
+    return Rows(fields, show, written=slots[0].name == "nodes")
 
 
 class _Text:
@@ -185,4 +205,9 @@ def _of_list(item: Shape, value: str, name: str, names: dict[str, Any]) -> list[
         names[name] = item.itself
         return [*checked, f"for one in {value}:", f"    if one.__class__ is not {name}: raise Unusual"]
     names[name] = item.show or item.serialize
-    return [*checked, f"if None in {value}: raise Unusual", f"{value} = [{name}(one) for one in {value}]"]
+    lines = [*checked, f"if None in {value}: raise Unusual", f"{value} = [{name}(one) for one in {value}]"]
+    if item.show is None:
+        return lines
+    # What is written already stands there as it is.
+    names["Fragment"] = orjson.Fragment
+    return [f"if {value}.__class__ is not Fragment:", *(f"    {line}" for line in lines)]

@@ -15,6 +15,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Position = Callable[[Any], Sequence[Any]]
 # An object as the answer shows it already.
 Shown = dict[str, Any]
+# A page of them, or the JSON of it.
+Shows = Sequence[Shown] | orjson.Fragment
 
 
 class Place:
@@ -84,10 +86,10 @@ class Connection(Generic[T]):
         *,
         count: Callable[[], Awaitable[int]] | int | None = None,
         roles: Callable[[T], tuple[str | None, bool]] | None = None,
-        shown: Sequence[Shown] | None = None,
+        shown: Shows | None = None,
     ) -> None:
         self._items = page.items
-        self.nodes: Sequence[T | Shown] = page.items if shown is None else shown
+        self.nodes: Sequence[T | Shown] | orjson.Fragment = page.items if shown is None else shown
         self.has_next_page = page.has_next
         self.has_previous_page = page.has_previous
         self._place = place
@@ -99,6 +101,7 @@ class Connection(Generic[T]):
     def edges(self) -> list[Edge[T]]:
         """The items with their cursors."""
         roles = self._roles or (lambda _: (None, False))
+        assert not isinstance(self.nodes, orjson.Fragment)  # noqa: S101 - written only where no edge is asked for
         return [
             Edge(self, item, node, role, primary=flag)
             for item, node, (role, flag) in zip(self._items, self.nodes, map(roles, self._items), strict=True)
@@ -127,7 +130,7 @@ class Connection(Generic[T]):
         """Return how many there are on all pages."""
         if isinstance(self._count, int):
             return self._count
-        return await self._count() if self._count else len(self.nodes)
+        return await self._count() if self._count else len(self._items)
 
 
 async def paged(

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from typing import Any
 
+import orjson
 from graphql.execution.values import VariableValues
 
 from app.core.errors import Fault
@@ -160,6 +161,9 @@ class Run:
             self._fail(error, slot, container, key, place, nullable=shape.nullable)
 
     def _list(self, slot: Slot, shape: Shape, value: Any, container: Any, key: str | int, *, place: Place) -> None:
+        if value.__class__ is orjson.Fragment:
+            container[key] = value
+            return
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise TypeError(f"{slot.owner}.{slot.name} is no list")
         item = shape.item

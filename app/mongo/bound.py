@@ -1,6 +1,6 @@
 """A collection bound to an account: what is read through it can't be anybody else's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.mongo.engine import Document, Engine, Sort
@@ -28,6 +28,10 @@ class Bound:
         return await self._engine.find(
             self._collection, where, projection=projection, sort=sort, limit=limit, hint=hint
         )
+
+    async def find_packed(self, query: Mapping[str, Any], **options: Any) -> Sequence[Document]:
+        """Return the same, each document made when it is looked at."""
+        return await self._engine.find_packed(self._collection, {**query, "account": self._account}, **options)
 
     async def count(self, query: Mapping[str, Any], *, hint: Sort | None = None, limit: int = 0) -> int:
         """Return how many of the account's documents match; options as `Engine.count`."""

@@ -82,6 +82,10 @@ class Counted:
         """Return the matching documents."""
         return self.calls.counted("find", collection, self._engine.find, collection, filter, **options)
 
+    def find_packed(self, collection: str, filter: Filter, **options: Any) -> Coroutine[Any, Any, Sequence[Document]]:
+        """Return the matching documents, packed."""
+        return self.calls.counted("find", collection, self._engine.find_packed, collection, filter, **options)
+
     def find_each(
         self, collection: str, filters: Sequence[Filter], **options: Any
     ) -> Coroutine[Any, Any, list[list[Document]]]:

@@ -127,6 +127,19 @@ class Engine(Protocol):
         """Return the matching documents."""
         ...
 
+    async def find_packed(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Mapping[str, int] | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+        hint: Sort | None = None,
+    ) -> Sequence[Document]:
+        """Return the same as `find`, each document made when it is looked at; a slice makes none."""
+        ...
+
     async def find_each(
         self,
         collection: str,

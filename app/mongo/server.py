@@ -36,6 +36,7 @@ from app.mongo.engine import (
     Stale,
     Write,
 )
+from app.mongo.packed import Packed
 from app.mongo.watch import follow
 
 T = TypeVar("T")
@@ -124,18 +125,27 @@ class Server:
         session: Any = None,
     ) -> list[Document]:
         """Return the matching documents."""
+        options = _options(projection, sort=sort, limit=limit, hint=hint)
         with _translated():
-            cursor = self._collection(collection).find(
-                filter,
-                projection,
-                sort=list(sort) if sort else None,
-                limit=limit,
-                hint=list(hint) if hint else None,
-                batch_size=limit,
-                session=session,
+            found: list[Document] = (
+                await self._collection(collection).find(filter, session=session, **options).to_list(None)
             )
-            found: list[Document] = await cursor.to_list(None)
             return found
+
+    async def find_packed(
+        self,
+        collection: str,
+        filter: Filter,
+        *,
+        projection: Mapping[str, int] | None = None,
+        sort: Sort | None = None,
+        limit: int = 0,
+        hint: Sort | None = None,
+    ) -> Packed:
+        """Return the same, as it came."""
+        options = _options(projection, sort=sort, limit=limit, hint=hint)
+        with _translated():
+            return Packed.of(await self._collection(collection).find_raw_batches(filter, **options).to_list(None))
 
     async def find_each(
         self,
@@ -354,6 +364,19 @@ async def _commit(session: Any, until: float) -> None:
                 raise
         else:
             return
+
+
+def _options(
+    projection: Mapping[str, int] | None, *, sort: Sort | None, limit: int, hint: Sort | None
+) -> dict[str, Any]:
+    """Return the options of a read as the drivers take them; all of it comes in one batch."""
+    return {
+        "projection": projection,
+        "sort": list(sort) if sort else None,
+        "limit": limit,
+        "hint": list(hint) if hint else None,
+        "batch_size": limit,
+    }
 
 
 def _marked(projection: Mapping[str, int] | None, number: int) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class Twin:
             cursor = cursor.sort(list(sort))
         return list(cursor.limit(limit) if limit else cursor)
 
+    async def find_packed(self, collection: str, filter: Filter, **options: Any) -> list[Document]:
+        """Return the same: they are made already."""
+        return await self.find(collection, filter, **options)
+
     async def find_each(
         self,
         collection: str,

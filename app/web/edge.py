@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.access import keys
+from app.access.patience import Patience
 from app.access.rate import Rates
 from app.access.service import Access
 from app.core import ids
@@ -38,6 +39,7 @@ class Edge:
     graphiql: bool = True
     ready: bool = False
     siblings: Siblings | None = None
+    patience: Patience = field(default_factory=Patience)
     sockets: "set[object]" = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,6 +54,11 @@ class Edge:
         while self.sockets:
             self._empty.clear()
             await self._empty.wait()
+
+    async def hold(self, account: str | None) -> None:
+        """Wait before a refusal for too much is told, where an account gets very many."""
+        if account is not None and (seconds := self.patience.seconds(account)):
+            await asyncio.sleep(seconds)
 
     async def actor(self, headers: Headers) -> Actor:
         """Return who asks by the Authorization header; raises UNAUTHENTICATED."""

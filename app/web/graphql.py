@@ -56,7 +56,7 @@ class GraphQL:
             )
 
     async def _post(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
-        actor, stream, known = None, None, request_id(headers)
+        actor, stream, request, known = None, None, None, request_id(headers)
         tally = self._edge.sight.begin(headers, known)
         try:
             actor = await self._admitted(headers)
@@ -81,6 +81,9 @@ class GraphQL:
             answer = Operations.refusal(rejected(unavailable()))
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, known)))
+        if answer.status == 429:  # noqa: PLR2004
+            request = None  # it may be large
+            await self._edge.hold(tally.account)
         await self._answer(send, answer, headers, known, actor)
         if answer.kind:
             tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost

@@ -102,6 +102,8 @@ class Ingest:
             fault = unavailable() if away else faults.known(error, request_id(headers))
             status, code, wait = fault.status, fault.code, fault.extra.get("retryAfter")
             answer = orjson.dumps({"success": False, "code": code})
+        if status == 429:  # noqa: PLR2004
+            await self._edge.hold(tally.account)
         if wait is not None:
             more = [*more, (b"retry-after", b"%d" % wait)]
         await _send(send, status, answer, more, headers.get(b"origin") if welcome else None)

@@ -25,6 +25,7 @@ class Crowd:
         self.load = Load()
         self.began: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
+        self.running: dict[str, list[int]] = {}
 
     async def come(self, *names: str) -> None:
         """Let operations come, one after the other."""
@@ -35,12 +36,17 @@ class Crowd:
     async def end(self, *accounts: str) -> None:
         """Let an operation of each account end."""
         for account in accounts:
-            self.load.leave(account)
+            self.leave(account)
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
+    def leave(self, account: str) -> None:
+        """End the operation of an account that began first."""
+        self.load.leave(account, self.running[account].pop(0))
+
     async def _begin(self, name: str) -> None:
-        await self.load.enter(name[0])
+        number = await self.load.enter(name[0])
+        self.running.setdefault(name[0], []).append(number)
         self.began.append(name)
 
 
@@ -84,7 +90,7 @@ async def test_who_gives_up_takes_nobodys_place() -> None:
     await crowd.come("a1", "a2", "a3", "a4", "a5")
     crowd.tasks["a3"].cancel()
     await asyncio.sleep(0)
-    crowd.load.leave("a")
+    crowd.leave("a")
     crowd.tasks["a4"].cancel()
     await asyncio.gather(*crowd.tasks.values(), return_exceptions=True)
     assert crowd.began == ["a1", "a2", "a5"]
@@ -99,9 +105,56 @@ async def test_a_turn_passes_over_who_gives_up_at_that_moment() -> None:
     crowd = Crowd()
     await crowd.come("a1", "a2", "a3", "a4")
     crowd.tasks["a3"].cancel()
-    crowd.load.leave("a")
+    crowd.leave("a")
     await asyncio.gather(*crowd.tasks.values(), return_exceptions=True)
     assert crowd.began == ["a1", "a2", "a4"]
     crowd.tasks |= {"b1": asyncio.create_task(crowd._begin("b1"))}
     await crowd.end("a", "a", "b")
     assert (crowd.load.running, crowd.load.waiting, crowd.load._accounts, crowd.load._turns) == (0, 0, {}, {})
+
+
+async def test_where_others_ask_an_account_has_few_places_for_what_has_only_begun(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Alone it has all of them; what turns out to be slow takes none of the few, and nobody has to end for that."""
+    now = [0.0]
+    monkeypatch.setattr(load, "monotonic", lambda: now[0])
+    for name, most in (
+        ("RUNNING_MAX", 20),
+        ("ACCOUNT_RUNNING_MAX", 4),
+        ("ACCOUNT_SHARED_MAX", 2),
+        ("SLOW_SECONDS", 0.1),
+    ):
+        monkeypatch.setattr(load, name, most)
+    crowd = Crowd()
+    await crowd.come("a1", "a2", "a3")
+    assert crowd.began == ["a1", "a2", "a3"]
+    await crowd.come("b1", "b2", "b3", "a4")
+    assert crowd.began[3:] == ["b1", "b2"]
+    assert crowd.load.waiting == 2
+    now[0] = 0.15
+    crowd.load._look_again("b")
+    crowd.load._look_again("a")
+    await asyncio.sleep(0)
+    assert crowd.began[5:] == ["b3", "a4"]
+    await crowd.come("b4", "b5")
+    assert crowd.began[7:] == ["b4"]  # four are all that an account may have
+    now[0] = 1.2
+    await crowd.end("b")
+    assert crowd.began[8:] == ["b5"]
+
+
+async def test_an_account_that_asks_alone_again_has_all_its_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second after the others."""
+    now = [0.0]
+    monkeypatch.setattr(load, "monotonic", lambda: now[0])
+    for name, most in (("RUNNING_MAX", 20), ("ACCOUNT_RUNNING_MAX", 4), ("ACCOUNT_SHARED_MAX", 2)):
+        monkeypatch.setattr(load, name, most)
+    crowd = Crowd()
+    await crowd.come("b1", "a1", "a2", "a3")
+    assert (crowd.began, crowd.load.waiting) == (["b1", "a1", "a2"], 1)
+    now[0] = 1.0
+    await crowd.come("a4")
+    crowd.load._look_again("a")
+    await asyncio.sleep(0)
+    assert crowd.began == ["b1", "a1", "a2", "a3", "a4"]

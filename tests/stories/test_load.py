@@ -17,7 +17,7 @@ async def busy(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
     """Give an account with as much under way as it may have, and nobody in line."""
     monkeypatch.setattr(load, "ACCOUNT_RUNNING_MAX", 1)
     monkeypatch.setattr(load, "ACCOUNT_WAITING_MAX", 0)
-    await api.service.edge.operations.load.enter(api.account)
+    assert await api.service.edge.operations.load.enter(api.account) == 0
     return api
 
 
@@ -38,7 +38,7 @@ async def test_an_account_that_has_too_much_under_way_is_refused_with_429(busy: 
     assert answer.json()["errors"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 1}
     assert told(await sent(busy)) == (429, "1")
     assert (await busy.http.get("/livez")).status_code == 200
-    busy.service.edge.operations.load.leave(busy.account)
+    busy.service.edge.operations.load.leave(busy.account, 0)
     assert (await busy(QUERY))["accountId"] == busy.account
     assert told(await sent(busy)) == (200, None)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.access import patience
 from app.access.broker import SETTLE_SECONDS
 from app.mongo.engine import Engine
 from tests import api as apis
@@ -62,6 +63,32 @@ async def test_Y4_over_the_rate_one_is_told_when_to_come_again(slow: Api) -> Non
     again = await slow.post("{ persons(first: 3) { nodes { id } } }")
     assert (again.status_code, told(again)) == (200, (10, 0, 10))
     assert "retry-after" not in again.headers
+
+
+async def test_who_asks_on_and_on_is_told_later(slow: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few refusals come at once; those behind them wait, on the wire as well, and another account's don't."""
+    held: list[float] = []
+    monkeypatch.setattr(slow.service.edge.patience, "_timer", lambda: 7.0)
+    monkeypatch.setattr(patience, "HELD_SECONDS", 0.01)
+    counted = slow.service.edge.patience.seconds
+
+    def seconds(account: str) -> float:
+        held.append(counted(account))
+        return held[-1]
+
+    monkeypatch.setattr(slow.service.edge.patience, "seconds", seconds)
+    message = {"type": "page", "messageId": "m-1", "anonymousId": "a-1"}
+    for _ in range(10 + patience.AT_ONCE):
+        await slow.post(VIEWER)
+    assert held == [0.0] * patience.AT_ONCE
+    began = asyncio.get_running_loop().time()
+    assert (await slow.post(VIEWER)).headers["retry-after"] == "1"
+    refused = await slow.http.post("/v1/page", json=message, headers={"Authorization": f"Bearer {slow.key}"})
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+    assert all(held[patience.AT_ONCE :])
+    assert len(held) == patience.AT_ONCE + 2
+    assert asyncio.get_running_loop().time() - began >= 2 * patience.HELD_SECONDS
+    assert counted("acc_another") == 0.0
 
 
 async def test_a_refused_mutation_has_written_nothing(slow: Api) -> None:
