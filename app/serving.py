@@ -34,9 +34,6 @@ LINGER_SECONDS = 0.3
 # From the signal on; somebody may kill what is still there after ten.
 EXIT_SECONDS = 7.5
 KEEP_ALIVE_SECONDS = 75
-# Objects made since the last look: answers are many small ones, and nearly none of them in a cycle. A batch holds tens
-# of thousands of them until it is answered: looked at meanwhile, they cost a tenth of its time.
-COLLECT_AFTER = (100_000, 20, 20)
 SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
 # Uvicorn ticks ten times a second.
 OVERDUE_TICKS = 50
@@ -208,7 +205,6 @@ async def _run(
     # What is there now stays: the collector needn't look at it again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
     logging.getLogger("uvicorn.error").addFilter(NotOurs())
     server = Server(_config(service), service)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
