@@ -10,7 +10,7 @@ FROM python:3.11-slim AS build
 WORKDIR /src
 RUN python -m venv /venv
 COPY requirements.lock ./
-RUN /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN /venv/bin/pip install --no-cache-dir --require-hashes --no-deps -r requirements.lock
 COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY app/ app/
 COPY --from=page /src/app/web/static/graphiql app/web/static/graphiql
