@@ -33,7 +33,7 @@ class Credentials:
 class CrmField:
     """A field of an object: `type` in the CRM's own words, `kind` in ours, `length` in characters where bounded.
 
-    `options` of a PICKLIST: the label of each value, values as text.
+    `options` of a PICKLIST: the label of each value, values as text. `external`: records can be written by its value.
     """
 
     name: str
@@ -44,6 +44,7 @@ class CrmField:
     createable: bool = True
     updateable: bool = True
     required: bool = False
+    external: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -96,12 +97,14 @@ class CrmChange:
     """A record to write: by its `id`, or a new one where that is None.
 
     Of a new one `key` is a UUID that is the same whenever it is tried again; a CRM that can makes it the record's id,
-    so that it is made once. With an `etag` it is written only while it is at that state.
+    so that it is made once. So it is with `by`, an `external` field among `fields`: a record that has its value is
+    written instead. With an `etag` a record is written only while it is at that state.
     """
 
     id: str | None
     fields: Mapping[str, Any]
     key: str = ""
+    by: str | None = None
     etag: str | None = None
 
 

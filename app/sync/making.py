@@ -32,7 +32,11 @@ class Making:
         self._line = line
         self._map = one
         self._source = source
-        self._required = [one.name for one in line.offers[source.entity] if one.required and one.createable]
+        offers = {one.name: one for one in line.offers[source.entity]}
+        self._required = [one.name for one in offers.values() if one.required and one.createable]
+        # A field by whose value records are made once, however often they are asked for.
+        named = (slot.name for slot in source.slots if slot.place == "external_id" and offers[slot.name].external)
+        self._by = next(named, None)
 
     async def looked_for(self, pending: Sequence[Going]) -> list[Going]:
         """Return which records that were asked for, and whose answers were lost, have not been made."""
@@ -54,9 +58,8 @@ class Making:
                 continue
             value = str(going.fields[slot.name])
             found = await self._line.crm.find(self._source.entity, self._source.fields, slot.name, [value])
-            ids = [self._line.link_id(self._source.entity, one.id) for one in found]
-            known = await self._line.store.links(self._line.account, ids)
-            free = [one for one in found if self._line.link_id(self._source.entity, one.id) not in known]
+            known = await self._known([one.id for one in found])
+            free = [one for one in found if one.id not in known]
             if free:
                 return free[0]
         return None
@@ -71,17 +74,56 @@ class Making:
                 one.troubles.insert(0, Trouble(words))
             (wanting if missing else ready).append(one)
         await self._refuse([(one, one.troubles[0].message, None) for one in wanting])
+        if self._by is not None:
+            ready = await self._unmet(self._by, ready)
         for start in range(0, len(ready), BATCH):
             await self._make(ready[start : start + BATCH])
+
+    async def _unmet(self, by: str, ready: Sequence[Going]) -> list[Going]:
+        """Link profiles with the records that have their external ids; return the others.
+
+        A record of another profile is not overwritten; where several have it, the CRM refuses.
+        """
+        values = {one.link.profile: str(one.fields.get(by) or "") for one in ready}
+        asked = [value for value in values.values() if value]
+        found = await self._line.crm.find(self._source.entity, self._source.fields, by, asked) if asked else []
+        held: dict[str, list[CrmRecord]] = {}
+        for record in found:
+            held.setdefault(str(record.fields.get(by)).casefold(), []).append(record)
+        known = await self._known([one.id for one in found])
+        met, refused, rest = list[Made](), list[tuple[Going, str, int | None]](), list[Going]()
+        for one in ready:
+            records = held.get(values[one.link.profile].casefold(), [])
+            if len(records) != 1:
+                rest.append(one)
+            elif records[0].id in known:
+                refused.append((one, _of_another(records[0].id), None))
+            else:
+                met.append((one, records[0].id, records[0]))
+        await self._attach(met)
+        await self._refuse(refused)
+        return rest
+
+    async def _known(self, records: Sequence[str]) -> set[str]:
+        """Return those of some records that have a profile."""
+        ids = {one: self._line.link_id(self._source.entity, one) for one in records}
+        known = await self._line.store.links(self._line.account, list(ids.values()))
+        return {one for one, link_id in ids.items() if link_id in known}
 
     async def _make(self, part: Sequence[Going]) -> None:
         noted = [put(replace(one.link, state=PENDING, push=clock.now())) for one in part]
         await self._line.held(beat(), [(LINKS, noted)])
-        changes = [CrmChange(None, one.fields, key=one.link.key or "") for one in part]
+        changes = [
+            CrmChange(None, one.fields, key=one.link.key or "", by=self._by if one.fields.get(self._by or "") else None)
+            for one in part
+        ]
         outcomes = await self._line.crm.write(self._source.entity, changes)
-        made, refused = [], []
+        made, refused = list[Made](), list[tuple[Going, str, int | None]]()
+        taken = await self._known([one.id for one in outcomes if one.id]) if self._by is not None else set()
         for one, outcome in zip(part, outcomes, strict=True):
-            if outcome.status == "WRITTEN" and outcome.id:
+            if outcome.id in taken:
+                refused.append((one, _of_another(outcome.id), None))
+            elif outcome.status == "WRITTEN" and outcome.id:
                 made.append((one, outcome.id, None))
             else:
                 refused.append((one, outcome.message or "The CRM did not make this record.", one.link.tries + 1))
@@ -144,3 +186,7 @@ class Making:
             return groups if part[-1] is last else [self._line.lease.holding(beat())]
 
         await self._line.persons.changes.sealed(asks, seal)
+
+
+def _of_another(record: str) -> str:
+    return f"The record {record} of another profile has this external id."

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 from app.sync import salesforce_soql as soql
@@ -130,14 +131,19 @@ class Salesforce:
     async def write(self, entity: str, changes: Sequence[CrmChange]) -> list[CrmOutcome]:
         """Write changes, 200 a call: those of records first, which can be done again, then new records.
 
-        Where a call fails behind one that made records it is Away with `maybe`: their ids are lost.
+        New ones by an external id are upserted, which can be done again as well. Where a call fails behind one that
+        made records it is Away with `maybe`: their ids are lost.
         """
         soql.named(entity, *{name for one in changes for name in one.fields})
         outcomes = [CrmOutcome("GONE", one.id) for one in changes]
         # Another id than one of Salesforce's would have the whole call refused.
         old = [place for place, one in enumerate(changes) if one.id is not None and soql.is_id(one.id)]
-        new = [place for place, one in enumerate(changes) if one.id is None]
-        for some in _parts(old):
+        new = [place for place, one in enumerate(changes) if one.id is None and one.by is None]
+        named: dict[str, list[int]] = {}
+        for place, one in enumerate(changes):
+            if one.id is None and one.by is not None:
+                named.setdefault(one.by, []).append(place)
+        for some in chain(_parts(old), *map(_parts, named.values())):
             for place, told in zip(some, await self._written(entity, [changes[one] for one in some]), strict=True):
                 outcomes[place] = told
         made = False
@@ -154,12 +160,16 @@ class Salesforce:
         return outcomes
 
     async def _written(self, entity: str, changes: Sequence[CrmChange]) -> list[CrmOutcome]:
-        """Write changes of one kind, of records or new ones, by one call."""
-        new = changes[0].id is None
-        records = [{**one.fields, "attributes": {"type": entity}, **({} if new else {"id": one.id})} for one in changes]
+        """Write changes of one kind by one call: of records, of those that have an external id, or new ones."""
+        by = changes[0].by
+        new = changes[0].id is None and by is None
+        records = [
+            {**one.fields, "attributes": {"type": entity}, **({"id": one.id} if one.id else {})} for one in changes
+        ]
         body = {"allOrNone": False, "records": records}
         method = "POST" if new else "PATCH"
-        reply = await self._line.ask(method, f"{DATA}/composite/sobjects", entity, json=body, safe=not new)
+        path = f"{DATA}/composite/sobjects" + (f"/{entity}/{by}" if by else "")
+        reply = await self._line.ask(method, path, entity, json=body, safe=not new)
         try:
             with readable():
                 told = [_outcome(one, answer) for one, answer in zip(changes, reply.body, strict=True)]
@@ -195,6 +205,7 @@ def _field(told: Mapping[str, Any]) -> CrmField:
         length=(told.get("length") or None) if bounded else None,
         createable=told["createable"] is True,
         updateable=told["updateable"] is True,
+        external=told.get("externalId") is True,
         required=bool(told["createable"] and not told["nillable"] and not told["defaultedOnCreate"]),
         options={str(one["value"]): str(one.get("label") or one["value"]) for one in options},
     )

@@ -75,6 +75,7 @@ class FakeSalesforce(World):
             ("GET", f"{DATA}/queryAll/{{locator}}", api.query),
             ("POST", f"{DATA}/composite/sobjects", api.collection),
             ("PATCH", f"{DATA}/composite/sobjects", api.collection),
+            ("PATCH", f"{DATA}/composite/sobjects/{{entity}}/{{field}}", api.upserts),
             ("POST", f"{DATA}/jobs/query", bulk.start),
             ("GET", f"{DATA}/jobs/query/{{job}}", bulk.status),
             ("DELETE", f"{DATA}/jobs/query/{{job}}", bulk.remove),

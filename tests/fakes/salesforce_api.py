@@ -165,6 +165,43 @@ class Api:
         self._noted(request, entity, noted)
         return JSON(told)
 
+    async def upserts(self, request: Request) -> Response:
+        """Make or change up to 200 records by an external id, each for itself."""
+        entity, name, body = _entity(request), str(request.path_params["field"]), orjson.loads(await request.body())
+        field = FIELDS[entity].get(name)
+        if field is None or not field.external:
+            words = f"Provided external ID field does not exist or is not accessible: {name}"
+            raise Refused("NOT_FOUND", words, status=404)
+        for one in body["records"]:
+            self._parsed(entity, _fields(one), new=True)
+        told = [self._upserted(entity, name, _fields(one)) for one in body["records"]]
+        pairs = zip(body["records"], told, strict=True)
+        noted = [{"id": done.get("id"), "fields": _fields(one), "success": done["success"]} for one, done in pairs]
+        self._noted(request, entity, noted)
+        return JSON(told)
+
+    def _upserted(self, entity: str, name: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            self._lock()
+            record = self._same(entity, name, values.get(name))
+            if record is not None:
+                self._changed(record, values)
+            made = record or self._made(entity, values)
+        except Refused as error:
+            return _failed(error)
+        return {"id": made.id, "success": True, "errors": [], "created": record is None}
+
+    def _same(self, entity: str, name: str, value: Any) -> Record | None:
+        """Return the record that has an external id."""
+        if not value:
+            raise Refused("MISSING_ARGUMENT", f"{name} not specified", name)
+        alive = self._world.store.alive(entity)
+        same = [one for one in alive if str(one.values[name] or "").casefold() == value.casefold()]
+        if len(same) > 1:
+            ids = ", ".join(one.id for one in same)
+            raise Refused("DUPLICATE_EXTERNAL_ID", f"more than one record found for external id field: [{ids}]", name)
+        return same[0] if same else None
+
     def _one(self, told: Mapping[str, Any], *, new: bool) -> Mapping[str, Any]:
         entity, values = told["attributes"]["type"], _fields(told)
         id_: str = told.get("id") or told.get("Id") or ""
@@ -175,8 +212,7 @@ class Api:
             else:
                 self._changed(self._there(entity, id_), values)
         except Refused as error:
-            failed = {"statusCode": error.code, "message": error.message, "fields": error.fields}
-            return {**({} if new else {"id": id_}), "success": False, "errors": [failed]}
+            return {**({} if new else {"id": id_}), **_failed(error)}
         return {"id": id_, "success": True, "errors": []}
 
     def _lock(self) -> None:
@@ -232,6 +268,11 @@ def _entity(request: Request) -> str:
     if entity not in FIELDS:
         raise Refused("NOT_FOUND", NOT_THERE, status=404)
     return entity
+
+
+def _failed(error: Refused) -> dict[str, Any]:
+    failed = {"statusCode": error.code, "message": error.message, "fields": error.fields}
+    return {"success": False, "errors": [failed]}
 
 
 def _fields(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ class Field:
     type: str
     length: int = 0
     flags: str = "cun"
+    external: bool = False
     options: tuple[tuple[str, str], ...] = ()
 
     @property
@@ -35,6 +36,8 @@ class Field:
             "type": self.type,
             "length": self.length,
             "custom": self.name.endswith("__c"),
+            "externalId": self.external,
+            "idLookup": self.external,
             "picklistValues": options,
             **{name: flag in self.flags for name, flag in flags.items()},
         }
@@ -55,6 +58,7 @@ _CUSTOM = (
     Field("Visited__c", "Visited", "datetime"),
     Field("Born__c", "Born", "date"),
     Field("Topics__c", "Topics", "multipicklist", 4099),
+    Field("Number__c", "Number", "string", 40, external=True),
 )
 _PERSON = (
     Field("Id", "Record ID", "id", 18, "d"),

@@ -315,3 +315,26 @@ async def test_a_secret_is_nowhere_to_be_seen(side: Side, capfd: pytest.CaptureF
     for text in (one, failing, kept, logged.out, logged.err):
         assert secret not in str(text)
     assert "sync_failing" in logged.out + logged.err
+
+
+NUMBERED = {"last": "lastName", "email": "email", "Number__c": "externalId"}
+
+
+async def test_a_record_has_one_external_id_and_one_profile(api: Api) -> None:
+    """W Salesforce has a field for our id T a record is made by it, once, and that of somebody else is not written."""
+    async with sided(api, "SALESFORCE") as side:
+        taken = side.add("contact", last="Byron", email="ada@sales.example")
+        await side.begun("contact", fields=NUMBERED)
+        side.edit("contact", taken, Number__c="K-9")
+        other = await api.made(type="CUSTOMER", lastName="Other", externalId="K-9")
+        new = await api.made(type="CUSTOMER", lastName="New", externalId="K-8")
+        # Made, and nobody was told of it.
+        side.fake.faults.plan("drop_after_commit")
+        await side.ran()
+        one = await side.ran()
+        records = {each["Number__c"]: each for each in side.fake.records("Contact")}
+        assert {number: each["LastName"] for number, each in records.items()} == {"K-8": "New", "K-9": "Byron"}
+        assert (await side.of("contact", records["K-8"]["Id"]))["id"] == new["id"]
+        assert (await side.of("contact", taken))["lastName"] == "Byron"
+        (issue,) = [each for each in one["issues"]["nodes"] if each["person"] == {"id": other["id"]}]
+        assert issue["message"] == f"The record {taken} of another profile has this external id."

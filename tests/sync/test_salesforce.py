@@ -342,3 +342,33 @@ async def test_behind_new_records_any_failure_may_have_made_some() -> None:
         assert lost.value.maybe
         with pytest.raises(Limited):
             await crm.write("Contact", [CrmChange(None, {"LastName": "A"})])
+
+
+async def test_a_record_is_written_by_its_external_id(fake: FakeSalesforce, crm: Salesforce) -> None:
+    """Made where none has it, written where one has, whatever case; where several have it, none is."""
+    assert {one.name for one in await crm.describe("Contact") if one.external} == {"Number__c"}
+
+    def change(number: str, last: str) -> CrmChange:
+        return CrmChange(None, {"Number__c": number, "LastName": last}, by="Number__c")
+
+    fake.add("Contact", LastName="One", Number__c="twice")
+    fake.add("Contact", LastName="Two", Number__c="twice")
+    here = fake.add("Contact", LastName="Here", Number__c="K-1")
+    told = await crm.write("Contact", [change("k-1", "Now"), change("K-2", "New"), change("twice", "Nobody")])
+    assert [one.status for one in told] == ["WRITTEN", "WRITTEN", "REFUSED"]
+    assert (told[0].id, told[2].message.startswith("more than one record found")) == (here, True)
+    again = await crm.write("Contact", [change("K-2", "Newer"), CrmChange(None, {"LastName": "Plain"})])
+    assert again[0].id == told[1].id
+    assert sorted(one["LastName"] for one in fake.records("Contact")) == ["Newer", "Now", "One", "Plain", "Two"]
+
+
+async def test_an_answer_that_is_lost_makes_no_second_record_by_an_external_id(
+    fake: FakeSalesforce, crm: Salesforce
+) -> None:
+    """The call is made again."""
+    fake.faults.plan("drop_after_commit")
+    (told,) = await crm.write(
+        "Lead", [CrmChange(None, {"Number__c": "L-1", "LastName": "A", "Company": "B"}, by="Number__c")]
+    )
+    (record,) = fake.records("Lead")
+    assert (told.status, told.id) == ("WRITTEN", record["Id"])
