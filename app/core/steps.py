@@ -19,24 +19,31 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 
 
 async def slicewise(work: Callable[[Sequence[T]], R], rows: Sequence[T], size: int = SLICE_ROWS) -> list[R]:
-    """Return what pure work makes of `size` rows after the other; others get their turn in between."""
-    if len(rows) <= size:
-        return [work(rows)]
+    """Return what pure work makes of `size` rows after the other; others get their turn in between.
+
+    The first step is done at once: short work waits for nobody.
+    """
+    starts = range(0, len(rows), size)
+    done = _step(work, rows, starts)
+    if len(done) == len(starts):
+        return done
     turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
-    done: list[R] = []
-    slices = iter(range(0, len(rows), size))
-    while len(done) * size < len(rows):
+    while len(done) < len(starts):
         async with turn:
-            until = perf_counter() + STEP_SECONDS
-            for start in slices:
-                done.append(work(rows[start : start + size]))
-                if perf_counter() >= until:
-                    break
-            if len(done) * size < len(rows):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            done += _step(work, rows, starts[len(done) :])
+    return done
+
+
+def _step(work: Callable[[Sequence[T]], R], rows: Sequence[T], starts: range) -> list[R]:
+    done, until = list[R](), perf_counter() + STEP_SECONDS
+    for start in starts:
+        done.append(work(rows[start : start + starts.step]))
+        if perf_counter() >= until:
+            break
     return done
 
 
 async def stepwise(work: Callable[[T], R], rows: Sequence[T]) -> list[R]:
     """Return what pure work makes of each row; others get their turn in between."""
-    return await slicewise(lambda some: work(some[0]), rows, 1) if rows else []
+    return await slicewise(lambda some: work(some[0]), rows, 1)
