@@ -20,6 +20,7 @@ from app.persons.audit import audit
 from tests.system.process import SECONDS, Served, Unwatched, profiles
 
 CONNECTIONS = 500
+DEADLINE_MILLISECONDS = 120_000
 IDLE_SECONDS = 30.0
 KEPT = ("apiKeys",)
 _NUMBERS = itertools.count()
@@ -126,7 +127,10 @@ async def opened(
         pytest.skip(mongo.missing)
     database = f"pair_{os.getpid()}_{next(_NUMBERS)}"
     settings = {"mongo_url": await mongo.url(), "mongo_database": database, **more}
-    engine = await Server.connect(settings["mongo_url"], database, driver="motor")
+    # The test's own, which counts and removes what hundreds of thousands of rows have left.
+    engine = await Server.connect(
+        settings["mongo_url"], database, driver="motor", deadline_milliseconds=DEADLINE_MILLISECONDS
+    )
     pair = Pair(engine, settings, born)
     try:
         await engine.ensure(INDEXES)
