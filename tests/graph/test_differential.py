@@ -40,6 +40,9 @@ def chances(share: float) -> settings:
 
 
 SEEDS = st.integers(0, 2**32)
+# Where something becomes null, graphql-core drops what waited beside it; among twenty thousand documents that is seen.
+# What our own executor leaves unawaited is an error in every other test of it.
+DROPPED = pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 
 
 class Both:
@@ -118,6 +121,7 @@ TOY_BOTH = Both(TOY)
 TOY_ROOTS = ["things(first: 3)", "everything", "named", 'thing(id: "0")', 'thing(id: "9")', "hello", 'fails(code: "?")']
 
 
+@DROPPED
 @given(seed=SEEDS, values=st.lists(VALUES, max_size=3))
 @chances(0.7)
 def test_any_document_on_any_data_of_the_toy(seed: int, values: list[dict[str, Any]]) -> None:
@@ -185,6 +189,7 @@ def account() -> Iterator[tuple[Work, Context]]:
 OWN_BOTH = Both(executable())
 
 
+@DROPPED
 @given(seed=SEEDS)
 @chances(0.3)
 def test_any_document_of_the_service(account: tuple[Work, Context], seed: int) -> None:
