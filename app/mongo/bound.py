@@ -1,9 +1,9 @@
 """A collection bound to an account: what is read through it can't be anybody else's."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
-from app.mongo.engine import Document, Engine, Sort
+from app.mongo.engine import Document, Engine, Reading, Sort
 
 
 class Bound:
@@ -14,22 +14,11 @@ class Bound:
         self._collection = collection
         self._account = account
 
-    async def find(
-        self,
-        query: Mapping[str, Any],
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,
-    ) -> list[Document]:
+    async def find(self, query: Mapping[str, Any], **options: Unpack[Reading]) -> list[Document]:
         """Return the account's documents that match; options as `Engine.find`."""
-        where = {**query, "account": self._account}
-        return await self._engine.find(
-            self._collection, where, projection=projection, sort=sort, limit=limit, hint=hint
-        )
+        return await self._engine.find(self._collection, {**query, "account": self._account}, **options)
 
-    async def find_packed(self, query: Mapping[str, Any], **options: Any) -> Sequence[Document]:
+    async def find_packed(self, query: Mapping[str, Any], **options: Unpack[Reading]) -> Sequence[Document]:
         """Return the same, each document made when it is looked at."""
         return await self._engine.find_packed(self._collection, {**query, "account": self._account}, **options)
 

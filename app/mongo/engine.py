@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypedDict, TypeVar, Unpack
 
 T = TypeVar("T")
 
@@ -13,6 +13,15 @@ Sort = Sequence[tuple[str, int]]
 
 # An index on this field alone takes documents away when the moment that stands there is over.
 LAPSE: Sort = (("until", 1),)
+
+
+class Reading(TypedDict, total=False):
+    """The options of a read: the fields to give, the order, at most how many (0: all), the index to read from."""
+
+    projection: Mapping[str, int] | None
+    sort: Sort | None
+    limit: int
+    hint: Sort | None
 
 
 class Insert(NamedTuple):
@@ -114,29 +123,11 @@ class Engine(Protocol):
 
     kind: str  # motor, pymongo, memory
 
-    async def find(
-        self,
-        collection: str,
-        filter: Filter,
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,
-    ) -> list[Document]:
+    async def find(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> list[Document]:
         """Return the matching documents."""
         ...
 
-    async def find_packed(
-        self,
-        collection: str,
-        filter: Filter,
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,
-    ) -> Sequence[Document]:
+    async def find_packed(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> Sequence[Document]:
         """Return the same as `find`, each document made when it is looked at; a slice makes none."""
         ...
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
 from inspect import isawaitable
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from pymongo import IndexModel
 from pymongo.errors import (
@@ -32,6 +32,7 @@ from app.mongo.engine import (
     Delete,
     Document,
     Filter,
+    Reading,
     Sort,
     Stale,
     Write,
@@ -113,39 +114,20 @@ class Server:
             found = self._collections[name] = self._db[name]
         return found
 
-    async def find(  # noqa: PLR0913 - the options of a read, keyword-only
-        self,
-        collection: str,
-        filter: Filter,
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,
-        session: Any = None,
+    async def find(
+        self, collection: str, filter: Filter, session: Any = None, **options: Unpack[Reading]
     ) -> list[Document]:
         """Return the matching documents."""
-        options = _options(projection, sort=sort, limit=limit, hint=hint)
         with _translated():
-            found: list[Document] = (
-                await self._collection(collection).find(filter, session=session, **options).to_list(None)
-            )
+            cursor = self._collection(collection).find(filter, session=session, **_given(options))
+            found: list[Document] = await cursor.to_list(None)
             return found
 
-    async def find_packed(
-        self,
-        collection: str,
-        filter: Filter,
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,
-    ) -> Packed:
+    async def find_packed(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> Packed:
         """Return the same, as it came."""
-        options = _options(projection, sort=sort, limit=limit, hint=hint)
         with _translated():
-            return Packed.of(await self._collection(collection).find_raw_batches(filter, **options).to_list(None))
+            cursor = self._collection(collection).find_raw_batches(filter, **_given(options))
+            return Packed.of(await cursor.to_list(None))
 
     async def find_each(
         self,
@@ -366,12 +348,11 @@ async def _commit(session: Any, until: float) -> None:
             return
 
 
-def _options(
-    projection: Mapping[str, int] | None, *, sort: Sort | None, limit: int, hint: Sort | None
-) -> dict[str, Any]:
+def _given(options: Reading) -> dict[str, Any]:
     """Return the options of a read as the drivers take them; all of it comes in one batch."""
+    limit, sort, hint = options.get("limit", 0), options.get("sort"), options.get("hint")
     return {
-        "projection": projection,
+        "projection": options.get("projection"),
         "sort": list(sort) if sort else None,
         "limit": limit,
         "hint": list(hint) if hint else None,

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, Unpack, cast
 
 import bson
 from mongomock.filtering import filter_applies
@@ -20,6 +20,7 @@ from app.mongo.engine import (
     Filter,
     HistoryLost,
     Insert,
+    Reading,
     Replace,
     Sort,
     Stale,
@@ -55,24 +56,16 @@ class Twin:
             found = self._collections[name] = _by_id(self._db[name].delegate)
         return found
 
-    async def find(
-        self,
-        collection: str,
-        filter: Filter,
-        *,
-        projection: Mapping[str, int] | None = None,
-        sort: Sort | None = None,
-        limit: int = 0,
-        hint: Sort | None = None,  # noqa: ARG002 - there are no indexes to choose from
-    ) -> list[Document]:
-        """Return the matching documents."""
+    async def find(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> list[Document]:
+        """Return the matching documents; there are no indexes to choose from."""
+        projection, sort, limit = options.get("projection"), options.get("sort"), options.get("limit", 0)
         await asyncio.sleep(0)
         cursor = self._collection(collection).find(dict(filter), projection and dict(projection))
         if sort:
             cursor = cursor.sort(list(sort))
         return list(cursor.limit(limit) if limit else cursor)
 
-    async def find_packed(self, collection: str, filter: Filter, **options: Any) -> list[Document]:
+    async def find_packed(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> list[Document]:
         """Return the same: they are made already."""
         return await self.find(collection, filter, **options)
 

@@ -23,6 +23,8 @@ from app.sync.weigh import UNLIKE, Trouble, inward
 
 BATCH = 100
 Made = tuple[Going, str, CrmRecord | None]
+# With the reason, and how often it was tried.
+Unmade = tuple[Going, str, int | None]
 
 
 class Making:
@@ -32,10 +34,9 @@ class Making:
         self._line = line
         self._map = one
         self._source = source
-        offers = {one.name: one for one in line.offers[source.entity]}
-        self._required = [one.name for one in offers.values() if one.required and one.createable]
+        self._required = [one.name for one in line.offers[source.entity] if one.required and one.createable]
         # A field by whose value records are made once, however often they are asked for.
-        named = (slot.name for slot in source.slots if slot.place == "external_id" and offers[slot.name].external)
+        named = (slot.name for slot in source.slots if slot.place == "external_id" and slot.crm.external)
         self._by = next(named, None)
 
     async def looked_for(self, pending: Sequence[Going]) -> list[Going]:
@@ -91,7 +92,7 @@ class Making:
         for record in found:
             held.setdefault(str(record.fields.get(by)).casefold(), []).append(record)
         known = await self._known([one.id for one in found])
-        met, refused, rest = list[Made](), list[tuple[Going, str, int | None]](), list[Going]()
+        met, refused, rest = list[Made](), list[Unmade](), list[Going]()
         for one in ready:
             records = held.get(values[one.link.profile].casefold(), [])
             if len(records) != 1:
@@ -118,7 +119,7 @@ class Making:
             for one in part
         ]
         outcomes = await self._line.crm.write(self._source.entity, changes)
-        made, refused = list[Made](), list[tuple[Going, str, int | None]]()
+        made, refused = list[Made](), list[Unmade]()
         taken = await self._known([one.id for one in outcomes if one.id]) if self._by is not None else set()
         for one, outcome in zip(part, outcomes, strict=True):
             if outcome.id in taken:
@@ -130,7 +131,7 @@ class Making:
         await self._attach(made)
         await self._refuse(refused)
 
-    async def _refuse(self, refused: Sequence[tuple[Going, str, int | None]]) -> None:
+    async def _refuse(self, refused: Sequence[Unmade]) -> None:
         """Note records that can't be made, each once; `tries` None: only when the profile is another one."""
         links, issues = list[Any](), list[Any]()
         for one, message, tries in refused:
@@ -143,7 +144,7 @@ class Making:
         if links:
             await self._line.held({"$inc": {"counts.failed": len(links)}}, [(LINKS, links), (ISSUES, issues)])
 
-    async def _attach(self, made: Sequence[tuple[Going, str, CrmRecord | None]]) -> None:
+    async def _attach(self, made: Sequence[Made]) -> None:
         """Link profiles with the records that were made for them, in one unit."""
         if not made:
             return
@@ -166,9 +167,7 @@ class Making:
             return
         await self._attach_persons(made, groups)
 
-    async def _attach_persons(
-        self, made: Sequence[tuple[Going, str, CrmRecord | None]], groups: Sequence[Group]
-    ) -> None:
+    async def _attach_persons(self, made: Sequence[Made], groups: Sequence[Group]) -> None:
         source = self._source
         asks: list[Ask[Person]] = [
             Ask(
