@@ -19,6 +19,7 @@ from app.claims.service import Claims
 from app.companies.service import Companies
 from app.core.errors import Fault
 from app.core.pages import Signer
+from app.graph.direct import Direct
 from app.graph.operation import Operations
 from app.graph.schema import executable
 from app.graph.services import Services
@@ -163,7 +164,8 @@ class Service:
         ingest = Ingest(edge, services.catalog, services.visitors, buckets)
         busy = operations.load.busy
         worker = Worker(engine, services.catalog, services.persons, services.companies, busy)
-        app = App(edge, engine.ping, ingest, Files(edge, services.imports))
+        direct = Direct(operations, services)
+        app = App(edge, direct, engine.ping, ingest, Files(edge, services.imports))
         syncing = _syncing(engine, services, vault, settings)
         service = cls(store, services, feed, hub, edge, app, queue, worker, syncing)
         service._watch(metrics, engine.calls)

@@ -85,6 +85,7 @@ class Server(uvicorn.Server):
         """Be ready no more, send websockets away with 1001, finish what is in flight."""
         self._take_leave()
         await asyncio.gather(self._service.depart(), self._linger())
+        asyncio.get_running_loop().call_later(GRACE_SECONDS, self._service.app.break_off)
         await super().shutdown(sockets)
 
     def _take_leave(self) -> None:

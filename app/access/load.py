@@ -57,14 +57,10 @@ class Load:
 
         Refuses with RATE_LIMITED and UNAVAILABLE.
         """
-        self._last = now = monotonic()
-        if account != self._asked:
-            self._shared_until, self._asked = now + SHARED_SECONDS if self._asked else 0.0, account
-        held = self._accounts.get(account)
-        if held is None:
-            held = self._accounts[account] = _Account()
-        if not held.waiting and self.running < RUNNING_MAX and self._room(held, now):
-            return self._begun(held, now)
+        number = self.begin(account)
+        if number is not None:
+            return number
+        held, now = self._accounts[account], self._last
         self._refuse(account, held)
         place: Future[int] = get_running_loop().create_future()
         held.waiting.append(place)
@@ -84,6 +80,18 @@ class Load:
                 self.waiting -= 1
                 self._forget(account, held)
             raise
+
+    def begin(self, account: str) -> int | None:
+        """Begin an operation where there is room for it now, None where it has to be waited for; see `enter`."""
+        self._last = now = monotonic()
+        if account != self._asked:
+            self._shared_until, self._asked = now + SHARED_SECONDS if self._asked else 0.0, account
+        held = self._accounts.get(account)
+        if held is None:
+            held = self._accounts[account] = _Account()
+        if not held.waiting and self.running < RUNNING_MAX and self._room(held, now):
+            return self._begun(held, now)
+        return None
 
     def busy(self) -> bool:
         """Tell whether somebody waits for an answer, or asked a moment ago: work in the background makes room then."""

@@ -1,10 +1,12 @@
 """Look claims up, many at once. They are written by whoever owns them, in the unit that changes the owner."""
 
+from asyncio import Future
 from collections.abc import Iterable, Mapping, Sequence
 
 from app.claims.model import COLLECTION, Claim, read
+from app.core.tally import Tally
 from app.mongo.coalesce import Reads
-from app.mongo.engine import Delete, Engine, Insert, Write
+from app.mongo.engine import Delete, Document, Engine, Insert, Write
 
 
 class Claims:
@@ -19,6 +21,10 @@ class Claims:
             return {}
         found = await self._reads.get_all(keys)
         return {document["_id"]: read(document) for document in found if document}
+
+    def ask(self, key: str, tally: Tally) -> "Future[Document | Exception | None]":
+        """Return what will hold the claim on `key` as it is kept; see `Reads.ask`."""
+        return self._reads.ask(key, tally)
 
     async def one(self, key: str) -> Claim | None:
         """Return the claim on `key`, if anybody holds it."""

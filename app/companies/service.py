@@ -12,6 +12,7 @@ from app.changes.model import Ask
 from app.changes.requests import Once
 from app.changes.rows import Row, bounded, rows
 from app.changes.service import Changes
+from app.claims import asked
 from app.claims.model import Locator
 from app.claims.service import Claims
 from app.companies import filters, lists, store
@@ -20,6 +21,7 @@ from app.companies.plan import Create, Merge, Remove, Update, Upsert
 from app.companies.wish import Given, check
 from app.core.actor import Actor
 from app.core.pages import Page, Slice
+from app.core.tally import Tally
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 
@@ -81,6 +83,13 @@ class Companies:
         (locator,) = sought(kind, value)
         claim = await self._claims.one(locator.claim(account))
         return await self.get(account, claim.owner) if claim else None
+
+    def ask(self, account: str, kind: str, value: str, tally: Tally) -> asked.Read:
+        """Return what will hold the document that a locator leads to, be it whose it may; see `Reads.ask`."""
+        if kind == "id":
+            return self._reads.ask(value, tally)
+        (locator,) = sought(kind, value)
+        return asked.owner(self._claims, self._reads, locator.claim(account), tally)
 
     async def order(self, account: str, wanted: By) -> Order:
         """Return an order of companies; refuses a bad one with BAD_VARIABLES."""

@@ -1,23 +1,27 @@
 """How companies are asked for and changed."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import strawberry
 
+from app.claims.asked import Read
 from app.companies.model import Company, sought
 from app.companies.sources import SOURCES
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
+from app.core.tally import Tally
 from app.graph import reading, types
 from app.graph.connections import Connection, Place, listed, paged
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
+from app.graph.direct import keyed
 from app.graph.inputs import CompanyLocator, CreateCompanyInput, PersonLocator, UpdateCompanyInput
 from app.graph.persons import Expected, Key
 from app.graph.relations import After, Before
 from app.graph.results import CompanyPayload, CompanyResultsPayload, DeletePayload, Payload, results, settled
+from app.graph.services import Services
 from app.graph.wanted import CompanyFilter, CompanyOrder
 from app.persons.plan import Link, Unlink
 
@@ -27,6 +31,12 @@ ROLE_MAX = 255
 MERGED_MAX = 50
 
 
+def _asked(services: Services, account: str, arguments: Mapping[str, Any], tally: Tally) -> Read:
+    kind, value = reading.company(arguments["by"])
+    return services.companies.ask(account, kind, value, tally)
+
+
+@keyed(SOURCES, _asked)
 async def company(info: Info, by: By) -> Company | None:
     """Find one company."""
     return await info.context.services.companies.find(info.context.account, *reading.company(by))

@@ -62,6 +62,13 @@ def ready(plan: Sequence[Slot]) -> None:
         _ready(slot.shape)
         if slot.sources is not None:
             slot.rows = rows(slot.shape, slot.sources)
+        if slot.keyed is not None and slot.shape.plan is not None:
+            slot.whole = _of_kept(slot.shape.plan, slot.keyed.sources)
+
+
+def direct(plan: Sequence[Slot]) -> bool:
+    """Tell whether a plan is one field that a document read by key shows whole; see `direct.py`."""
+    return len(plan) == 1 and plan[0].whole is not None
 
 
 def _ready(shape: Shape) -> None:

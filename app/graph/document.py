@@ -162,6 +162,8 @@ class Operation:
     coercer: Coercer
     # The variables that decide which fields are there at all, by @skip and @include.
     switches: tuple[str, ...]
+    # One of its plans needs no task; see `direct`.
+    direct: bool = False
     plans: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
 
@@ -211,6 +213,15 @@ class Documents:
 
     def __len__(self) -> int:
         return len(self._kept)
+
+    def held(self, text: str, name: str | None) -> Operation | None:
+        """Return the operation of a document that is at hand and can run, else None; it doesn't count as used."""
+        document = self._kept.get(text)
+        if document is None or document.introspects or document.refusal or document.errors:
+            return None
+        if name:
+            return document.operations.get(name)
+        return next(iter(document.operations.values())) if len(document.operations) == 1 else None
 
     def get(self, text: str) -> Document:
         """Return the document of `text`; one that can't run says so itself."""

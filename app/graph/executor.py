@@ -89,6 +89,13 @@ class Run:
         data: dict[str, Any] | None = self.holder["data"]
         return data
 
+    def failed(self, slot: Slot, error: BaseException) -> dict[str, Any] | None:
+        """Return the data of a selection of one field that came to nothing."""
+        out, place = self._root()
+        self._fail(error, slot, out, slot.key, place, nullable=slot.shape.nullable)
+        data: dict[str, Any] | None = self.holder["data"]
+        return data
+
     async def mutation(self, plan: Sequence[Slot]) -> dict[str, Any] | None:
         """Return the data of a mutation, one field after the other."""
         out, place = self._root()

@@ -128,7 +128,7 @@ class Operations:
         self._services = services
         self._hub = hub
         self._introspection = introspection
-        self._take = take
+        self.take = take
         self.load = load or Load()
         self._shared: Shared[Answer] = Shared(lambda answer: not answer.codes)
 
@@ -138,7 +138,7 @@ class Operations:
         try:
             if document.refusal or document.errors:
                 # To find out that it is wrong has cost more than most operations do.
-                self._take(actor.key, REFUSED_COST)
+                self.take(actor.key, REFUSED_COST)
             if document.refusal:
                 raise document.refusal
             if document.errors:
@@ -151,11 +151,26 @@ class Operations:
             if document.introspects and not self._introspection:
                 raise forbidden("Introspection is switched off.")
             plan, guards = self._planned(document, operation, variables)
-            self._take(actor.key, cost)
+            self.take(actor.key, cost)
         except Fault as fault:
             raise rejected(fault) from fault
         if Scope.ADMIN not in actor.scopes:
             _check(actor, guards)
+        return Ready(document, operation, plan, guards, variables, cost, request.variables or {})
+
+    def held(self, actor: Actor, request: Request) -> Ready | None:
+        """Return a query that has nothing wrong with it, of a document that is at hand; else None. Nothing is taken."""
+        operation = self.documents.held(request.query, request.name)
+        if operation is None or operation.kind != "query":
+            return None
+        variables = operation.coercer.coerce(request.variables)
+        if isinstance(variables, list):
+            return None
+        document = self.documents.get(request.query)
+        plan, guards = self._planned(document, operation, variables)
+        if Scope.ADMIN not in actor.scopes and not all(actor.may(*scopes) for _, scopes in guards):
+            return None
+        cost = within(operation.cost, variables.coerced)
         return Ready(document, operation, plan, guards, variables, cost, request.variables or {})
 
     def _planned(self, document: Document, operation: Operation, variables: VariableValues) -> Any:
@@ -174,6 +189,7 @@ class Operations:
             roots = [(slot.key, slot.name) for slot in plan] or [(name, name) for name in names]
             guards = [(key, needed(operation.kind, name)) for key, name in roots if not name.startswith("__")]
             found = operation.plans[key] = (plan, guards)
+            operation.direct = operation.direct or (operation.kind == "query" and compiled.direct(plan))
         return found
 
     # ------------------------------------------------------------ queries and mutations
@@ -191,15 +207,29 @@ class Operations:
 
     async def run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         """Run what was prepared, within OPERATION_SECONDS, once it is its account's turn."""
-        try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                answer = await self.load.carry(actor.account, partial(self._run, actor, ready, request_id))
-        except TimeoutError as error:
-            answer = self.refusal(rejected(faults.known(error, request_id)))
-        except Fault as fault:
-            answer = self.refusal(rejected(fault))
+        work = partial(self.load.carry, actor.account, partial(self._run, actor, ready, request_id))
+        answer = await self._in_time(work, request_id)
         answer.kind, answer.name, answer.cost = ready.operation.kind, ready.operation.name, ready.cost
         return answer
+
+    async def run_on(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
+        """Run what has its turn already."""
+        return await self._in_time(partial(self._run, actor, ready, request_id), request_id)
+
+    async def _in_time(self, work: Callable[[], Awaitable[Answer]], request_id: str) -> Answer:
+        try:
+            async with asyncio.timeout(OPERATION_SECONDS):
+                return await work()
+        except TimeoutError as error:
+            return self.refusal(rejected(faults.known(error, request_id)))
+        except Fault as fault:
+            return self.refusal(rejected(fault))
+
+    def failed(self, actor: Actor, ready: Ready, error: BaseException, request_id: str) -> Answer:
+        """Return the answer of a query of one field that came to nothing."""
+        known = partial(faults.known, request_id=request_id)
+        run = Run(Context(actor, self._services, request_id), ready.variables, known)
+        return _with_errors(run, run.failed(ready.plan[0], error), ready.operation)
 
     async def _run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         operation = ready.operation

@@ -1,7 +1,7 @@
 """How persons are asked for and changed."""
 
 from asyncio import gather
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,12 +9,15 @@ import strawberry
 
 from app.catalog.checks import Listing
 from app.changes.rows import Row
+from app.claims.asked import Read, nobody
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
+from app.core.tally import Tally
 from app.graph import devices, reading, types
 from app.graph.connections import Connection, Place, listed, paged
 from app.graph.context import Context
 from app.graph.declare import First, Info, Input, Last, argument, relation
+from app.graph.direct import keyed
 from app.graph.inputs import CreatePersonInput, PersonLocator, UpdatePersonInput
 from app.graph.relations import After, Before
 from app.graph.results import (
@@ -28,6 +31,7 @@ from app.graph.results import (
     shown,
 )
 from app.graph.scalars import JSON
+from app.graph.services import Services
 from app.graph.wanted import PersonFilter, PersonOrder
 from app.persons import items as list_items
 from app.persons.batch import Tagged
@@ -47,6 +51,12 @@ Key = Annotated[
 Attribute = Annotated[str, argument("The name of a LIST attribute.")]
 
 
+def _asked(services: Services, account: str, arguments: Mapping[str, Any], tally: Tally) -> Read:
+    locator = reading.known(arguments["by"])
+    return services.persons.ask(account, locator, tally) if locator else nobody()
+
+
+@keyed(SOURCES, _asked)
 async def person(info: Info, by: By) -> Person | None:
     """Find one person."""
     locator = reading.known(by)

@@ -82,6 +82,9 @@ class Slot:
     # Of a page: where its items' attributes stand in documents, and what shows them from there; see `compiled`.
     sources: Sources | None = None
     rows: Any = None
+    # Of one profile: how its document is read by key, and what shows it; see `direct`.
+    keyed: Any = None
+    whole: Any = None
 
 
 class Planner:
@@ -147,7 +150,9 @@ class Planner:
         selections = [node.selection_set for node in nodes if node.selection_set]
         shape = self._shape(field.type, selections)
         sources = getattr(field.resolve, "sources", None)
-        return Slot(key, kind.name, name, nodes, shape, attribute, field.resolve, fixed, arguments, sources=sources)
+        slot = Slot(key, kind.name, name, nodes, shape, attribute, field.resolve, fixed, arguments, sources=sources)
+        slot.keyed = getattr(field.resolve, "keyed", None)
+        return slot
 
     def _shape(self, kind: Any, selections: Sequence[SelectionSetNode]) -> Shape:
         nullable = not isinstance(kind, GraphQLNonNull)

@@ -143,6 +143,7 @@ def _bind_type(kind: GraphQLObjectType | GraphQLInterfaceType, definition: Straw
         _name_arguments(field, one)
         field.resolve = _called(function)
         field.resolve.sources = getattr(function, "sources", None)
+        field.resolve.keyed = getattr(function, "keyed", None)
         if kind.name == "Subscription":
             field.subscribe = field.resolve
             field.resolve = _itself

@@ -92,8 +92,8 @@ class Chunks(Generic[T, R]):
         tally = TALLY.get()
         if tally is not None and tally.trace is not None:
             with self._part(tally):
-                return _good(await self._enter(item, tally))
-        return _good(await self._enter(item, tally))
+                return _good(await self.ask(item, tally))
+        return _good(await self.ask(item, tally))
 
     async def put_all(self, items: Sequence[T]) -> list[R | Exception]:
         """Return the outcomes of a caller's list, aligned; where there is no room for all of it, none of it runs.
@@ -107,14 +107,15 @@ class Chunks(Generic[T, R]):
             raise unavailable()
         tally = TALLY.get()
         with self._part(tally):
-            return list(await asyncio.gather(*[self._enter(item, tally) for item in items]))
+            return list(await asyncio.gather(*[self.ask(item, tally) for item in items]))
 
     async def alone(self, items: list[T]) -> Sequence[R | Exception]:
         """Return the outcomes of items that are a call by themselves, shared with nobody; at most `limit`."""
         async with self._room:
             return await self._outcomes(items)
 
-    def _enter(self, item: T, tally: Tally | None) -> "asyncio.Future[R | Exception]":
+    def ask(self, item: T, tally: Tally | None) -> "asyncio.Future[R | Exception]":
+        """Return what will hold the outcome of one item, also an exception; for an operation that has no task."""
         if len(self._waiting) >= WAITING_MAX:
             raise unavailable()
         future: asyncio.Future[R | Exception] = asyncio.get_running_loop().create_future()

@@ -1,7 +1,9 @@
 """Reads by key that share a query: callers who come while one is in flight wait for the next, one `$in` of all keys."""
 
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 
+from app.core.tally import Tally
 from app.mongo.chunk import Chunks
 from app.mongo.engine import Document, Engine
 
@@ -27,6 +29,10 @@ class Reads:
     async def get(self, key: str) -> Document | None:
         """Return one document, if it is there."""
         return await self._chunks.put(key)
+
+    def ask(self, key: str, tally: Tally) -> "Future[Document | Exception | None]":
+        """Return what will hold one document, or why it could not be read; for an operation that has no task."""
+        return self._chunks.ask(key, tally)
 
     async def get_all(self, keys: Sequence[str]) -> list[Document | None]:
         """Return the documents of `keys`, aligned; None for each that is not there."""

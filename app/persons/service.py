@@ -12,6 +12,7 @@ from app.changes.desk import MERGES_MAX
 from app.changes.model import ACTIVE, DELETED, MERGED, Ask, Change, Effect, Guard, Outcome
 from app.changes.requests import Once
 from app.changes.service import Changes
+from app.claims import asked
 from app.claims.model import Claim, Locator
 from app.claims.service import Claims
 from app.companies.lists import BY_TAG as COMPANIES_BY_TAG
@@ -21,6 +22,7 @@ from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
 from app.core.steps import stepwise
+from app.core.tally import Tally
 from app.mongo.bound import Bound
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
@@ -93,6 +95,12 @@ class Persons:
         claim = await self._claims.one(locator.claim(account))
         # A login may have taken it to an heir since it was read.
         return await self.heir(account, claim.owner) if claim else None
+
+    def ask(self, account: str, locator: Locator, tally: Tally) -> asked.Read:
+        """Return what will hold the document that a locator leads to, be it whose it may; see `Reads.ask`."""
+        if locator.kind == "id":
+            return self._reads.ask(locator.value, tally)
+        return asked.owner(self._claims, self._reads, locator.claim(account), tally)
 
     async def find_all(self, account: str, locators: Sequence[Locator]) -> list[Person | None]:
         """Return whom each locator means, aligned, in two reads."""

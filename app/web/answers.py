@@ -1,13 +1,34 @@
-"""The headers that answers have in common: which pages may read them, and how much a key may still ask."""
+"""What answers have in common: how a whole one is sent, which pages may read it, how much a key may still ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from starlette.types import Scope, Send
 
 from app.core.actor import Actor
 from app.web.edge import Edge
 
 Header = tuple[bytes, bytes]
+# Sends a whole answer, sooner or later: status, headers without its size, body.
+Reply = Callable[[int, Sequence[Header], bytes], None]
+# Names what writes a whole answer at once, in the scope of a server that does: see `connection.py`.
+WHOLE = "profiles.whole"
 # What a browser's page may read of an answer.
 EXPOSED = b"x-request-id, retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset"
+
+
+def size(body: bytes) -> Header:
+    """Return the header that says how long a body is."""
+    return b"content-length", b"%d" % len(body)
+
+
+async def send_whole(scope: Scope, send: Send, status: int, headers: Sequence[Header], body: bytes) -> None:
+    """Send a whole answer, its size with it."""
+    sized = [*headers, size(body)]
+    write: Any = scope.get("extensions", {}).get(WHOLE)
+    if write is None or not write(status, sized, body):
+        await send({"type": "http.response.start", "status": status, "headers": sized})
+        await send({"type": "http.response.body", "body": body})
 
 
 def cors(edge: Edge, headers: Mapping[bytes, bytes], method: bytes = b"POST") -> list[Header]:

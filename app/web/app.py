@@ -12,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import __version__
 from app.core.errors import Fault
+from app.graph.direct import Direct
 from app.graph.schema import sdl
 from app.web import graphiql, shield, socket
+from app.web.answers import Reply
 from app.web.edge import Edge
 from app.web.files import Files
 from app.web.graphql import GraphQL
@@ -27,12 +29,19 @@ ASSETS = "/graphiql"
 class App:
     """The ASGI application of one process; `lifespan` is the router's own."""
 
-    def __init__(self, edge: Edge, ping: Callable[[], Awaitable[None]], ingest: ASGIApp, files: Files) -> None:
+    def __init__(
+        self, edge: Edge, direct: Direct, ping: Callable[[], Awaitable[None]], ingest: ASGIApp, files: Files
+    ) -> None:
         self._edge = edge
         self._ingest = ingest
         self._files = files
-        self._graphql = GraphQL(edge)
+        self._graphql = GraphQL(edge, direct)
+        self.break_off = direct.break_off
         self._rest: ASGIApp = Starlette(routes=_routes(edge, ping))
+
+    def at_once(self, scope: Scope, body: bytearray, reply: Reply) -> bool:
+        """Begin to answer a request that is here whole, without a task; see `GraphQL.at_once`."""
+        return self._graphql.at_once(scope, body, reply)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or serve a websocket."""

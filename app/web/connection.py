@@ -1,18 +1,30 @@
-"""One HTTP connection: uvicorn's own, which waits for no request for ever and takes no headers without end."""
+"""One HTTP connection: uvicorn's own, which waits for no request for ever and takes no headers without end.
+
+And two things more. An answer that is whole is written at once: an application finds `WHOLE` in its scope where it is
+served so; everywhere else it sends as ASGI says. And a small request is shown to the application once it is here whole,
+for many can be answered without a task: see `App.at_once`.
+"""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
+from app.web.answers import WHOLE, Header, send_whole, size
+from app.web.app import PATH
 from app.web.files import UPLOADS
 
 HEADER_BYTES_MAX = 65_536
 # From the first byte of a request to its last; and from the opening of a connection to its first byte. Of an upload
 # that is read it is the time from one byte to the next: a file of a phone takes minutes.
 ARRIVAL_SECONDS = 45.0
+# Larger requests have a task in any case.
+AT_ONCE_BYTES_MAX = 16_384
 _END = b"\r\n\r\n"
 _TOO_LARGE = 431
+_CLOSE = (b"connection", b"close")
 
 
 class Connection(HttpToolsProtocol):
@@ -25,6 +37,9 @@ class Connection(HttpToolsProtocol):
     heading = True
     patient = False
     _header_bytes = 0
+    # A request of which more is hoped for in the bytes that are being read.
+    _held: RequestResponseCycle | None = None
+    _reading = False
     # How many requests have come in whole.
     _whole = 0
 
@@ -39,7 +54,11 @@ class Connection(HttpToolsProtocol):
         if heading and len(data) > HEADER_BYTES_MAX and data.find(_END, 0, HEADER_BYTES_MAX) < 0:
             self._refuse()
             return
+        self._reading = True
         super().data_received(data)
+        self._reading = False
+        if self._held is not None:
+            self._let_go()
         if self.patient and self.since and not self.cycle.response_complete:
             self.since = self.loop.time()
         # Only what began in headers and ended in the same ones is nothing else.
@@ -55,16 +74,47 @@ class Connection(HttpToolsProtocol):
         self._header_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Begin its body."""
+        """Begin its body; the application, which begins in the next turn of the loop, is told what it can do here."""
         self.heading = False
         super().on_headers_complete()
-        self.patient = self.scope.get("path") == UPLOADS
+        scope = self.scope
+        self.patient = scope.get("path") == UPLOADS
+        if self.cycle is not None and self.cycle.scope is scope and scope["method"] != "HEAD":
+            extensions: dict[str, Any] = {WHOLE: partial(_write, self.cycle)}
+            scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
         """End it: the next one begins with headers."""
         self.since, self.heading, self.patient = 0.0, True, False
         self._whole += 1
         super().on_message_complete()
+        if self._held is not None:
+            self._let_go()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, _app: Any) -> None:
+        """Have the application begin, once the request is whole where it will be at once."""
+        self._held = cycle
+        if not (self._reading and cycle.more_body) or cycle.waiting_for_100_continue:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Have the application begin with the request as it is here."""
+        cycle, self._held = self._held, None
+        assert cycle is not None  # noqa: S101 - its callers looked
+        small = not cycle.more_body and len(cycle.body) <= AT_ONCE_BYTES_MAX
+        if not (small and cycle.scope["path"] == PATH and cycle.scope["method"] == "POST" and self._at_once(cycle)):
+            super()._start_asgi_task(cycle, self.app)
+
+    def _at_once(self, cycle: RequestResponseCycle) -> bool:
+        begin: Any = getattr(self.app, "at_once", None)
+
+        def reply(status: int, headers: Sequence[Header], body: bytes) -> None:
+            if not _write(cycle, status, [*headers, size(body)], body):
+                task = self.loop.create_task(_send(cycle, status, headers, body))
+                self.tasks.add(task)
+                task.add_done_callback(self.tasks.discard)
+
+        return begin is not None and begin(cycle.scope, cycle.body, reply)
 
     def _refuse(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -72,6 +122,33 @@ class Connection(HttpToolsProtocol):
             more = b"content-length: 0\r\nconnection: close\r\n\r\n"
             self.transport.write(b"".join([STATUS_LINE[_TOO_LARGE], *named, more]))
         self.transport.close()
+
+
+def _write(cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    """Write a whole answer as one piece; False, and nothing written, where ASGI's own way has to be gone.
+
+    The headers are ours: no value of them has ends of lines, and `content-length` is among them.
+    """
+    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    defaults = cycle.default_headers
+    last = not cycle.keep_alive or _CLOSE in defaults
+    lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
+    if last and _CLOSE not in defaults:
+        lines.append(b"connection: close\r\n")
+    cycle.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+    cycle.message_event.set()
+    if last:
+        cycle.transport.close()
+    cycle.on_response()
+    return True
+
+
+async def _send(cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes) -> None:
+    """Send an answer when its connection can take it again."""
+    await send_whole({}, cycle.send, status, headers, body)  # type: ignore[arg-type]
 
 
 def close_overdue(connections: Iterable[object], now: float) -> None:

@@ -62,9 +62,13 @@ class Edge:
 
     async def actor(self, headers: Headers) -> Actor:
         """Return who asks by the Authorization header; raises UNAUTHENTICATED."""
-        given = headers.get(b"authorization")
-        text = keys.bare(given.decode("latin-1")) if given else None
+        text = _key(headers)
         return (self.access.cached(text) if text else None) or await self.access.authenticate(text)
+
+    def actor_at_hand(self, headers: Headers) -> Actor | None:
+        """Return who asks where that is known without a read, else None."""
+        text = _key(headers)
+        return self.access.cached(text) if text else None
 
     def welcomes(self, headers: Headers) -> bool:
         """Tell whether a browser's page of that origin may come in; programs name none.
@@ -80,6 +84,11 @@ class Edge:
             return True
         host = headers.get(b"host", b"").decode("latin-1").lower()
         return bool(host) and name in (f"https://{host}", f"http://{host}")
+
+
+def _key(headers: Headers) -> str | None:
+    given = headers.get(b"authorization")
+    return keys.bare(given.decode("latin-1")) if given else None
 
 
 def request_id(headers: Headers) -> str:

@@ -15,9 +15,10 @@ from app.core.actor import Actor
 from app.core.errors import Fault, unavailable
 from app.core.tally import Tally
 from app.graph import faults
+from app.graph.direct import Direct
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, shield, sse
-from app.web.answers import cors, standing
+from app.web.answers import Header, Reply, cors, send_whole, standing
 from app.web.body import whole
 from app.web.edge import Edge, request_id
 from app.web.log import ACCESS
@@ -27,6 +28,10 @@ VALUES_MAX = 500_000
 THREAD_BYTES = 1024 * 1024
 RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
 JSON_TYPE = b"application/json; charset=utf-8"
+# Of every answer; the last for a client that knows plain JSON alone.
+_FRESH = [(b"cache-control", b"no-store"), *shield.DATA]
+_HEAD: list[Header] = [(b"content-type", RESPONSE_TYPE), *_FRESH]
+_OLD: list[Header] = [(b"content-type", JSON_TYPE), *_FRESH]
 
 
 def _refuse(code: str, message: str, status: int) -> Rejected:
@@ -36,26 +41,52 @@ def _refuse(code: str, message: str, status: int) -> Rejected:
 class GraphQL:
     """The endpoint `/graphql` of one process, all but its websocket."""
 
-    def __init__(self, edge: Edge) -> None:
+    def __init__(self, edge: Edge, direct: Direct) -> None:
         self._edge = edge
+        self._direct = direct
+
+    def at_once(self, scope: Scope, body: bytearray, reply: Reply) -> bool:
+        """Begin to answer a POST that is here whole, without a task; False, and nothing done, where one is needed."""
+        try:
+            request = read_request(orjson.loads(body))
+            return self._direct.knows(request) and self._begin(dict(scope["headers"]), request, reply)
+        except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
+            return False
+
+    def _begin(self, headers: Mapping[bytes, bytes], request: Request, reply: Reply) -> bool:
+        edge, actor, known = self._edge, self._edge.actor_at_hand(headers), request_id(headers)
+        if actor is None or not edge.welcomes(headers) or edge.sight.tracer is not None:
+            return False
+        if b"text/event-stream" in headers.get(b"accept", b""):
+            return False
+        _check_type(headers)
+        tally = edge.sight.plain(known)
+        tally.account, tally.query = actor.account, request.query
+
+        def then(answer: Answer) -> None:
+            status, more = self._head(answer, headers, known, actor)
+            reply(status, more, answer.body)
+            self._end(tally, answer)
+
+        return self._direct.begin(actor, request, known, tally, then)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         headers = dict(scope["headers"])
         method = scope["method"]
         if method == "POST":
-            await self._post(headers, receive, send)
+            await self._post(scope, headers, receive, send)
         elif method in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"") and self._edge.graphiql:
             await graphiql.page(scope, receive, send)
         elif method == "OPTIONS":
-            await _send(send, 204, b"", [(b"allow", b"GET, POST, OPTIONS"), *cors(self._edge, headers)])
+            more = [(b"allow", b"GET, POST, OPTIONS"), *cors(self._edge, headers), *shield.DATA]
+            await send_whole(scope, send, 204, more, b"")
         else:
             refusal = _refuse("METHOD_NOT_ALLOWED", "GraphQL is served over POST.", 405)
-            await _send(
-                send, 405, Operations.refusal(refusal).body, [(b"content-type", JSON_TYPE), (b"allow", b"POST")]
-            )
+            more = [(b"content-type", JSON_TYPE), (b"allow", b"POST"), *shield.DATA]
+            await send_whole(scope, send, 405, more, Operations.refusal(refusal).body)
 
-    async def _post(self, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
+    async def _post(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
         actor, stream, request, known = None, None, None, request_id(headers)
         tally = self._edge.sight.begin(headers, known)
         try:
@@ -84,7 +115,11 @@ class GraphQL:
         if answer.status == 429:  # noqa: PLR2004
             request = None  # it may be large
             await self._edge.hold(tally.account)
-        await self._answer(send, answer, headers, known, actor)
+        status, more = self._head(answer, headers, known, actor)
+        await send_whole(scope, send, status, more, answer.body)
+        self._end(tally, answer)
+
+    def _end(self, tally: Tally, answer: Answer) -> None:
         if answer.kind:
             tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost
         _note(tally, answer.status, answer.codes, self._edge.sight.end(tally, answer.status, answer.codes))
@@ -97,23 +132,22 @@ class GraphQL:
         except Fault as fault:
             raise rejected(fault) from fault
 
-    async def _answer(
-        self, send: Send, answer: Answer, headers: Mapping[bytes, bytes], known: str, actor: Actor | None
-    ) -> None:
+    def _head(
+        self, answer: Answer, headers: Mapping[bytes, bytes], known: str, actor: Actor | None
+    ) -> tuple[int, list[Header]]:
+        """Return the status and the headers of an answer, all but its size."""
         accept = headers.get(b"accept", b"*/*")
         # An older client that knows plain JSON alone reads errors of GraphQL from the body of a 200.
         old = b"application/json" in accept and b"graphql-response+json" not in accept
         status = 200 if old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"] else answer.status  # noqa: PLR2004
-        more = [(b"content-type", JSON_TYPE if old else RESPONSE_TYPE), (b"x-request-id", known.encode())]
-        more.append((b"cache-control", b"no-store"))
-        more += standing(self._edge, actor)
+        more = [*(_OLD if old else _HEAD), (b"x-request-id", known.encode()), *standing(self._edge, actor)]
         if answer.status == 401:  # noqa: PLR2004
             more.append((b"www-authenticate", b"Bearer"))
         if answer.retry_after is not None:
             more.append((b"retry-after", str(answer.retry_after).encode()))
         if b"origin" in headers:
             more += cors(self._edge, headers)
-        await _send(send, status, answer.body, more)
+        return status, more
 
 
 def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> None:
@@ -166,9 +200,3 @@ def read_request(given: Any) -> Request:
     if name is not None and not isinstance(name, str):
         raise _refuse("BAD_REQUEST", "`operationName` is a string.", 400)
     return Request(given["query"], variables, name)
-
-
-async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
-    sized = [*headers, *shield.DATA, (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": sized})
-    await send({"type": "http.response.body", "body": body})

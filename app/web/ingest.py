@@ -30,6 +30,7 @@ from app.intake import visit
 from app.intake.visit import Message
 from app.intake.visitors import Visitors
 from app.web import clients, shield, wire
+from app.web.answers import send_whole
 from app.web.body import whole
 from app.web.edge import Edge, Headers, request_id
 from app.web.log import ACCESS
@@ -106,7 +107,10 @@ class Ingest:
             await self._edge.hold(tally.account)
         if wait is not None:
             more = [*more, (b"retry-after", b"%d" % wait)]
-        await _send(send, status, answer, more, headers.get(b"origin") if welcome else None)
+        more = [*more, *shield.WIRE, _VARY]
+        if welcome and (origin := headers.get(b"origin")) is not None:
+            more.append((b"access-control-allow-origin", origin))
+        await send_whole(scope, send, status, more, answer)
         self._note(tally, status, code)
 
     async def _post(self, headers: Headers, kind: str | None, receive: Receive, tally: Tally) -> bytes:
@@ -253,11 +257,3 @@ def _other(scope: Connection, headers: Headers) -> Reply:
         raise Fault("METHOD_NOT_ALLOWED", "This is sent by POST, settings are read by GET.", status=405)
     document = clients.segment(project[1], host) if project else clients.rudder()
     return 200, orjson.dumps(document), [_JSON, (b"cache-control", b"max-age=%d" % SETTINGS_SECONDS)]
-
-
-async def _send(send: Send, status: int, body: bytes, more: Sequence[Header], origin: bytes | None) -> None:
-    headers = [*more, *shield.WIRE, (b"content-length", b"%d" % len(body)), _VARY]
-    if origin is not None:
-        headers.append((b"access-control-allow-origin", origin))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

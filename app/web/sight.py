@@ -38,11 +38,17 @@ class Sight:
 
     def begin(self, headers: Mapping[bytes, bytes], request_id: str = "") -> Tally:
         """Begin to count for an operation: its own task is the one that calls this."""
-        tally = Tally(time.perf_counter())
-        tally.request_id = request_id
+        tally = self.plain(request_id)
         if self.tracer is not None:
             tally.trace = self.tracer.begin(headers)
         TALLY.set(tally)
+        return tally
+
+    @staticmethod
+    def plain(request_id: str) -> Tally:
+        """Begin to count for an operation that has neither a task nor a trace."""
+        tally = Tally(time.perf_counter())
+        tally.request_id = request_id
         return tally
 
     def end(self, tally: Tally, status: int, codes: Sequence[str]) -> float:

@@ -1,6 +1,7 @@
 """Connections as strangers open them: broken HTTP, headers without end, requests that never arrive."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,9 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from app.web.connection import ARRIVAL_SECONDS, HEADER_BYTES_MAX, Connection, close_overdue
+from app.serving import _config
+from app.web.connection import ARRIVAL_SECONDS, AT_ONCE_BYTES_MAX, HEADER_BYTES_MAX, Connection, close_overdue
+from tests.api import Api
 from tests.system.process import Served
 
 SECONDS = 30.0
@@ -115,7 +118,7 @@ async def inert(_scope: Any, _receive: Any, send: Any) -> None:
 @asynccontextmanager
 async def listening(app: Any = inert) -> AsyncIterator[tuple[ServerState, Any]]:
     """Serve it in this process; gives the connections, and the address."""
-    config, state = uvicorn.Config(app, log_config=None, lifespan="off"), ServerState()
+    config, state = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False), ServerState()
     server = await asyncio.get_running_loop().create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
     try:
         yield state, server.sockets[0].getsockname()
@@ -178,3 +181,158 @@ async def test_only_an_upload_may_take_long(path: bytes, stays: bool) -> None:  
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
+
+
+class Prompt:
+    """Answers at once what names a size in its body, in that many bytes and in turns of the loop; the rest by ASGI."""
+
+    def __init__(self) -> None:
+        self.seen: list[bytes] = []
+        self.asked = 0
+
+    def at_once(self, _scope: Any, body: bytearray, reply: Any) -> bool:
+        """Begin to answer, or don't."""
+        if not body.isdigit() or int(body) == 0:
+            return False
+        self.seen.append(bytes(body))
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, reply, 200, [(b"a", b"b")], bytes(body) * (int(body) // len(body)))
+        return True
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer 204 to what isn't answered so."""
+        self.asked += 1
+        await patient(scope, receive, send)
+
+
+def asking(
+    body: bytes, *headers: bytes, path: bytes = b"/graphql", line: tuple[bytes, bytes] = (b"POST", b"1.1")
+) -> bytes:
+    """Return a request; its `line` has a method and a version."""
+    lines = [line[0] + b" " + path + b" HTTP/" + line[1], b"Host: x", b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join([*lines, b"", body])
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Return the head and the body of the next answer."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    size = re.search(rb"content-length: (\d+)", head)
+    return head, await reader.readexactly(int(size[1]) if size else 0)
+
+
+@asynccontextmanager
+async def prompt(*parts: bytes) -> AsyncIterator[tuple[Prompt, asyncio.StreamReader, asyncio.StreamWriter]]:
+    """Serve one, and send something to it."""
+    app = Prompt()
+    async with listening(app) as (_, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address, *parts)
+        try:
+            yield app, reader, writer
+        finally:
+            writer.close()
+            await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("sent", "closes"),
+    [
+        (asking(b"4"), False),
+        (asking(b"4", b"Connection: close"), True),
+        (asking(b"4", line=(b"POST", b"1.0")), True),
+    ],
+    ids=["kept", "closed", "old"],
+)
+async def test_a_small_request_is_answered_at_once(sent: bytes, closes: bool) -> None:  # noqa: FBT001 - a case
+    """In one piece, with its size; the connection lives on unless one side wants it closed."""
+    async with prompt(sent) as (app, reader, writer):
+        head, body = await read_answer(reader)
+        assert (app.seen, app.asked) == ([b"4"], 0)
+        assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert b"\r\na: b\r\n" in head
+        assert body == b"4444"
+        assert (b"connection: close" in head) is closes
+        if closes:
+            assert await reader.read() == b""
+        else:
+            writer.write(asking(b"2"))
+            assert (await read_answer(reader))[1] == b"22"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        asking(b"4", path=b"/v1/track"),
+        asking(b"4", line=(b"PUT", b"1.1")),
+        asking(b"{}"),
+        asking(b"0" * (AT_ONCE_BYTES_MAX + 1)),
+    ],
+    ids=["path", "method", "other", "large"],
+)
+async def test_everything_else_goes_by_asgi(sent: bytes) -> None:
+    """As it always did."""
+    async with prompt(sent) as (app, reader, _):
+        assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 204 ")
+        assert (app.seen, app.asked) == ([], 1)
+
+
+@pytest.mark.parametrize(("cut", "size"), [(1, 44), (40, 44), (-1, 0)])
+async def test_what_comes_in_pieces_is_whole_in_the_end(cut: int, size: int) -> None:
+    """Cut in the first line, in the headers and in the body; a body that is late is waited for by ASGI."""
+    whole = asking(b"44")
+    async with prompt(whole[:cut]) as (app, reader, writer):
+        await asyncio.sleep(0.05)
+        writer.write(whole[cut:])
+        _, body = await read_answer(reader)
+        assert (len(body), app.asked) == (size, 0 if size else 1)
+
+
+async def test_the_server_shows_requests_to_the_service_itself(api: Api) -> None:
+    """Nothing is wrapped around it that would hide what it can do at once."""
+    config = _config(api.service)
+    config.load()
+    assert config.loaded_app is api.service.app
+    assert config.http_protocol_class is Connection
+
+
+async def test_a_body_that_is_waited_for_is_asked_for() -> None:
+    """Who wants to hear that it may go on hears it, also where the body comes with it."""
+    async with prompt(asking(b"4", b"Expect: 100-continue")) as (app, reader, _):
+        assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 100 ")
+        assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 204 ")
+        assert (app.seen, app.asked) == ([], 1)
+    whole = asking(b"44", b"Expect: 100-continue")
+    async with prompt(whole[:-2]) as (_, reader, writer):
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(whole[-2:])
+        assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 204 ")
+
+
+async def test_several_in_one_piece_are_answered_in_order() -> None:
+    """Whichever way each of them goes."""
+    sent = [b"1", b"2", b"{}", b"3", b"{}", b"4"]
+    async with prompt(b"".join(asking(one) for one in sent)) as (app, reader, _):
+        told = [(await read_answer(reader))[1] for _ in sent]
+    assert told == [b"1", b"22", b"", b"333", b"", b"4444"]
+    assert app.asked == 2
+
+
+async def test_who_reads_slowly_gets_all_of_it() -> None:
+    """More than the connection takes at once waits until it does."""
+    sizes = [b"4000003"] * 6
+    async with prompt(b"".join(asking(one) for one in sizes)) as (_, reader, _writer):
+        await asyncio.sleep(0.1)
+        told = [(await read_answer(reader))[1] for _ in sizes]
+    assert [len(one) for one in told] == [4_000_003 // 7 * 7] * 6
+
+
+async def test_who_is_gone_is_answered_by_nothing() -> None:
+    """A connection that is closed while it is answered harms nobody."""
+    app = Prompt()
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        _, writer = await opened_at(address, asking(b"4"))
+        writer.transport.abort()
+        reader, other = await opened_at(address, asking(b"2"))
+        assert (await read_answer(reader))[1] == b"22"
+        other.close()
+        await other.wait_closed()
+        assert not state.tasks

@@ -175,7 +175,7 @@ async def test_a_request_id_comes_back(api: Api) -> None:
 async def test_a_key_that_asks_too_much_is_told_to_wait(api: Api) -> None:
     """Y4: RATE_LIMITED with the seconds to wait."""
     async with apis.opened(api.service.store.engine) as other:
-        other.service.edge.operations._take = lambda _key, _cost: _refuse()
+        other.service.edge.operations.take = lambda _key, _cost: _refuse()
         response = await other.post("{ viewer { accountId } }")
     assert (response.status_code, code(response), response.headers["retry-after"]) == (429, "RATE_LIMITED", "7")
 
