@@ -39,9 +39,8 @@ class Store(Protocol):
 class Pair:
     """The processes; `key` is the ADMIN key of the account that is asked."""
 
-    def __init__(self, engine: Server, settings: dict[str, str], born: type[Served]) -> None:
+    def __init__(self, engine: Server, settings: dict[str, str]) -> None:
         self.served: list[Served] = []
-        self._born = born
         self.engine = engine
         self.settings = settings
         self.key = ""
@@ -59,7 +58,7 @@ class Pair:
                 raise failed
 
     def _start(self, home: Path) -> Served:
-        return self._born(home, **self.settings, rate_limit="0")
+        return Unwatched(home, **self.settings, rate_limit="0")
 
     async def account(self) -> str:
         """Make an empty account to ask from now on; returns its id."""
@@ -119,9 +118,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def opened(
-    mongo: Store, home: Path, *, processes: int = 2, born: type[Served] = Unwatched, **more: str
-) -> AsyncIterator[Pair]:
+async def opened(mongo: Store, home: Path, *, processes: int = 2, **more: str) -> AsyncIterator[Pair]:
     """Start processes on an empty database of a real MongoDB, with `more` settings; skips where there is none."""
     if mongo.missing:
         pytest.skip(mongo.missing)
@@ -131,7 +128,7 @@ async def opened(
     engine = await Server.connect(
         settings["mongo_url"], database, driver="motor", deadline_milliseconds=DEADLINE_MILLISECONDS
     )
-    pair = Pair(engine, settings, born)
+    pair = Pair(engine, settings)
     try:
         await engine.ensure(INDEXES)
         await pair.begin(home, processes)

@@ -2,15 +2,18 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+
+from tests.system.nursery import nursery
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -45,7 +48,8 @@ class Process(Protocol):
 def environment(**settings: str) -> dict[str, str]:
     """Return the environment without settings of whoever runs the tests, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PROFILES_")}
-    return {**kept, "PYTHONUNBUFFERED": "1", **{f"PROFILES_{name.upper()}": value for name, value in settings.items()}}
+    path = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return {**kept, **path, **{f"PROFILES_{name.upper()}": value for name, value in settings.items()}}
 
 
 def unwatched(env: Mapping[str, str]) -> dict[str, str]:
@@ -55,17 +59,16 @@ def unwatched(env: Mapping[str, str]) -> dict[str, str]:
 
 def profiles(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    command = [sys.executable, "-m", "app.cli", *arguments]
-    path = {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment(**settings) | path,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
+    home = Path(tempfile.mkdtemp(prefix="profiles-command-"))
+    env, said = environment(**settings), [home / "out", home / "err"]
+    process = nursery().begin(list(arguments), cwd, env, *said)
+    try:
+        status = process.wait(SECONDS)
+        out, err = [one.read_text(errors="replace") for one in said]
+    finally:
+        process.kill()
+        shutil.rmtree(home)
+    return subprocess.CompletedProcess(arguments, status, out, err)
 
 
 class Served:
@@ -73,7 +76,7 @@ class Served:
 
     def __init__(self, cwd: Path, *arguments: str, **settings: str) -> None:
         self.out = cwd / f"serve-{time.monotonic_ns()}.log"
-        env = environment(**{"log": "json", **settings}) | {"PYTHONPATH": str(ROOT)}
+        env = environment(**{"log": "json", **settings})
         self.out.touch()
         self.process: Process = self.begin(["--port", "0", *arguments], cwd, env)
         self.url = self.wait_for(r"GraphiQL +(http://\S+)/graphql\n(?s:.*)Data .*\n")
@@ -82,9 +85,7 @@ class Served:
 
     def begin(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> Process:
         """Begin the command."""
-        command = [sys.executable, "-m", "app.cli", "serve", *arguments]
-        with self.out.open("wb") as out:
-            return subprocess.Popen(command, cwd=cwd, env=env, stdout=out, stderr=out)
+        return nursery().begin(["serve", *arguments], cwd, env, self.out, self.out)
 
     def text(self) -> str:
         """Return all that it said."""

@@ -14,7 +14,8 @@ from pymongo import MongoClient
 
 from app.mongo.private import running
 from tests.system.conftest import Start
-from tests.system.process import ROOT, environment, profiles
+from tests.system.nursery import nursery
+from tests.system.process import environment, profiles
 
 
 def test_accounts_and_keys_are_printed_for_people(start: Start, tmp_path: Path) -> None:
@@ -39,10 +40,8 @@ def test_the_demo_fills_another_service_until_it_is_told_to_stop(start: Start, t
     """`profiles demo` needs a key; it goes on until ctrl-C, and says so."""
     assert profiles("demo", cwd=tmp_path).returncode == 2
     served = start(embedded="memory", rate_limit="0")
-    command = [sys.executable, "-m", "app.cli", "demo", "--url", served.url, "--key", served.key, "--rate", "500"]
-    env = environment() | {"PYTHONPATH": str(ROOT)}
-    with (tmp_path / "demo.log").open("wb") as out:
-        running = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=out, stderr=out)
+    command, said = ["demo", "--url", served.url, "--key", served.key, "--rate", "500"], tmp_path / "demo.log"
+    running = nursery().begin(command, tmp_path, environment(), said, said)
     count = "{ persons(filter: {createdFrom: API, type: LEAD, externalId: {exists: false}}) { totalCount } }"
     until = time.monotonic() + 60
     # Leads without an external id come only with the activity that follows the sample data.
@@ -63,7 +62,7 @@ def test_the_demo_says_what_stops_it(start: Start, tmp_path: Path) -> None:
 
 def test_a_start_can_be_interrupted(tmp_path: Path) -> None:
     """A signal while the store still opens ends the process with status 0, and nothing stays behind."""
-    env = environment(data_dir=str(tmp_path / "data")) | {"PYTHONPATH": str(ROOT)}
+    env = environment(data_dir=str(tmp_path / "data"))
     command = [sys.executable, "-m", "app.cli", "serve", "--port", "0"]
     running = subprocess.Popen(command, cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 30

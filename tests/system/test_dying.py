@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import said
 from tests.mongo.real import RealMongo
 from tests.system.load import Load, lost, unfinished
-from tests.system.nursery import nursery
 from tests.system.pair import Pair, opened
 
 # Rounds on one account; more of them begin anew, so that to look through everything stays cheap.
@@ -30,9 +29,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="module")
 async def both(real: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on it."""
-    with nursery() as place:
-        async with opened(real, tmp_path_factory.mktemp("dying"), born=place.born) as one:
-            yield one
+    async with opened(real, tmp_path_factory.mktemp("dying")) as one:
+        yield one
 
 
 async def service_dies(load: Load, pair: Pair, at: int) -> None:

@@ -17,7 +17,8 @@ from pymongo import MongoClient
 from app.web.uploads import UPLOAD_BYTES_MAX
 from tests.mongo.real import RealMongo
 from tests.system.conftest import Start
-from tests.system.process import ROOT, SECONDS, Served, environment, profiles
+from tests.system.nursery import nursery
+from tests.system.process import SECONDS, Served, environment, profiles
 
 PEOPLE = """First name,E-mail,Born,City
 Ann,ann@b.example,04/05/1980,Graz
@@ -42,10 +43,12 @@ class Command:
         (home / name).write_text(text)
         self.home = home
         self.all = [sys.executable, "-m", "app.cli", "import", name, "--url", served.url, "--key", served.key]
-        self.env = environment() | {"PYTHONPATH": str(ROOT)}
+        self.env = environment()
 
     def run(self, *options: str, said: str = "") -> subprocess.CompletedProcess[str]:
-        """Run it to its end."""
+        """Run it to its end, with something to read on its standard input where anything is said."""
+        if not said:
+            return profiles(*self.all[3:], *options, cwd=self.home)
         return subprocess.run(
             [*self.all, *options],
             cwd=self.home,
@@ -192,10 +195,8 @@ class Working(Served):
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.out = home / f"worker-{time.monotonic_ns()}.log"
-        env = environment(log="json", **settings) | {"PYTHONPATH": str(ROOT)}
-        with self.out.open("wb") as out:
-            command = [sys.executable, "-m", "app.cli", "worker"]
-            self.process = subprocess.Popen(command, cwd=home, env=env, stdout=out, stderr=out)
+        self.out.touch()
+        self.process = nursery().begin(["worker"], home, environment(log="json", **settings), self.out, self.out)
         self.wait_for(r"(Works on imports and synchronizations of .* until ctrl-C\.)\n")
 
 

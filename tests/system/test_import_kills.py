@@ -15,7 +15,6 @@ from app.imports.model import ACTIVE
 from tests.conftest import said
 from tests.mongo.real import RealMongo
 from tests.system.importing import STAMPS, Imports, Seen, written
-from tests.system.nursery import nursery
 from tests.system.pair import Pair, opened
 
 # Longer than any unit takes on a busy machine.
@@ -29,13 +28,12 @@ TAKEN_AWAY = 0.3
 @pytest.fixture(scope="module")
 async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on one database; what a dead one had begun is let go soon."""
-    with nursery() as place:
-        async with opened(mongo, tmp_path_factory.mktemp("imports"), born=place.born) as one:
-            await one.limit_transactions(TRANSACTION_SECONDS)
-            try:
-                yield one
-            finally:
-                await one.limit_transactions(60)
+    async with opened(mongo, tmp_path_factory.mktemp("imports")) as one:
+        await one.limit_transactions(TRANSACTION_SECONDS)
+        try:
+            yield one
+        finally:
+            await one.limit_transactions(60)
 
 
 @pytest.fixture
