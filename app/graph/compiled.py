@@ -79,6 +79,8 @@ def _ready(shape: Shape) -> None:
     if shape.plan is not None:
         ready(shape.plan)
         shape.show = _generated(shape.plan)
+        objects = [slot for slot in shape.plan if slot.shape.item is not None and slot.shape.item.plan is not None]
+        shape.lists = tuple(slot.attribute for slot in objects if slot.attribute is not None)
 
 
 def rows(page: Shape, sources: Sources) -> Rows | None:

@@ -41,7 +41,8 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from app.core.errors import Fault
-from app.graph.coercion import FEW_ITEMS, Readers, TooLong, Unusual, bounded, one_by_one
+from app.core.steps import stepwise
+from app.graph.coercion import FEW_ITEMS, LIST_ITEMS_MAX, Readers, TooLong, Unusual, bounded, one_by_one
 from app.graph.cost import Cost, Meter
 from app.graph.precheck import CHARACTERS_MAX, read, tokens
 
@@ -50,6 +51,9 @@ TEXT_BYTES_MAX = 16 * 1024 * 1024
 # A document in memory is a third of a kilobyte for each token.
 TOKENS_KEPT_MAX = 400_000
 ERRORS_MAX = 5
+# Lists of more items than that are read step by step where somebody can wait.
+LONG_ITEMS = 100
+_NOTHING: Mapping[str, Any] = {}
 
 RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 
@@ -72,13 +76,15 @@ class Coercer:
         self.names = [slot.signature.name for slot in self._signatures]
         self._none = VariableValues({}, {})
 
-    def coerce(self, inputs: dict[str, Any] | None) -> VariableValues | list[GraphQLError]:
-        """Return the values, or what graphql-core has to say against them."""
+    def coerce(
+        self, inputs: dict[str, Any] | None, taken: Mapping[str, Any] = _NOTHING
+    ) -> VariableValues | list[GraphQLError]:
+        """Return the values, or what graphql-core has to say against them; `taken` have been read before."""
         if not self._signatures:
             return self._none
         inputs = inputs or {}
         try:
-            return self._shortly(inputs)
+            return self._shortly(inputs, taken)
         except Unusual:
             return self._slowly(inputs)
         except _Wrong as wrong:
@@ -86,7 +92,24 @@ class Coercer:
         except TooLong as error:
             return [GraphQLError(str(error))]
 
-    def _shortly(self, inputs: dict[str, Any]) -> VariableValues:
+    def long(self, inputs: dict[str, Any] | None) -> bool:
+        """Tell whether there is so much in a list that others should get their turn meanwhile."""
+        return any(value.__class__ is list and len(value) > LONG_ITEMS for value in (inputs or {}).values())
+
+    async def coerce_in_steps(self, inputs: dict[str, Any]) -> VariableValues | list[GraphQLError]:
+        """Return the same as `coerce`; others get their turn in between, but for what is wrong."""
+        taken: dict[str, Any] = {}
+        for slot in self._signatures:
+            value = inputs.get(slot.signature.name)
+            if slot.item is None or value.__class__ is not list or not LONG_ITEMS < len(value) <= LIST_ITEMS_MAX:
+                continue
+            try:
+                taken[slot.signature.name] = await stepwise(slot.item[1], value)
+            except (Unusual, GraphQLError, RecursionError):
+                break
+        return self.coerce(inputs, taken)
+
+    def _shortly(self, inputs: dict[str, Any], taken: Mapping[str, Any]) -> VariableValues:
         sources: dict[str, VariableValueSource] = {}
         coerced: dict[str, Any] = {}
         for slot in self._signatures:
@@ -100,7 +123,7 @@ class Coercer:
                     coerced[name] = slot.default
                 continue
             if type(value) is not slot.itself:
-                value = slot.taken(value)
+                value = taken[name] if name in taken else slot.taken(value)
             sources[name] = VariableValueSource(slot.signature, inputs[name])
             coerced[name] = value
         return VariableValues(sources, coerced)

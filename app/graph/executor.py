@@ -179,7 +179,7 @@ class Run:
         if itself is not None and all(one.__class__ is itself for one in value):
             container[key] = list(value)
             return
-        if item.show is not None and _shown_all(item, value, container, key):
+        if item.show is not None and len(value) <= AT_ONCE and _shown_all(item, value, container, key):
             return
         items: list[Any] = [None] * len(value)
         container[key] = items
@@ -253,6 +253,11 @@ def _shown(shape: Shape, value: Any, container: Any, key: str | int) -> bool:
     if shape.show is None:
         return False
     try:
+        # A page that is written already is no list any more.
+        for name in shape.lists:
+            many = getattr(value, name, None)
+            if many.__class__ is list and len(many) > AT_ONCE:
+                return False
         container[key] = shape.show(value)
     except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
         return False

@@ -12,7 +12,7 @@ from inspect import isawaitable
 from typing import Any
 
 import orjson
-from graphql import GraphQLSchema, execute
+from graphql import GraphQLError, GraphQLSchema, execute
 from graphql.execution.values import VariableValues
 
 from app.access.load import Load
@@ -39,6 +39,10 @@ REFUSED_COST = 20
 SHARED_COST = 10
 PLANS_PER_OPERATION = 16
 INTROSPECTION = ("__schema", "__type", "__typename")
+
+
+# Of variables: what they are, or what is wrong with them.
+Values = VariableValues | list[GraphQLError]
 
 
 @dataclass(slots=True)
@@ -132,8 +136,8 @@ class Operations:
         self.load = load or Load()
         self._shared: Shared[Answer] = Shared(lambda answer: not answer.codes)
 
-    def prepare(self, actor: Actor, request: Request) -> Ready:
-        """Return the operation ready to run for this actor; raises Rejected."""
+    def prepare(self, actor: Actor, request: Request, read: Values | None = None) -> Ready:
+        """Return the operation ready to run for this actor, with variables that are read or were; raises Rejected."""
         document = self.documents.get(request.query)
         try:
             if document.refusal or document.errors:
@@ -144,7 +148,7 @@ class Operations:
             if document.errors:
                 raise Rejected(faults.refused(document.errors, document.code), 400)
             operation = document.operation(request.name)
-            variables = operation.coercer.coerce(request.variables)
+            variables = operation.coercer.coerce(request.variables) if read is None else read
             if isinstance(variables, list):
                 raise Rejected(faults.refused(variables, "BAD_VARIABLES"), 400)
             cost = within(operation.cost, variables.coerced)
@@ -197,13 +201,20 @@ class Operations:
     async def answer(self, actor: Actor, request: Request, request_id: str) -> Answer:
         """Run a query or a mutation; whatever is wrong is in the answer."""
         try:
-            ready = self.prepare(actor, request)
+            ready = self.prepare(actor, request, await self._long(request))
         except Rejected as refusal:
             return self.refusal(refusal)
         if ready.operation.kind == "subscription":
             message = "Subscriptions are served over websocket, or over POST with `Accept: text/event-stream`."
             return self.refusal(rejected(Fault("VALIDATION_FAILED", message, status=406)))
         return await self.run(actor, ready, request_id)
+
+    async def _long(self, request: Request) -> Values | None:
+        """Return the variables of a call that has very much in them, else None: they are read in a moment."""
+        operation = self.documents.held(request.query, request.name)
+        if operation is None or not operation.coercer.long(request.variables):
+            return None
+        return await operation.coercer.coerce_in_steps(request.variables or {})
 
     async def run(self, actor: Actor, ready: Ready, request_id: str) -> Answer:
         """Run what was prepared, within OPERATION_SECONDS, once it is its account's turn."""

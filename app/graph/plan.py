@@ -63,6 +63,8 @@ class Shape:
     item: "Shape | None" = None
     # Of an object of plain attributes: shows one at once, or raises; see `compiled`.
     show: Callable[[Any], dict[str, Any]] | None = None
+    # Its attributes that are lists of objects: where one is long, they are shown step by step instead.
+    lists: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

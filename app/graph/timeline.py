@@ -9,6 +9,7 @@ import strawberry
 
 from app.core.actor import Actor
 from app.core.errors import Refused
+from app.core.steps import stepwise
 from app.graph import devices, reading, types
 from app.graph.connections import Connection, Place, listed, paged
 from app.graph.declare import First, Info, Input, Last, argument, relation
@@ -48,12 +49,14 @@ async def track_events(
         refused = Refused("TOO_MANY", f"A call takes at most {EVENTS_MAX} events.", ("events",))
         return Payload(results=[], errors=shown([refused], context.actor))
     devices.refuse_others(context, events)
-    items = [_read(one) for one in events]
+    items = await stepwise(_read, events)
     outcomes = await _tracked(context.services.tracking, context.actor, items, atomic=atomic)
-    return Payload(results=[_result(index, one, context.actor) for index, one in enumerate(outcomes)], errors=[])
+    results = await stepwise(partial(_result, context.actor), list(enumerate(outcomes)))
+    return Payload(results=results, errors=[])
 
 
-def _result(index: int, one: Outcome, actor: Actor) -> SimpleNamespace:
+def _result(actor: Actor, numbered: tuple[int, Outcome]) -> SimpleNamespace:
+    index, one = numbered
     return SimpleNamespace(index=index, status=one.status, event=one.event, errors=shown(one.errors, actor))
 
 

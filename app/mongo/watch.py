@@ -15,7 +15,7 @@ from app.mongo.drivers import Driver
 from app.mongo.engine import Batch, Change, HistoryLost
 
 AWAIT_MILLISECONDS = 1000
-BATCH_DOCUMENTS = 1000
+BATCH_DOCUMENTS = 250
 AWAY_SECONDS = 30.0
 BACKOFF_SECONDS_MAX = 2.0
 # Of a change nothing else: the driver takes longer over its times than over all the rest of it.

@@ -7,6 +7,7 @@ from asyncio import Task, create_task, gather, sleep
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from app.catalog.checks import Listing
@@ -19,6 +20,7 @@ from app.claims.model import Locator
 from app.core import clock, ids
 from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
+from app.core.steps import stepwise
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
 from app.persons.model import Carrier
@@ -132,8 +134,8 @@ class Tracking:
             await self._make(actor, good, people, outcomes)
         now = clock.now()
         left = [item for item in good if item.index not in outcomes] if outcomes else good
-        for item in left:
-            item.event = _event(actor, people[item.tracked.locator], item, now)
+        for item, event in zip(left, await stepwise(partial(_event, actor, people, now), left), strict=True):
+            item.event = event
         await self._had(actor.account, left, people, outcomes)
         left = [item for item in left if item.index not in outcomes]
         _same(left, people)
@@ -148,10 +150,10 @@ class Tracking:
             # It may have been defined by another process a moment ago.
             catalog = await self._catalog.fresh(account)
         now = clock.now()
-        found = [_admit(index, one, catalog, now) for index, one in items]
+        found = await stepwise(partial(_admit, catalog, now), items)
         if "UNKNOWN_PROPERTY" in {one.code for one in found if isinstance(one, Refused)}:
             catalog = await self._catalog.fresh(account)
-            found = [_admit(index, one, catalog, now) for index, one in items]
+            found = await stepwise(partial(_admit, catalog, now), items)
         good: list[_Item] = []
         for (index, _), one in zip(items, found, strict=True):
             if isinstance(one, Refused):
@@ -282,7 +284,8 @@ def _apart(items: Sequence[Tracked]) -> bool:
     return len(set(sent)) == len(sent)
 
 
-def _admit(index: int, tracked: Tracked, catalog: Catalog, now: datetime) -> _Item | Refused:
+def _admit(catalog: Catalog, now: datetime, numbered: tuple[int, Tracked]) -> _Item | Refused:
+    index, tracked = numbered
     try:
         return _Item(index, tracked, *admit(tracked.sent, catalog, now))
     except Refused as refusal:
@@ -332,8 +335,9 @@ def _note(locator: Locator, outcome: Any, refused: dict[Locator, tuple[Refused, 
         refused[locator] = tuple(one.under("person") for one in refusals if isinstance(one, Refused))
 
 
-def _event(actor: Actor, line: Carrier, item: _Item, now: datetime) -> Event:
-    sent, subject = item.tracked.sent, line.subject
+def _event(actor: Actor, people: People, now: datetime, item: _Item) -> Event:
+    sent, line = item.tracked.sent, people[item.tracked.locator]
+    subject = line.subject
     return Event(
         f"{subject}:{sent.event_id or ids.new('evt', now)}",
         actor.account,

@@ -9,6 +9,7 @@ from typing import Any
 
 from app.core import clock
 from app.core.pages import Slice
+from app.core.steps import stepwise
 from app.mongo.bound import Bound
 from app.mongo.engine import Document, Engine, Sort
 from app.mongo.pages import Fields, Pages
@@ -64,7 +65,7 @@ class Events:
 
     async def insert(self, events: list[Event]) -> set[int]:
         """Keep events; return the positions of those that were there already."""
-        return await self._engine.insert(COLLECTION, [document(event) for event in events])
+        return await self._engine.insert(COLLECTION, await stepwise(document, events))
 
     async def get(self, account: str, ids: list[str]) -> dict[str, Event]:
         """Return events by id (index `_id`)."""

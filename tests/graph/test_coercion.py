@@ -6,7 +6,8 @@ import pytest
 from graphql import build_schema
 from graphql.execution.values import get_variable_values
 
-from app.graph.document import prepare
+from app.graph.coercion import LIST_ITEMS_MAX
+from app.graph.document import LONG_ITEMS, prepare
 
 SCHEMA = build_schema("""
 enum Colour { RED GREEN }
@@ -78,3 +79,33 @@ def test_a_tower_of_objects_is_refused_not_followed() -> None:
     assert isinstance(
         operation.coercer.coerce({"which": {"id": "1"}, "thing": {"id": "t", "list": [], "inner": tower}}), list
     )
+
+
+@pytest.mark.parametrize("count", [LONG_ITEMS, LONG_ITEMS + 1, 1000])
+@pytest.mark.parametrize("bad", [None, 0, LONG_ITEMS, -1])
+@pytest.mark.parametrize("row", ["BLUE", None, ["RED"], 7])
+async def test_what_is_read_step_by_step_is_the_same(count: int, bad: int | None, row: Any) -> None:
+    """Values, and the words for what is wrong with a row at the beginning, in the middle and at the end."""
+    coercer = prepare(SCHEMA, QUERY).operation(None).coercer
+    colours: list[Any] = ["RED", "GREEN"] * (count // 2) + ["RED"] * (count % 2)
+    if bad is not None:
+        colours[min(bad, count - 1)] = row
+    for given in ({"which": {"id": "1"}, "colours": colours}, {"colours": colours}, {"which": {}, "colours": colours}):
+        assert coercer.long(given) is (count > LONG_ITEMS)
+        told, expected = await coercer.coerce_in_steps(given), coercer.coerce(given)
+        if isinstance(expected, list):
+            assert isinstance(told, list)
+            assert [str(one) for one in told] == [str(one) for one in expected]
+        else:
+            assert not isinstance(told, list)
+            assert told.coerced == expected.coerced
+
+
+async def test_a_list_beyond_all_bounds_is_refused_before_it_is_read() -> None:
+    """In the same words."""
+    coercer = prepare(SCHEMA, QUERY).operation(None).coercer
+    given = {"which": {"id": "1"}, "colours": ["RED"] * (LIST_ITEMS_MAX + 1)}
+    told, expected = await coercer.coerce_in_steps(given), coercer.coerce(given)
+    assert isinstance(told, list)
+    assert isinstance(expected, list)
+    assert [str(one) for one in told] == [str(one) for one in expected]

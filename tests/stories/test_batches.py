@@ -2,11 +2,13 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from tests.api import ATTRIBUTE, ERRORS, FIND, PERSON, UPDATE, Api
+from app.core import steps
+from tests.api import ATTRIBUTE, DEFINE, ERRORS, FIND, PERSON, TRACK, UPDATE, Api
 
 UPSERT = f"""mutation($rows: [CreatePersonInput!]!, $replace: Boolean! = false, $atomic: Boolean! = false) {{
   upsertPersons(persons: $rows, replace: $replace, atomic: $atomic) {{ {ERRORS}
@@ -172,3 +174,23 @@ async def test_batches_need_the_right_to_manage(api: Api) -> None:
     """A reader changes nobody."""
     reader = await api.key_with("PEOPLE_READ")
     assert await reader.refused(UPSERT, rows=[{"externalId": "x"}]) == "FORBIDDEN"
+
+
+async def test_a_large_call_leaves_others_their_turn(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its variables, its events, what is kept of them and its results: none of it is done for all rows in one go."""
+    rows, turns, step = 300, Counter[str](), steps._step
+
+    def counted(work: Callable[[Any], Any], some: Sequence[Any], starts: range) -> list[Any]:
+        turns["all"] += 1
+        return step(work, some, starts)
+
+    made = await api.made(externalId="x")
+    await api(DEFINE, input={"id": "seen", "title": "Seen", "fields": []})
+    sent = [{"person": {"id": made["id"]}, "type": "seen", "eventId": f"e{number}"} for number in range(rows)]
+    await api(TRACK, events=sent[:1], atomic=False)
+    monkeypatch.setattr(steps, "STEP_SECONDS", -1.0)
+    monkeypatch.setattr(steps, "_step", counted)
+    results = (await api(TRACK, events=sent, atomic=False))["results"]
+    assert [one["status"] for one in results] == ["DUPLICATE"] + ["ACCEPTED"] * (rows - 1)
+    # Read, found good, made, kept, told, shown; of each the first few are done at once.
+    assert turns["all"] > 6 * rows - 100
