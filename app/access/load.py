@@ -60,7 +60,7 @@ class Load:
         number = self.begin(account)
         if number is not None:
             return number
-        held, now = self._accounts[account], self._last
+        held, now = self._accounts.setdefault(account, _Account()), self._last
         self._refuse(account, held)
         place: Future[int] = get_running_loop().create_future()
         held.waiting.append(place)
@@ -91,6 +91,7 @@ class Load:
             held = self._accounts[account] = _Account()
         if not held.waiting and self.running < RUNNING_MAX and self._room(held, now):
             return self._begun(held, now)
+        self._forget(account, held)
         return None
 
     def busy(self) -> bool:

@@ -7,7 +7,6 @@ for many can be answered without a task: see `App.at_once`.
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -39,6 +38,8 @@ class Connection(HttpToolsProtocol):
     _header_bytes = 0
     # A request of which more is hoped for in the bytes that are being read.
     _held: RequestResponseCycle | None = None
+    # The one that is answered now: those behind it on the connection wait.
+    _running: RequestResponseCycle | None = None
     _reading = False
     # How many requests have come in whole.
     _whole = 0
@@ -47,6 +48,13 @@ class Connection(HttpToolsProtocol):
         """Wait for the first request."""
         super().connection_made(transport)
         self.since = self.loop.time()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of what holds on to this."""
+        if self.scope is not None:
+            self.scope.pop("extensions", None)
+        self._running = None
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; headers that don't end within HEADER_BYTES_MAX are not even looked through."""
@@ -79,8 +87,9 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         scope = self.scope
         self.patient = scope.get("path") == UPLOADS
-        if self.cycle is not None and self.cycle.scope is scope and scope["method"] != "HEAD":
-            extensions: dict[str, Any] = {WHOLE: partial(_write, self.cycle)}
+        if scope["method"] != "HEAD":
+            # Nothing here may name the request itself: what it holds would wait for the collector.
+            extensions: dict[str, Any] = {WHOLE: self.write_whole}
             scope["extensions"] = extensions
 
     def on_message_complete(self) -> None:
@@ -93,7 +102,7 @@ class Connection(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, _app: Any) -> None:
         """Have the application begin, once the request is whole where it will be at once."""
-        self._held = cycle
+        self._running = self._held = cycle
         if not (self._reading and cycle.more_body) or cycle.waiting_for_100_continue:
             self._let_go()
 
@@ -107,14 +116,38 @@ class Connection(HttpToolsProtocol):
 
     def _at_once(self, cycle: RequestResponseCycle) -> bool:
         begin: Any = getattr(self.app, "at_once", None)
+        return begin is not None and begin(cycle.scope, cycle.body, self.reply)
 
-        def reply(status: int, headers: Sequence[Header], body: bytes) -> None:
-            if not _write(cycle, status, [*headers, size(body)], body):
-                task = self.loop.create_task(_send(cycle, status, headers, body))
-                self.tasks.add(task)
-                task.add_done_callback(self.tasks.discard)
+    def reply(self, status: int, headers: Sequence[Header], body: bytes) -> None:
+        """Write the answer to the request that is answered now, as soon as the connection takes it."""
+        sized, cycle = [*headers, size(body)], self._running
+        if cycle is not None and not self.write_whole(status, sized, body):
+            task = self.loop.create_task(send_whole({}, cycle.send, status, headers, body))  # type: ignore[arg-type]
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
-        return begin is not None and begin(cycle.scope, cycle.body, reply)
+    def write_whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+        """Write a whole answer as one piece; False, and nothing written, where ASGI's own way has to be gone.
+
+        The headers are ours: no value of them has ends of lines, and `content-length` is among them.
+        """
+        cycle = self._running
+        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+            return False
+        cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
+        defaults = cycle.default_headers
+        last = not cycle.keep_alive or _CLOSE in defaults
+        lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
+        if last and _CLOSE not in defaults:
+            lines.append(b"connection: close\r\n")
+        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        cycle.message_event.set()
+        if last:
+            self.transport.close()
+        cycle.on_response()
+        cycle.on_response = _nothing
+        return True
 
     def _refuse(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
@@ -124,31 +157,8 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def _write(cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes) -> bool:
-    """Write a whole answer as one piece; False, and nothing written, where ASGI's own way has to be gone.
-
-    The headers are ours: no value of them has ends of lines, and `content-length` is among them.
-    """
-    if cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
-        return False
-    cycle.response_started = cycle.response_complete = True
-    cycle.waiting_for_100_continue = False
-    defaults = cycle.default_headers
-    last = not cycle.keep_alive or _CLOSE in defaults
-    lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
-    if last and _CLOSE not in defaults:
-        lines.append(b"connection: close\r\n")
-    cycle.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
-    cycle.message_event.set()
-    if last:
-        cycle.transport.close()
-    cycle.on_response()
-    return True
-
-
-async def _send(cycle: RequestResponseCycle, status: int, headers: Sequence[Header], body: bytes) -> None:
-    """Send an answer when its connection can take it again."""
-    await send_whole({}, cycle.send, status, headers, body)  # type: ignore[arg-type]
+def _nothing() -> None:
+    """Stand for what has been done: it held on to the connection."""
 
 
 def close_overdue(connections: Iterable[object], now: float) -> None:

@@ -1,6 +1,7 @@
 """Connections as strangers open them: broken HTTP, headers without end, requests that never arrive."""
 
 import asyncio
+import gc
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -336,3 +337,45 @@ async def test_who_is_gone_is_answered_by_nothing() -> None:
         other.close()
         await other.wait_closed()
         assert not state.tasks
+
+
+@pytest.mark.parametrize("body", [b"4", b"{}"], ids=["at once", "by ASGI"])
+async def test_answers_leave_nothing_to_the_collector(body: bytes) -> None:
+    """What a request was made of is gone with it: a collection of many such would hold everybody up."""
+
+    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> int:
+        gc.collect()
+        for _ in range(count):
+            writer.write(asking(body))
+            await read_answer(reader)
+        return gc.collect()
+
+    async with prompt(asking(body)) as (_, reader, writer):
+        await read_answer(reader)
+        await ask(reader, writer, 5)
+        few, many = await ask(reader, writer, 10), await ask(reader, writer, 110)
+    assert many - few < 50
+
+
+async def test_connections_leave_nothing_to_the_collector() -> None:
+    """Nor does one that is closed."""
+    app = Prompt()
+
+    async def ask(address: Any, count: int) -> int:
+        gc.collect()
+        for _ in range(count):
+            reader, writer = await opened_at(address, asking(b"4"))
+            await read_answer(reader)
+            writer.close()
+            await writer.wait_closed()
+        while state.connections:  # noqa: ASYNC110 - nothing else tells of it
+            await asyncio.sleep(0)
+        return sum(type(one) is Connection for one in gc.get_objects())
+
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        gc.collect()
+        gc.disable()
+        try:
+            assert await ask(address, 20) == 0
+        finally:
+            gc.enable()
