@@ -8,6 +8,9 @@ from weakref import WeakKeyDictionary
 
 # So long one works before others get their turn, the answers of the store among them.
 STEP_SECONDS = 0.00025
+# And so long at first: what is done by then waits for nobody. Pages of twenty and fifty are; in steps they would all be
+# answered late, one by one, and what they ask of the store next would no longer leave together.
+FIRST_SECONDS = 0.002
 # So many rows are shown between two looks at the clock.
 SLICE_ROWS = 8
 
@@ -21,22 +24,22 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDict
 async def slicewise(work: Callable[[Sequence[T]], R], rows: Sequence[T], size: int = SLICE_ROWS) -> list[R]:
     """Return what pure work makes of `size` rows after the other; others get their turn in between.
 
-    The first step is done at once: short work waits for nobody.
+    The first FIRST_SECONDS are done at once: short work waits for nobody.
     """
     starts = range(0, len(rows), size)
-    done = _step(work, rows, starts)
+    done = _step(work, rows, starts, FIRST_SECONDS)
     if len(done) == len(starts):
         return done
     turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
     while len(done) < len(starts):
         async with turn:
             await asyncio.sleep(0)
-            done += _step(work, rows, starts[len(done) :])
+            done += _step(work, rows, starts[len(done) :], STEP_SECONDS)
     return done
 
 
-def _step(work: Callable[[Sequence[T]], R], rows: Sequence[T], starts: range) -> list[R]:
-    done, until = list[R](), perf_counter() + STEP_SECONDS
+def _step(work: Callable[[Sequence[T]], R], rows: Sequence[T], starts: range, seconds: float) -> list[R]:
+    done, until = list[R](), perf_counter() + seconds
     for start in starts:
         done.append(work(rows[start : start + starts.step]))
         if perf_counter() >= until:

@@ -49,8 +49,7 @@ async def track_events(
         refused = Refused("TOO_MANY", f"A call takes at most {EVENTS_MAX} events.", ("events",))
         return Payload(results=[], errors=shown([refused], context.actor))
     devices.refuse_others(context, events)
-    items = await stepwise(_read, events)
-    outcomes = await _tracked(context.services.tracking, context.actor, items, atomic=atomic)
+    outcomes = await _tracked(context.services.tracking, context.actor, await stepwise(_read, events), atomic=atomic)
     results = await stepwise(partial(_result, context.actor), list(enumerate(outcomes)))
     return Payload(results=results, errors=[])
 

@@ -22,7 +22,8 @@ def test_everything_is_done_once_and_in_order(rows: list[int], size: int) -> Non
 
 async def test_long_works_take_turns_and_leave_rounds_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of each round of the loop one step is long work's, however many do it."""
-    monkeypatch.setattr(steps, "STEP_SECONDS", 0.0)
+    for name in ("FIRST_SECONDS", "STEP_SECONDS"):
+        monkeypatch.setattr(steps, name, 0.0)
     rounds, told = 0, list[tuple[str, int]]()
 
     async def watch() -> None:
@@ -48,7 +49,8 @@ async def test_long_works_take_turns_and_leave_rounds_to_others(monkeypatch: pyt
 
 async def test_others_get_their_turn_while_many_rows_are_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each look at the clock finds a step over: the loop goes round before the next row."""
-    monkeypatch.setattr(steps, "STEP_SECONDS", 0.0)
+    for name in ("FIRST_SECONDS", "STEP_SECONDS"):
+        monkeypatch.setattr(steps, name, 0.0)
     turns: list[int] = []
     done: list[int] = []
     asyncio.get_running_loop().call_soon(lambda: turns.append(len(done)))
@@ -63,7 +65,7 @@ async def test_others_get_their_turn_while_many_rows_are_worked_on(monkeypatch: 
 
 async def test_short_work_is_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
     """A few rows are worked on at once."""
-    monkeypatch.setattr(steps, "STEP_SECONDS", 60.0)
+    monkeypatch.setattr(steps, "FIRST_SECONDS", 60.0)
     turns: list[int] = []
     asyncio.get_running_loop().call_soon(lambda: turns.append(1))
     assert await stepwise(str, range(3)) == ["0", "1", "2"]
@@ -72,7 +74,8 @@ async def test_short_work_is_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_work_that_fails_or_is_given_up_lets_go_of_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Others go on."""
-    monkeypatch.setattr(steps, "STEP_SECONDS", 0.0)
+    for name in ("FIRST_SECONDS", "STEP_SECONDS"):
+        monkeypatch.setattr(steps, name, 0.0)
 
     def fails(some: Sequence[int]) -> None:
         if some[0] == 3:

@@ -180,15 +180,14 @@ async def test_a_large_call_leaves_others_their_turn(api: Api, monkeypatch: pyte
     """Its variables, its events, what is kept of them and its results: none of it is done for all rows in one go."""
     rows, turns, step = 300, Counter[str](), steps._step
 
-    def counted(work: Callable[[Any], Any], some: Sequence[Any], starts: range) -> list[Any]:
+    def counted(work: Callable[[Any], Any], some: Sequence[Any], starts: range, _seconds: float) -> list[Any]:
         turns["all"] += 1
-        return step(work, some, starts)
+        return step(work, some, starts, -1.0)
 
     made = await api.made(externalId="x")
     await api(DEFINE, input={"id": "seen", "title": "Seen", "fields": []})
     sent = [{"person": {"id": made["id"]}, "type": "seen", "eventId": f"e{number}"} for number in range(rows)]
     await api(TRACK, events=sent[:1], atomic=False)
-    monkeypatch.setattr(steps, "STEP_SECONDS", -1.0)
     monkeypatch.setattr(steps, "_step", counted)
     results = (await api(TRACK, events=sent, atomic=False))["results"]
     assert [one["status"] for one in results] == ["DUPLICATE"] + ["ACCEPTED"] * (rows - 1)
