@@ -16,7 +16,7 @@ from app.claims.asked import Read
 from app.core.actor import Actor
 from app.core.errors import Fault, unavailable
 from app.core.sources import Kept, Sources
-from app.core.tally import Tally
+from app.core.tally import TALLY, Tally
 from app.graph import compiled
 from app.graph.operation import Answer, Operations, Ready, Request
 from app.graph.services import Services
@@ -54,6 +54,7 @@ class _Flight:
     actor: Actor
     ready: Ready
     request_id: str
+    tally: Tally
     number: int
     then: Then
 
@@ -96,7 +97,7 @@ class Direct:
                 # Too much is asked, or too many wait: told by who goes the long way.
                 return False
             raise
-        flight = _Flight(actor, ready, request_id, number, then)
+        flight = _Flight(actor, ready, request_id, tally, number, then)
         self._flights.add(flight)
         read.add_done_callback(partial(self._landed, flight))
         return True
@@ -140,7 +141,12 @@ class Direct:
 
     async def _long(self, flight: _Flight) -> None:
         """Answer as any other operation is, in the same place of the load."""
-        self._end(flight, await self._operations.run_on(flight.actor, flight.ready, flight.request_id))
+        TALLY.set(flight.tally)
+        try:
+            answer = await self._operations.run_on(flight.actor, flight.ready, flight.request_id)
+        except Exception as error:  # noqa: BLE001 - the last line: whoever asked gets an answer
+            answer = self._failed(flight, error)
+        self._end(flight, answer)
 
     def _end(self, flight: _Flight, answer: Answer) -> None:
         if flight not in self._flights:

@@ -195,6 +195,25 @@ async def test_who_waits_when_the_process_stops_is_told(api: Api, monkeypatch: p
     assert api.service.edge.operations.load.running == 0
 
 
+async def test_the_long_way_is_counted_too_and_ends_whatever_happens(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its calls are the operation's own; what nobody expected is masked, and its place is free again."""
+    made = await api.made(externalId="ana")
+    await both(api, BRIEF, id=made["id"])
+    counted = api.service.edge.metrics._requests._calls["query"]
+    before = counted.total
+    await api.post(BRIEF, {"id": NOBODY["id"]})
+    # The read that found nobody, and the long way's own.
+    assert counted.total - before == 2
+
+    async def broken(*_: Any) -> None:
+        raise ValueError("x")
+
+    monkeypatch.setattr(api.service.edge.operations, "run_on", broken)
+    answer = (await api.post(BRIEF, {"id": NOBODY["id"]})).json()
+    assert answer["errors"][0]["extensions"]["code"] == "INTERNAL"
+    assert api.service.edge.operations.load.running == 0
+
+
 async def test_an_attribute_that_nobody_knows_yet_is_looked_for(api: Api) -> None:
     """What another process defined a moment ago is shown, not left out."""
     await api(apis.ATTRIBUTE, input={"name": "plan", "type": "STRING"})
