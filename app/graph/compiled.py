@@ -13,7 +13,7 @@ import orjson
 
 from app.core.sources import Kept, Source, Sources
 from app.core.steps import slicewise
-from app.graph.plan import Shape, Slot
+from app.graph.plan import AT_ONCE, Shape, Slot
 
 Show = Callable[[Any], dict[str, Any]]
 # Of documents, with the catalog of their account.
@@ -79,8 +79,6 @@ def _ready(shape: Shape) -> None:
     if shape.plan is not None:
         ready(shape.plan)
         shape.show = _generated(shape.plan)
-        objects = [slot for slot in shape.plan if slot.shape.item is not None and slot.shape.item.plan is not None]
-        shape.lists = tuple(slot.attribute for slot in objects if slot.attribute is not None)
 
 
 def rows(page: Shape, sources: Sources) -> Rows | None:
@@ -217,6 +215,7 @@ def _of_list(item: Shape, value: str, name: str, names: dict[str, Any]) -> list[
     lines = [*checked, f"if None in {value}: raise Unusual", f"{value} = [{name}(one) for one in {value}]"]
     if item.show is None:
         return lines
-    # What is written already stands there as it is.
+    # Many objects are shown step by step, by the executor. What is written already stands there as it is.
+    lines.insert(1, f"if len({value}) > {AT_ONCE}: raise Unusual")
     names["Fragment"] = orjson.Fragment
     return [f"if {value}.__class__ is not Fragment:", *(f"    {line}" for line in lines)]

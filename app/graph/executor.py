@@ -15,7 +15,7 @@ from graphql.execution.values import VariableValues
 from app.core.errors import Fault
 from app.core.steps import stepwise
 from app.graph import faults
-from app.graph.plan import Shape, Slot
+from app.graph.plan import AT_ONCE, Shape, Slot
 
 Known = Callable[[BaseException], Fault]
 
@@ -61,8 +61,6 @@ class Place:
 Pending = tuple[Awaitable[Any], Slot, dict[str, Any], Place]
 # A list whose first items are completed, and what of it goes where.
 Later = tuple[Slot, Shape, Sequence[Any], list[Any], Place]
-# So many items of a list are completed at once; of longer ones the rest goes step by step.
-AT_ONCE = 50
 
 
 class Run:
@@ -86,15 +84,13 @@ class Run:
         self._fill(plan, source, out, place)
         if self._pending or self._later:
             await self._drain()
-        data: dict[str, Any] | None = self.holder["data"]
-        return data
+        return self._data()
 
     def failed(self, slot: Slot, error: BaseException) -> dict[str, Any] | None:
         """Return the data of a selection of one field that came to nothing."""
         out, place = self._root()
         self._fail(error, slot, out, slot.key, place, nullable=slot.shape.nullable)
-        data: dict[str, Any] | None = self.holder["data"]
-        return data
+        return self._data()
 
     async def mutation(self, plan: Sequence[Slot]) -> dict[str, Any] | None:
         """Return the data of a mutation, one field after the other."""
@@ -102,14 +98,16 @@ class Run:
         for slot in plan:
             self._fill((slot,), None, out, place)
             await self._drain()
-        data: dict[str, Any] | None = self.holder["data"]
-        return data
+        return self._data()
 
     async def event(self, slot: Slot, update: Any) -> dict[str, Any] | None:
         """Return the data of one update of a subscription."""
         out, place = self._root()
         self._complete(slot, slot.shape, update, out, slot.key, place=place)
         await self._drain()
+        return self._data()
+
+    def _data(self) -> dict[str, Any] | None:
         data: dict[str, Any] | None = self.holder["data"]
         return data
 
@@ -253,11 +251,6 @@ def _shown(shape: Shape, value: Any, container: Any, key: str | int) -> bool:
     if shape.show is None:
         return False
     try:
-        # A page that is written already is no list any more.
-        for name in shape.lists:
-            many = getattr(value, name, None)
-            if many.__class__ is list and len(many) > AT_ONCE:
-                return False
         container[key] = shape.show(value)
     except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
         return False

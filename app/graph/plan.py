@@ -45,6 +45,8 @@ Serialize = Callable[[Any], Any]
 Values = Mapping[str, Any]
 Make = Callable[[Values], Any]
 
+# So many items of a list are completed at once; of longer ones the rest goes step by step.
+AT_ONCE = 50
 # A value of this class is its own serialization; anything else goes the long way.
 _ITSELF: dict[str, type] = {"String": str, "ID": str, "Boolean": bool, "Float": float}
 
@@ -63,8 +65,6 @@ class Shape:
     item: "Shape | None" = None
     # Of an object of plain attributes: shows one at once, or raises; see `compiled`.
     show: Callable[[Any], dict[str, Any]] | None = None
-    # Its attributes that are lists of objects: where one is long, they are shown step by step instead.
-    lists: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, eq=False)

@@ -23,6 +23,8 @@ CONNECTIONS = 500
 DEADLINE_MILLISECONDS = 120_000
 IDLE_SECONDS = 30.0
 KEPT = ("apiKeys",)
+# What a store does by default.
+TRANSACTION_SECONDS = 60
 _NUMBERS = itertools.count()
 
 
@@ -135,3 +137,17 @@ async def opened(mongo: Store, home: Path, *, processes: int = 2, **more: str) -
         yield pair
     finally:
         await pair.close()
+
+
+@asynccontextmanager
+async def forgetful(mongo: Store, home: Path, seconds: int, **more: str) -> AsyncIterator[Pair]:
+    """Start them on a store that forgets after `seconds` what a dead process had begun.
+
+    That holds up others until then, and a minute is too long for a test.
+    """
+    async with opened(mongo, home, processes=2, **more) as pair:
+        await pair.limit_transactions(seconds)
+        try:
+            yield pair
+        finally:
+            await pair.limit_transactions(TRANSACTION_SECONDS)

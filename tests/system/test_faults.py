@@ -13,7 +13,7 @@ from tests.api import CREATE
 from tests.mongo.real import RealMongo
 from tests.stories.mobile import LOGIN, OPEN, push
 from tests.stories.test_merges import MERGE, READ, REVERT
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair, forgetful
 from tests.system.process import ROOT, environment
 from tests.system.test_kills import again
 
@@ -25,18 +25,14 @@ Order = Callable[..., Any]
 @pytest.fixture(scope="module")
 async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on one database that soon forgets what a dead one had begun."""
-    async with opened(mongo, tmp_path_factory.mktemp("faults")) as one:
-        await one.limit_transactions(TRANSACTION_SECONDS)
-        try:
-            yield one
-        finally:
-            await one.limit_transactions(60)
+    async with forgetful(mongo, tmp_path_factory.mktemp("faults"), TRANSACTION_SECONDS) as one:
+        yield one
 
 
 @pytest.fixture
 async def dying(both: Pair) -> AsyncIterator[Order]:
     """Give what lets a process do something and die at a command; returns the commands begun, or "killed"."""
-    env = environment() | {"PYTHONPATH": str(ROOT)}
+    env = environment()
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.system.dying", cwd=ROOT, env=env, stdin=pipe, stdout=pipe

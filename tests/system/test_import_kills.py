@@ -15,7 +15,7 @@ from app.imports.model import ACTIVE
 from tests.conftest import said
 from tests.mongo.real import RealMongo
 from tests.system.importing import STAMPS, Imports, Seen, written
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair, forgetful
 
 # Longer than any unit takes on a busy machine.
 TRANSACTION_SECONDS = 4
@@ -28,12 +28,8 @@ TAKEN_AWAY = 0.3
 @pytest.fixture(scope="module")
 async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on one database; what a dead one had begun is let go soon."""
-    async with opened(mongo, tmp_path_factory.mktemp("imports")) as one:
-        await one.limit_transactions(TRANSACTION_SECONDS)
-        try:
-            yield one
-        finally:
-            await one.limit_transactions(60)
+    async with forgetful(mongo, tmp_path_factory.mktemp("imports"), TRANSACTION_SECONDS) as one:
+        yield one
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from tests.api import DEFINE, TRACK
 from tests.mongo.real import RealMongo
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair, forgetful
 from tests.system.test_races import MATCH, UPSERT
 
 WRITERS = 3
@@ -28,16 +28,9 @@ Batch = tuple[int, int]
 
 @pytest.fixture(scope="module")
 async def both(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
-    """Give two processes on one database.
-
-    What a dead process had begun on the store holds up others until its time is over; a minute is too long for a test.
-    """
-    async with opened(mongo, tmp_path_factory.mktemp("kills")) as one:
-        await one.limit_transactions(TRANSACTION_SECONDS)
-        try:
-            yield one
-        finally:
-            await one.limit_transactions(60)
+    """Give two processes on one database."""
+    async with forgetful(mongo, tmp_path_factory.mktemp("kills"), TRANSACTION_SECONDS) as one:
+        yield one
 
 
 @pytest.fixture

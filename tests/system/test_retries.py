@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.mongo.real import RealMongo
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair, forgetful
 
 CREATE = """mutation($input: CreatePersonInput!, $key: String) {
   createPerson(input: $input, idempotencyKey: $key) { person { id version } errors { code } }
@@ -23,15 +23,10 @@ COUNT = "{ persons { totalCount } }"
 
 @pytest.fixture
 async def pair(mongo: RealMongo, tmp_path: Path) -> AsyncIterator[Pair]:
-    """Give two processes on one database, with an empty account.
-
-    What a dead process had begun on the store holds up others until its time is over; a minute is too long for a test.
-    """
-    async with opened(mongo, tmp_path) as one:
+    """Give two processes on one database, with an empty account."""
+    async with forgetful(mongo, tmp_path, TRANSACTION_SECONDS) as one:
         await one.account()
-        await one.limit_transactions(TRANSACTION_SECONDS)
         yield one
-        await one.limit_transactions(60)
 
 
 async def test_sixty_four_over_two_processes_are_one(pair: Pair) -> None:

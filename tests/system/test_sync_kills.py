@@ -22,7 +22,7 @@ from tests.fakes.salesforce import FakeSalesforce
 from tests.fakes.serving import served
 from tests.mongo.real import RealMongo
 from tests.stories.syncing import CONNECT, SAVE, START
-from tests.system.pair import Pair, opened
+from tests.system.pair import Pair, forgetful
 from tests.system.test_races import UPSERT
 
 TRANSACTION_SECONDS = 4
@@ -41,13 +41,8 @@ NAMES = {
 @pytest.fixture(scope="module")
 async def pair(mongo: RealMongo, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     """Give two processes on one database; what a dead one had begun is let go soon."""
-    home = tmp_path_factory.mktemp("syncs")
-    async with opened(mongo, home, crm_loopback="1") as one:
-        await one.limit_transactions(TRANSACTION_SECONDS)
-        try:
-            yield one
-        finally:
-            await one.limit_transactions(60)
+    async with forgetful(mongo, tmp_path_factory.mktemp("syncs"), TRANSACTION_SECONDS, crm_loopback="1") as one:
+        yield one
 
 
 class Synced:
