@@ -32,6 +32,8 @@ READ_TRIES = 4
 
 # What is written with a part of the asks, by what became of each; the caller's own book of them.
 Seal = Callable[[Sequence[Ask[P]], Sequence[Outcome[P]]], Sequence[Group]]
+# Asks that are committed first: what was known of each of their units, once they are.
+Before = asyncio.Task[list[Desk[P]]] | None
 
 
 class Chunk(Generic[P]):
@@ -41,6 +43,8 @@ class Chunk(Generic[P]):
         self._engine = engine
         self._catalog = catalog
         self._kind = kind
+        # One sealed unit at a time is written: whoever waits for a single change is served beside it.
+        self._seals = asyncio.Semaphore(1)
 
     async def run(self, asks: Sequence[Ask[P]]) -> list[Outcome[P]]:
         """Return the outcome of each ask. Never raises for one of them: neighbours are not harmed."""
@@ -62,21 +66,20 @@ class Chunk(Generic[P]):
                 await self._renew(asks, tried)
         raise unavailable()
 
-    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P]) -> list[Outcome[P]]:
+    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P], before: "Before[P]" = None) -> list[Desk[P]]:
         """Carry out asks in their order, with what `seal` writes of their outcomes in the same unit.
 
         Where somebody else was faster they are planned again in halves, each a unit with a seal of its own, so a caller
-        may be told of more than one. Raises UNAVAILABLE: what was sealed by then has happened, and nothing else.
+        may be told of more than one. They are planned while those `before` them are committed, and once more where
+        these changed what the plan stands on. Returns what was known of each unit behind it. Raises UNAVAILABLE: what
+        was sealed by then has happened, and nothing else; and what `before` raises.
         """
-        outcomes: list[Outcome[P]] = []
+        desks: list[Desk[P]] = []
         parts, tried = [list(asks)], 0
         while parts:
             part = parts.pop(0)
             try:
-                desk = await self._read(part)
-                done = await self._planned(part, desk)
-                outcomes += await self._settled(desk, done, seal(part, done))
-                tried = 0
+                desk = await self._sealed(part, seal, before)
             except (Clash, Stale, Conflict):
                 tried += 1
                 if tried >= COMMIT_TRIES:
@@ -84,7 +87,23 @@ class Chunk(Generic[P]):
                 await self._renew(part, tried - 1)
                 half = len(part) // 2
                 parts[:0] = [part[:half], part[half:]] if half else [part]
-        return outcomes
+                continue
+            before, tried = None, 0
+            if desk is None:
+                parts.insert(0, part)
+            else:
+                desks.append(desk)
+        return desks
+
+    async def _sealed(self, part: Sequence[Ask[P]], seal: Seal[P], before: "Before[P]") -> Desk[P] | None:
+        """Carry out one unit; returns None where those before it have changed what its plan stands on."""
+        desk = await self._read(part)
+        done = await self._planned(part, desk)
+        if before is not None and any(map(desk.overtaken, await before)):
+            return None
+        async with self._seals:
+            await self._settled(desk, done, seal(part, done))
+        return desk
 
     async def rehearse(self, asks: Sequence[Ask[P]], memory: Memory[P]) -> list[Outcome[P]]:
         """Return what would become of asks after all that `memory` remembers; nothing is written.
@@ -141,18 +160,24 @@ class Chunk(Generic[P]):
         writes = writes_of(desk, [one for one in outcomes if isinstance(one, Effect) and not one.replayed])
         writes += besides
         if writes:
-
-            async def work(unit: Unit) -> None:
-                gone = [erasure.Gone(one.account, one.subjects, desk.earliest.get(one.id, ())) for one in desk.gone()]
-                await erasure.note(unit, gone)
-                for collection, group in writes:
-                    await unit.write(collection, group)
-
-            await self._engine.unit(work)
+            await self._written(desk, writes)
         for tag_key, tag in desk.tags.items():
             if held := self._catalog.known(tag_key[0]):
                 held.add(tag)
         return outcomes
+
+    async def _written(self, desk: Desk[P], writes: Sequence[Group]) -> None:
+        gone = [erasure.Gone(one.account, one.subjects, desk.earliest.get(one.id, ())) for one in desk.gone()]
+        if not gone:
+            await self._engine.write_unit(writes)
+            return
+
+        async def work(unit: Unit) -> None:
+            await erasure.note(unit, gone)
+            for collection, group in writes:
+                await unit.write(collection, group)
+
+        await self._engine.unit(work)
 
     async def _planned(self, asks: Sequence[Ask[P]], desk: Desk[P]) -> list[Outcome[P]]:
         """Return the outcome of each ask; raises Stale where one is refused for what is somebody else's no more."""
@@ -180,11 +205,11 @@ class Chunk(Generic[P]):
     async def _read(self, asks: Sequence[Ask[P]], tries: int = READ_TRIES) -> Desk[P]:
         """Read all that the asks name; where identifiers moved while it was read, again, a few times: then Stale."""
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
-        desk: Desk[P] = Desk(self._kind, clock.now(), catalogs)
+        desk: Desk[P] = Desk(self._kind, clock.now(), catalogs, {key for ask in asks for key in named_keys(ask)})
         meant = [(ask.account, one) for ask in asks for one in (*ask.sought, *ask.others)]
         ids = {one.value for _, one in meant if one.kind == "id"}
         claims, requests, there, profiles = await asyncio.gather(
-            self._found(CLAIMS, {key for ask in asks for key in named_keys(ask)}),
+            self._found(CLAIMS, desk.named),
             self._found(REQUESTS, {ask.once.id for ask in asks if ask.once}),
             self._guards([guard for ask in asks for guard in ask.guards]),
             self._found(self._kind.collection, ids),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Generic
 
 from app.catalog.model import Catalog, Tag
@@ -18,11 +19,12 @@ TAKEN = -1
 
 @dataclass(slots=True)
 class Desk(Generic[P]):
-    """Made by reading all that the asks of a chunk name; `now` is when that began."""
+    """Made by reading all that the asks of a chunk name, `named` being its claims; `now` is when that began."""
 
     kind: Kind[P]
     now: datetime
     catalogs: dict[str, Catalog]
+    named: set[str] = field(default_factory=set)
     profiles: dict[str, P] = field(default_factory=dict)
     claims: dict[str, Claim | None] = field(default_factory=dict)
     # Those who were deleted before, and in whom they live on.
@@ -124,6 +126,13 @@ class Desk(Generic[P]):
     def ended(self) -> list[P]:
         """Return all that they delete, those who live on in others among them."""
         return [one for one in self.profiles.values() if one.state == DELETED]
+
+    def overtaken(self, earlier: "Desk[P]") -> bool:
+        """Tell whether the changes of another desk, committed since this one was read, touch what it has looked at."""
+        moved = (key for key in self.named if earlier.claims.get(key) is not earlier.read.get(key))
+        profiles = (one for one in self.originals if one in earlier.profiles)
+        changed = (one for one in profiles if earlier.profiles[one].version != earlier.originals.get(one))
+        return any(chain(moved, changed, self.tags.keys() & earlier.tags.keys()))
 
     def take_in(self, effect: Effect[P], held: Sequence[dict[str, Path]]) -> None:
         """Let a change have happened, `held` being the claims of its parts: they are let go, then taken."""

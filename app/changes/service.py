@@ -13,6 +13,7 @@ from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Ou
 from app.changes.parts import PART_CHANGES, Parts, named_by
 from app.changes.rehearsal import Memory
 from app.changes.requests import Once
+from app.changes.sealing import Sealing
 from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refusals
@@ -39,7 +40,6 @@ class Changes(Generic[P]):
             self._chunk.run, name=kind.collection, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
         )
         self._wholes = asyncio.Semaphore(CHUNKS_IN_FLIGHT)
-        self._seals = asyncio.Semaphore(1)
 
     async def one(self, ask: Ask[P]) -> Effect[P]:
         """Carry out one change; raises what it was refused with."""
@@ -63,13 +63,13 @@ class Changes(Generic[P]):
             return await self._chunks.put_all(list(asks))
         return await self._in_parts(asks, _as_they_are)
 
-    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P]) -> Sequence[Outcome[P]]:
-        """Carry out asks in their order, with what `seal` writes of them in the same units; see `Chunk.sealed`.
+    def sealing(self) -> Sealing[P]:
+        """Return a way for parts of one list that are sealed, each in a unit of its own, one behind the other."""
+        return Sealing(self._chunk.sealed)
 
-        One such list at a time is under way: whoever waits for a single change is served beside it.
-        """
-        async with self._seals:
-            return await self._chunk.sealed(asks, seal)
+    async def sealed(self, asks: Sequence[Ask[P]], seal: Seal[P]) -> None:
+        """Carry out asks in their order, with what `seal` writes of them in the same units; see `Chunk.sealed`."""
+        await self._chunk.sealed(asks, seal)
 
     async def rehearse(self, asks: Sequence[Ask[P]], memory: Memory[P]) -> Sequence[Outcome[P]]:
         """Return what would become of asks after all that `memory` remembers; nothing is written."""

@@ -15,6 +15,7 @@ from app.catalog.model import AttributeDefinition
 from app.catalog.service import CatalogService
 from app.changes.model import Ask
 from app.changes.rehearsal import Memory
+from app.changes.sealing import Sealing
 from app.changes.service import Changes
 from app.claims.service import Claims
 from app.core import clock, ids
@@ -37,7 +38,7 @@ from app.imports.reader import Asker, File, Part
 from app.imports.repeats import Repeats
 from app.imports.store import CHUNKS, Lease, Store, failed_row, lapsing
 from app.imports.table import Unreadable
-from app.mongo.engine import Engine, Unit, Write
+from app.mongo.engine import Engine, Write
 
 CHUNK_ROWS = 500
 # While others are being served: a unit holds up whoever shares the process with it, and the pause behind it makes up
@@ -132,10 +133,12 @@ class Run:
             raise Lost
         return now
 
-    async def _cancelled(self, one: Import, lease: Lease) -> bool:
-        """End a run that somebody wants to stop: a dry run leaves the import as it was before."""
+    async def _cancelled(self, one: Import, lease: Lease, sealing: Sealing[Any] | None = None) -> bool:
+        """End a run that somebody wants to stop, behind what is under way: a dry run leaves the import as it was."""
         if not (await self._now(one)).cancel:
             return False
+        if sealing is not None:
+            await sealing.over()
         commit = one.mode == COMMIT
         await self._end(lease, CANCELLED if commit else MAPPED, [(CHUNKS, lapsing(one))] if commit else [])
         return True
@@ -143,36 +146,34 @@ class Run:
     # ------------------------------------------------------------ commit
 
     async def _commit(self, one: Import, lease: Lease, file: File, asker: Asker, made: book.Book) -> None:
-        """Write the rows; the next part is read and checked while the last one is written."""
+        """Write the rows; while a part is written the next is planned, and the one behind it read and checked."""
         parts, at = await file.parts(one.next), one.next
-        writing: asyncio.Task[Any] | None = None
+        sealing = self._changes.sealing()
         try:
             while True:
                 busy = self._busy()
                 size = CHUNK_ROWS_BUSY if busy else CHUNK_ROWS
                 part = await parts.next(size)
                 asks = await asker.asks(part.rows, at, await self._catalog.of(one.account))
-                if writing is not None:
-                    await self._shared(writing, busy=busy)
-                if await self._cancelled(one, lease):
+                if busy:
+                    await self._shared(sealing)
+                if await self._cancelled(one, lease, sealing):
                     return
                 at += len(part.rows)
-                writing = asyncio.create_task(self._changes.sealed(asks, made.seal)) if asks else None
+                if asks:
+                    await sealing.send(asks, made.seal)
                 if part.broken is not None or len(part.rows) < size:
                     break
-            if writing is not None:
-                await writing
+            await sealing.over()
         finally:
-            if writing is not None:
-                writing.cancel()
+            await sealing.give_up()
         await self._over(one, lease, part, at)
 
-    async def _shared(self, writing: "asyncio.Task[Any]", *, busy: bool) -> None:
-        """Wait for a unit; where others are being served, leave them as much time as it took."""
+    async def _shared(self, sealing: Sealing[Any]) -> None:
+        """Wait for a unit while others are being served, and leave them as much time as it took."""
         began = monotonic()
-        await writing
-        if busy:
-            await asyncio.sleep((monotonic() - began) * (1 - IMPORT_SHARE) / IMPORT_SHARE)
+        await sealing.over()
+        await asyncio.sleep((monotonic() - began) * (1 - IMPORT_SHARE) / IMPORT_SHARE)
 
     async def _over(self, one: Import, lease: Lease, part: Part, at: int) -> None:
         if part.broken is not None:
@@ -219,10 +220,4 @@ class Run:
         return [[*each, *(claim.owner for key in each if (claim := owned.get(key)))] for each in keys]
 
     async def _note(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Any], made: book.Book) -> None:
-        groups = made.seal(asks, outcomes)
-
-        async def work(unit: Unit) -> None:
-            for collection, writes in groups:
-                await unit.write(collection, writes)
-
-        await self._engine.unit(work)
+        await self._engine.write_unit(made.seal(asks, outcomes))

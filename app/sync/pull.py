@@ -1,12 +1,12 @@
 """What comes from a CRM: pages of records, each one unit with the links, the issues and the mark behind it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.changes.model import Ask, Change, Effect, Outcome
+from app.changes.sealing import Sealing
 from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
@@ -47,26 +47,21 @@ class Pull:
     async def take(self, records: Sequence[CrmRecord], mark: Document, *, asked: bool = False) -> None:
         """Take in records, a part of them after the other, each one unit; the last one with the `mark` behind all.
 
-        The next part is looked at while one is written. `asked`: somebody wants them looked at although they are as
-        they were.
+        While a part is written the next one is planned, and the one behind it looked at. `asked`: somebody wants them
+        looked at although they are as they were.
         """
         newest = list({one.id: one for one in sorted(records, key=lambda one: one.stamp)}.values())
-        writing: asyncio.Task[None] | None = None
+        sealing = self._line.changes(self._map).sealing()
         try:
             for start in range(0, max(len(newest), 1), PART_RECORDS):
                 part = newest[start : start + PART_RECORDS]
                 incoming = await self._looked_at(part, asked=asked)
                 counts = {"pulled": len(part), "unchanged": len(part) - len(incoming)}
-                if writing is not None:
-                    await writing
                 behind = mark if start + PART_RECORDS >= len(newest) else beat()
-                writing = asyncio.create_task(self._commit(incoming, counts, behind))
-            if writing is not None:
-                await writing
+                await self._send(sealing, incoming, {**behind, **counted(counts)})
+            await sealing.over()
         finally:
-            if writing is not None and not writing.done():
-                writing.cancel()
-                await asyncio.wait({writing})
+            await sealing.give_up()
 
     async def _looked_at(self, records: Sequence[CrmRecord], *, asked: bool) -> list[Incoming]:
         """Return what is to be planned: records that are not as they were."""
@@ -124,9 +119,9 @@ class Pull:
 
     # ------------------------------------------------------------ writing
 
-    async def _commit(self, incoming: Sequence[Incoming], counts: dict[str, int], mark: Document) -> None:
-        change = {**mark, **counted(counts)}
+    async def _send(self, sealing: Sealing[Any], incoming: Sequence[Incoming], change: Document) -> None:
         if not incoming:
+            await sealing.over()
             await self._line.held(change)
             return
         make = PersonRecord if self._map.person_type else CompanyRecord
@@ -154,7 +149,7 @@ class Pull:
                 self._line.lease.holding(behind or beat())
             ]
 
-        await self._line.changes(self._map).sealed(asks, seal)
+        await sealing.send(asks, seal)
 
     def _sealed(self, change: Change[Any], outcome: Outcome[Any]) -> "_Sealed":
         """Return the writes that go with what became of a record."""

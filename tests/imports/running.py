@@ -1,12 +1,14 @@
 """Imports carried out in memory, from the text of a file to their end; and what is there before and after."""
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 from app.catalog.checks import Listing
 from app.catalog.model import AttributeDefinition
+from app.claims.model import COLLECTION as CLAIMS
 from app.companies import store as companies
 from app.companies.service import Companies
 from app.companies.wish import Given as CompanyGiven
@@ -17,6 +19,7 @@ from app.imports.mapping import Entry
 from app.imports.model import COMMIT, COMPANY, DRY_RUN, PERSON, Import
 from app.imports.service import Imports, Mapped, Wanted
 from app.imports.worker import Worker
+from app.mongo.engine import Document, Filter, Reading
 from app.mongo.twin import Twin
 from app.persons import record as persons
 from app.persons.audit import audit
@@ -24,6 +27,9 @@ from tests.make import ACTOR, House, given, house
 
 T = TypeVar("T")
 
+# Rounds of the loop that a unit waits for somebody to begin a plan, and then for the plan.
+TURNS = 100
+PLANNED_TURNS = 30
 COLLECTIONS = {PERSON: "persons", COMPANY: "companies"}
 # What an undo leaves changed: the version, when, and by whom.
 STAMPS = ("version", "updated_at", "modified_from")
@@ -45,10 +51,20 @@ class Watched(Twin):
 
     def __init__(self) -> None:
         super().__init__()
+        self.looks = 0
         self.counts: list[dict[str, int]] = []
 
+    async def find(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> list[Document]:  # noqa: A002 - as the engine names it
+        """Find, and count who asks for identifiers: so begins a plan."""
+        self.looks += collection == CLAIMS
+        return await super().find(collection, filter, **options)
+
     async def unit(self, work: Callable[[Any], Awaitable[T]]) -> T:
-        """Run a unit, and look."""
+        """Run a unit late, so that what comes behind it has been planned, if anything does; and look."""
+        seen, turns = self.looks, TURNS
+        while turns:
+            turns = turns - 1 if self.looks == seen else min(turns - 1, PLANNED_TURNS)
+            await asyncio.sleep(0)
         done = await super().unit(work)
         self.counts += [kept["counts"] for kept in await self.find("imports", {}) if "counts" in kept]
         return done
