@@ -17,7 +17,7 @@ from app.intake.activity import Page, Redo, Step
 from app.intake.sessions import nobody, visitor_key
 from app.intake.visit import Verdict, Visitor
 from app.intake.visit_record import COLLECTION, read, written
-from app.mongo.engine import Clash, Conflict, Document, Engine, Insert, Stale, Unit, Write
+from app.mongo.engine import Clash, Conflict, Document, Engine, Insert, Stale, Write
 from app.timeline.record import COLLECTION as EVENTS
 from app.timeline.record import document as event_document
 
@@ -145,12 +145,8 @@ class VisitChunk:
             sweeps.later(page.visitor.account, sweeps.EVENTS, page.swept) for page in pages if page.swept
         ]
 
-        async def work(unit: Unit) -> None:
-            for collection, writes in ((COLLECTION, visitors), (EVENTS, events), (sweeps.COLLECTION, swept)):
-                if writes:
-                    await unit.write(collection, writes)
-
-        await self._engine.unit(work)
+        groups = ((COLLECTION, visitors), (EVENTS, events), (sweeps.COLLECTION, swept))
+        await self._engine.write_unit([group for group in groups if group[1]])
 
 
 def _parts(stretches: Sequence[Stretch]) -> Iterable[list[Stretch]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from app.core.errors import Fault
 from app.core.spread import Spread
 from app.core.tally import TALLY, Trace
-from app.mongo.engine import Batch, Document, Engine, Filter, Sort, Unit, Write
+from app.mongo.engine import Batch, Document, Engine, Filter, Group, Sort, Unit, Write
 
 T = TypeVar("T")
 
@@ -46,6 +46,15 @@ class Calls:
             raise
         finally:
             self.seconds[kind].add(perf_counter() - began)
+
+    def noted(self, kind: str, collections: Sequence[str]) -> None:
+        """Count calls that are made with another one."""
+        tally = TALLY.get()
+        if tally is not None:
+            tally.calls += len(collections)
+        for collection in collections:
+            key = (collection, kind)
+            self.made[key] = self.made.get(key, 0) + 1
 
 
 async def _traced(trace: Trace, kind: str, collection: str, call: Awaitable[T]) -> T:
@@ -111,6 +120,11 @@ class Counted:
     def unit(self, work: Callable[[Unit], Awaitable[T]]) -> Coroutine[Any, Any, T]:
         """Run `work` as one unit."""
         return self.calls.counted("unit", UNIT, self._engine.unit, lambda unit: work(CountedUnit(unit, self.calls)))
+
+    def write_unit(self, groups: Sequence[Group]) -> Coroutine[Any, Any, None]:
+        """Write groups as one unit; each counts as a write."""
+        self.calls.noted("write", [collection for collection, _ in groups])
+        return self.calls.counted("unit", UNIT, self._engine.write_unit, groups)
 
     def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         """Follow the committed changes."""

@@ -1,20 +1,24 @@
 """The two drivers behind one face: Motor, and PyMongo Async as the one that will follow it."""
 
 import asyncio
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
+from motor.frameworks.asyncio import run_on_executor
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient
+from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import PyMongoError
 
 from app.core.errors import StartError
+
+T = TypeVar("T")
 
 SELECTION_MILLISECONDS = 3000
 POOL_CONNECTIONS = 50
 
 
-class Driver(Protocol):
-    """A client and what the two drivers do differently."""
+class Sessions(Protocol):
+    """A client whose sessions have to be asked for."""
 
     client: Any
 
@@ -22,8 +26,28 @@ class Driver(Protocol):
         """Return a session."""
         ...
 
+
+class Driver(Sessions, Protocol):
+    """A client and what the two drivers do differently."""
+
     async def begin(self, session: Any) -> None:
         """Begin a transaction on it."""
+        ...
+
+    async def commit(self, session: Any) -> None:
+        """Commit the transaction."""
+        ...
+
+    async def abort(self, session: Any) -> None:
+        """Take the transaction back."""
+        ...
+
+    async def end(self, session: Any) -> None:
+        """Let a session go."""
+        ...
+
+    async def carried(self, make: "Callable[[Driver], Coroutine[Any, Any, T]]") -> T:
+        """Carry out what asks the store several times and waits for nothing else, by this driver or one like it."""
         ...
 
     async def close(self) -> None:
@@ -36,6 +60,7 @@ class Motor:
 
     def __init__(self, url: str, **options: Any) -> None:
         self.client: Any = AsyncIOMotorClient(url, **options)
+        self._blocking = Blocking(self.client.delegate)
 
     async def session(self) -> Any:
         """Return a session."""
@@ -44,6 +69,26 @@ class Motor:
     async def begin(self, session: Any) -> None:
         """Begin a transaction."""
         session.start_transaction()
+
+    async def commit(self, session: Any) -> None:
+        """Commit the transaction."""
+        await session.commit_transaction()
+
+    async def abort(self, session: Any) -> None:
+        """Take the transaction back."""
+        await session.abort_transaction()
+
+    async def end(self, session: Any) -> None:
+        """Let a session go."""
+        await session.end_session()
+
+    async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
+        """Carry it out on one of Motor's threads: to go there and come back takes longer than most calls."""
+        blocking = self._blocking
+        job: asyncio.Future[T] = run_on_executor(  # type: ignore[no-untyped-call]
+            asyncio.get_running_loop(), lambda: _driven(make(blocking))
+        )
+        return await job
 
     async def close(self) -> None:
         """Close the client."""
@@ -65,9 +110,92 @@ class PyMongo:
         """Begin a transaction."""
         await session.start_transaction()
 
+    async def commit(self, session: Any) -> None:
+        """Commit the transaction."""
+        await session.commit_transaction()
+
+    async def abort(self, session: Any) -> None:
+        """Take the transaction back."""
+        await session.abort_transaction()
+
+    async def end(self, session: Any) -> None:
+        """Let a session go."""
+        await session.end_session()
+
+    async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
+        """Carry it out here."""
+        return await make(self)
+
     async def close(self) -> None:
         """Close the client."""
         await self.client.close()
+
+
+class Blocking:
+    """Motor's own client of PyMongo behind the same face: it waits for the store itself, so nothing here suspends.
+
+    It has what a unit of writes needs.
+    """
+
+    def __init__(self, client: MongoClient[Any]) -> None:
+        self.client: Any = _Blocked(client)
+        self._client = client
+
+    async def session(self) -> Any:
+        """Return a session."""
+        return self._client.start_session()
+
+    async def begin(self, session: Any) -> None:
+        """Begin a transaction."""
+        session.start_transaction()
+
+    async def commit(self, session: Any) -> None:
+        """Commit the transaction."""
+        session.commit_transaction()
+
+    async def abort(self, session: Any) -> None:
+        """Take the transaction back."""
+        session.abort_transaction()
+
+    async def end(self, session: Any) -> None:
+        """Let a session go."""
+        session.end_session()
+
+    async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
+        """Carry it out here."""
+        return await make(self)
+
+    async def close(self) -> None:
+        """Leave that to whose client it is."""
+
+
+class _Blocked:
+    """A client, a database or a collection whose writes can be awaited."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    def __getitem__(self, name: str) -> "_Blocked":
+        return _Blocked(self._inner[name])
+
+    async def insert_many(self, documents: Sequence[Any], **options: Any) -> Any:
+        """Insert."""
+        return self._inner.insert_many(documents, **options)
+
+    async def bulk_write(self, requests: Sequence[Any], **options: Any) -> Any:
+        """Write in order."""
+        return self._inner.bulk_write(requests, **options)
+
+
+def _driven(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of what never suspends."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    work.close()
+    raise RuntimeError("this waits for something else")
 
 
 DRIVERS: dict[str, type[Motor] | type[PyMongo]] = {"motor": Motor, "pymongo": PyMongo}

@@ -63,6 +63,8 @@ class Delete:
 
 
 Write = Insert | Replace | Update | Delete
+# Writes to one collection, in order.
+Group = tuple[str, Sequence[Write]]
 
 
 class Clash(Exception):  # noqa: N818
@@ -164,6 +166,10 @@ class Engine(Protocol):
 
     async def unit(self, work: Callable[[Unit], Awaitable[T]]) -> T:
         """Run `work` as one unit, again after a passing error. Raises what `work` raises, or Conflict."""
+        ...
+
+    async def write_unit(self, groups: Sequence[Group]) -> None:
+        """Write groups as one unit, each in order: what `unit` does, in one go where a driver has to be waited for."""
         ...
 
     def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:

@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Self, TypeVar, Unpack
 
@@ -32,6 +33,7 @@ from app.mongo.engine import (
     Delete,
     Document,
     Filter,
+    Group,
     Reading,
     Sort,
     Stale,
@@ -83,6 +85,7 @@ class Server:
         self._name = database
         self._db = driver.client[database]
         self._collections: dict[str, Any] = {}
+        self._other: Server | None = None
         self._deadline_seconds = deadline_seconds
 
     @classmethod
@@ -226,11 +229,26 @@ class Server:
 
         Raises Conflict where others wrote the same every time, UNAVAILABLE where the store was away.
         """
+        return await self._tried(partial(self._once, work))
+
+    async def write_unit(self, groups: Sequence[Group]) -> None:
+        """Write groups as one transaction, as `unit` does; with Motor they are one job of a thread, not one each."""
+
+        async def work(unit: ServerUnit) -> None:
+            for collection, writes in groups:
+                await unit.write(collection, writes)
+
+        def once(until: float) -> Awaitable[None]:
+            return self._driver.carried(lambda driver: Server._once(self._through(driver), work, until))
+
+        await self._tried(once)
+
+    async def _tried(self, once: Callable[[float], Awaitable[T]]) -> T:
         until = time.monotonic() + self._deadline_seconds
         for attempt in range(UNIT_TRIES):
             try:
                 with _translated_unit():
-                    return await self._once(work, until)
+                    return await once(until)
             except _Passing as passing:
                 end = passing.end
             if time.monotonic() >= until:
@@ -238,20 +256,29 @@ class Server:
             await asyncio.sleep(chance.part(BACKOFF_SECONDS * 2**attempt))
         raise end
 
+    def _through(self, driver: Driver) -> "Server":
+        """Return the same engine by another driver."""
+        if driver is self._driver:
+            return self
+        if self._other is None:
+            self._other = Server(driver, self._follower, self._name, self.kind, deadline_seconds=self._deadline_seconds)
+        return self._other
+
     async def _once(self, work: "Callable[[ServerUnit], Awaitable[T]]", until: float) -> T:
-        session = await self._driver.session()
+        driver = self._driver
+        session = await driver.session()
         try:
-            await self._driver.begin(session)
+            await driver.begin(session)
             try:
                 result = await work(ServerUnit(self, session))
             except BaseException:
                 with contextlib.suppress(PyMongoError):  # the server ends it by itself where this can't be said
-                    await session.abort_transaction()
+                    await driver.abort(session)
                 raise
-            await _commit(session, until)
+            await _commit(driver, session, until)
             return result
         finally:
-            await session.end_session()
+            await driver.end(session)
 
     def watch(self, collections: Sequence[str], after: str | None) -> AbstractAsyncContextManager[AsyncIterator[Batch]]:
         """Follow committed changes."""
@@ -335,10 +362,10 @@ def _translated_unit() -> Iterator[None]:
         raise
 
 
-async def _commit(session: Any, until: float) -> None:
+async def _commit(driver: Driver, session: Any, until: float) -> None:
     for attempt in range(COMMIT_TRIES):
         try:
-            await session.commit_transaction()
+            await driver.commit(session)
         except PyMongoError as error:
             # The driver repeats a commit by itself, up to its deadline: beyond that nobody waits.
             over = attempt == COMMIT_TRIES - 1 or time.monotonic() >= until

@@ -18,6 +18,7 @@ from app.mongo.engine import (
     Delete,
     Document,
     Filter,
+    Group,
     HistoryLost,
     Insert,
     Reading,
@@ -138,6 +139,15 @@ class Twin:
                 raise
             self._publish(unit.changes)
             return result
+
+    async def write_unit(self, groups: Sequence[Group]) -> None:
+        """Write groups as one unit."""
+
+        async def work(unit: TwinUnit) -> None:
+            for collection, writes in groups:
+                await unit.write(collection, writes)
+
+        await self.unit(work)
 
     def _publish(self, changes: Sequence[tuple[str, str, Any, Document | None]]) -> None:
         for collection, kind, key, document in changes:

@@ -11,7 +11,7 @@ from bson import Int64
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 
 from app.core.errors import unavailable
-from app.mongo.drivers import Driver
+from app.mongo.drivers import Sessions
 from app.mongo.engine import Batch, Change, HistoryLost
 
 AWAIT_MILLISECONDS = 1000
@@ -26,7 +26,7 @@ _HEX = frozenset("0123456789ABCDEFabcdef")
 
 @asynccontextmanager
 async def follow(
-    driver: Driver, database: str, collections: Sequence[str], after: str | None
+    driver: Sessions, database: str, collections: Sequence[str], after: str | None
 ) -> AsyncIterator[AsyncIterator[Batch]]:
     """Yield the batches behind `after`; what interrupts the stream for less than AWAY_SECONDS is mended inside."""
     batches = _batches(driver, database, collections, after)
@@ -37,7 +37,7 @@ async def follow(
 
 
 async def _batches(
-    driver: Driver, database: str, collections: Sequence[str], after: str | None
+    driver: Sessions, database: str, collections: Sequence[str], after: str | None
 ) -> AsyncIterator[Batch]:
     if after is not None and not (after and _HEX.issuperset(after)):
         raise HistoryLost
@@ -68,7 +68,7 @@ def _refuse_lost(error: ConnectionFailure | OperationFailure, position: str | No
     raise HistoryLost from error
 
 
-async def _stream(database: Any, driver: Driver, collections: Sequence[str], after: str | None) -> Any:
+async def _stream(database: Any, driver: Sessions, collections: Sequence[str], after: str | None) -> Any:
     stage: dict[str, Any] = {"$changeStream": {"resumeAfter": {"_data": after}} if after else {}}
     kinds = ["insert", "update", "replace", "delete"]
     wanted = {"$match": {"operationType": {"$in": kinds}, "ns.coll": {"$in": list(collections)}}}

@@ -6,7 +6,20 @@ from typing import Any
 
 import pytest
 
-from app.mongo.engine import LAPSE, Clash, Delete, Document, Engine, HistoryLost, Insert, Replace, Stale, Unit, Update
+from app.mongo.engine import (
+    LAPSE,
+    Clash,
+    Delete,
+    Document,
+    Engine,
+    Group,
+    HistoryLost,
+    Insert,
+    Replace,
+    Stale,
+    Unit,
+    Update,
+)
 from app.mongo.indexes import INDEXES, check
 from app.mongo.server import Server
 
@@ -117,6 +130,29 @@ async def test_a_unit_is_all_or_nothing(any_engine: Engine) -> None:
         await any_engine.unit(work)
     assert await any_engine.find("others", {}) == []
     assert await any_engine.find("things", {}, sort=(("_id", 1),)) == [{"_id": "a", "n": 1}, {"_id": "gone"}]
+
+
+async def test_groups_are_one_unit(any_engine: Engine) -> None:
+    """All of them, or nothing where the last one clashes or is stale."""
+    await put(any_engine, {"_id": "a", "n": 1})
+    counted: Group = ("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, must=True)])
+    await any_engine.write_unit([("others", [Insert({"_id": "x"})]), counted])
+    assert await any_engine.find("things", {}) == [{"_id": "a", "n": 2}]
+    with pytest.raises(Clash) as clash:
+        await any_engine.write_unit([counted, ("others", [Insert({"_id": "y"}), Insert({"_id": "x"})])])
+    assert clash.value.ids == ("x",)
+    with pytest.raises(Stale):
+        await any_engine.write_unit([counted, ("others", [Delete({"_id": "y"}, must=True)])])
+    assert await any_engine.find("things", {}) == [{"_id": "a", "n": 2}]
+    assert await any_engine.find("others", {}) == [{"_id": "x"}]
+
+
+async def test_parallel_groups_on_one_document_all_count(any_engine: Engine) -> None:
+    """A conflict is repeated until it holds, as that of any unit."""
+    await put(any_engine, {"_id": "a", "n": 0})
+    group: Group = ("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, must=True)])
+    await asyncio.gather(*(any_engine.write_unit([group]) for _ in range(4)))
+    assert (await any_engine.find("things", {}))[0]["n"] == 4
 
 
 async def test_parallel_units_on_one_document_all_count(any_engine: Engine) -> None:

@@ -188,6 +188,38 @@ async def test_a_transaction_that_the_server_dropped_is_run_again(real: Server, 
     assert (work.runs, await total(real)) == (2, 1)
 
 
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("commitTransaction", {"errorCode": OVER_TIME}),
+        ("commitTransaction", {"closeConnection": True}),
+        ("commitTransaction", {"errorCode": NO_SUCH_TRANSACTION}),
+        ("update", {"errorCode": 10107, "errorLabels": ["TransientTransactionError"]}),
+        ("update", {"closeConnection": True}),
+    ],
+)
+async def test_groups_that_meet_what_passes_are_written_once(
+    real: Server, breakable: Failing, command: str, how: dict[str, Any]
+) -> None:
+    """They are a unit like any other, by whatever driver and thread."""
+    await breakable.fail(command, mode={"times": 1}, **how)
+    await real.write_unit([("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, upsert=True)])])
+    assert await total(real) == 1
+
+
+async def test_groups_whose_commit_is_never_answered_are_unavailable(real: Server, breakable: Failing) -> None:
+    """As units are; also a conflict that never ends is told as what it is."""
+    group = ("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, upsert=True)])
+    await breakable.fail("commitTransaction", errorCode=OVER_TIME)
+    with pytest.raises(Fault) as fault:
+        await real.write_unit([group])
+    assert fault.value.code == "UNAVAILABLE"
+    await breakable.heal()
+    await breakable.fail("update", errorCode=WRITE_CONFLICT, errorLabels=["TransientTransactionError"])
+    with pytest.raises(Conflict):
+        await real.write_unit([group])
+
+
 async def test_a_mistake_inside_a_unit_is_raised_as_it_is(real: Server) -> None:
     """No repetition mends it: a filter that the server doesn't understand."""
     runs: list[int] = []
