@@ -1,29 +1,37 @@
 """Stores for the tests: the in-memory twin, and a real MongoDB by both drivers where a mongod is found."""
 
+import asyncio
+import os
 import secrets
 from collections.abc import AsyncIterator, Generator, Iterator
+from functools import lru_cache
 from typing import Any
+from unittest import mock
 
 import pytest
 import stamina
 from coverage import Coverage
 
+from app.graph import document
 from app.mongo.engine import Engine
 from app.mongo.indexes import INDEXES
-from app.mongo.private import find
 from app.mongo.server import Server
 from app.mongo.twin import Twin
 from tests.api import Api
 from tests.api import opened as opened_api
 from tests.mongo.real import RealMongo
 
-# Whether tests run on a real store beside the twin.
-REAL = find(None) is not None
+# Documents that are kept for the next tests.
+DOCUMENTS = 1_000
+# To read and validate a document takes longer than most of what tests do with it; a service keeps its own beside this.
+document.prepare = lru_cache(DOCUMENTS)(document.prepare)
 USED: dict[str, int] = {}
 # What tests have to tell beside their success: a seed, a figure.
 SAID: list[str] = []
-# Databases with all indexes that are empty again.
-IDLE: list[str] = []
+# Stores with all indexes that are empty again, by their driver.
+IDLE: dict[str, list[Server]] = {}
+# Tests of whole processes that are about the command line, and what it begins.
+COMMANDS = ("test_commands", "test_import_command", "test_process", "test_workers")
 # Collections of the service that have no index but that of ids.
 PLAIN = ("accounts", "claims", "settings", "sweeps")
 
@@ -41,16 +49,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
 
 
+def measured(item: pytest.Item) -> bool:
+    """Tell whether coverage is measured in a test: once for what runs on both stores, where it takes least."""
+    if item.path.parent.name == "system":
+        return item.path.stem in COMMANDS
+    stores = getattr(item, "callspec", None)
+    return item.path.parent.name == "mongo" or stores is None or "motor" not in stores.params.values()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool, bool]:
-    """Measure coverage once: what runs on a real store as well takes half the time where nobody watches it here."""
+    """Leave off measuring, here and in processes that are begun, where it only doubles the time."""
     watching = Coverage.current()
-    stores = getattr(item, "callspec", None)
-    if watching is None or not REAL or stores is None or "memory" not in stores.params.values():
+    if watching is None or measured(item):
         return (yield)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     watching.stop()
     try:
-        return (yield)
+        with mock.patch.dict(os.environ, kept, clear=True):
+            return (yield)
     finally:
         watching.start()
 
@@ -81,6 +98,8 @@ async def mongo() -> AsyncIterator[RealMongo]:
     """Give the run's private mongod."""
     real = RealMongo()
     yield real
+    for server in [one for idle in IDLE.values() for one in idle]:
+        await server.close()
     await real.stop()
 
 
@@ -92,28 +111,39 @@ async def opened(kind: str, mongo: RealMongo) -> AsyncIterator[Engine]:
         return
     if mongo.missing:
         pytest.skip(mongo.missing)
-    used = bool(IDLE)
-    name = IDLE.pop() if used else f"test_{secrets.token_hex(6)}"
-    server = await Server.connect(await mongo.url(), name, driver=kind)
-    if not used:
-        await server.ensure(INDEXES)
+    idle = IDLE.setdefault(kind, [])
+    server = idle.pop() if idle else await _made(kind, await mongo.url())
     try:
         yield server
-        await cleared(server)
-        IDLE.append(name)
-    finally:
+        await _cleared(server)
+    except BaseException:
         await server.close()
+        raise
+    idle.append(server)
 
 
-async def cleared(server: Server) -> None:
+async def _made(kind: str, url: str) -> Server:
+    server = await Server.connect(url, f"test_{secrets.token_hex(6)}", driver=kind)
+    await server.ensure(INDEXES)
+    return server
+
+
+async def _cleared(server: Server) -> None:
     """Empty a database for the next test: to make the indexes anew takes longer than most tests do."""
     database = server._db
+    ours = {*INDEXES, *PLAIN}
     await database.command("profile", 0)
-    for collection in await database.list_collection_names():
-        if collection in INDEXES or collection in PLAIN:
-            await database[collection].delete_many({})
-        else:
-            await database[collection].drop()
+    # One question to all of them: most are empty.
+    first: list[dict[str, Any]] = [{"$limit": 1}]
+    asked = [{"$unionWith": {"coll": one, "pipeline": [*first, {"$project": {"of": one}}]}} for one in sorted(ours)]
+    pipeline = [{"$documents": [{"of": ""}]}, *asked]
+    found = await database.command("aggregate", 1, pipeline=pipeline, cursor={"batchSize": len(ours) + 1})
+    filled = [one["of"] for one in found["cursor"]["firstBatch"] if one["of"]]
+    names = await database.list_collection_names()
+    await asyncio.gather(
+        *[database[one].delete_many({}) for one in filled],
+        *[database[one].drop() for one in names if one not in ours],
+    )
 
 
 @pytest.fixture(params=["memory", "motor"])

@@ -17,7 +17,7 @@ from app.mongo.engine import Delete
 from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.persons.audit import audit
-from tests.system.process import SECONDS, Served, Unwatched, profiles
+from tests.system.process import SECONDS, Served, profiles
 
 CONNECTIONS = 500
 DEADLINE_MILLISECONDS = 120_000
@@ -60,7 +60,7 @@ class Pair:
                 raise failed
 
     def _start(self, home: Path) -> Served:
-        return Unwatched(home, **self.settings, rate_limit="0")
+        return Served(home, **self.settings, rate_limit="0")
 
     async def account(self) -> str:
         """Make an empty account to ask from now on; returns its id."""

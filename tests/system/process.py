@@ -7,7 +7,6 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,11 +49,6 @@ def environment(**settings: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PROFILES_")}
     path = {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     return {**kept, **path, **{f"PROFILES_{name.upper()}": value for name, value in settings.items()}}
-
-
-def unwatched(env: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment in which nobody measures coverage: a process under load does twice as much in it."""
-    return {name: value for name, value in env.items() if not name.startswith("COVERAGE_")}
 
 
 def profiles(*arguments: str, cwd: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -119,11 +113,3 @@ class Served:
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(timeout=SECONDS)
-
-
-class Unwatched(Served):
-    """One of which nobody measures what it covers."""
-
-    def begin(self, arguments: list[str], cwd: Path, env: dict[str, str]) -> Process:
-        """Begin the command without that."""
-        return super().begin(arguments, cwd, unwatched(env))
