@@ -16,7 +16,7 @@ from benchmarks import asks, crowd
 from benchmarks.processes import Child
 from benchmarks.seed import NotSeeded
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 FIELDS = {
     "First name": "firstName",
     "Last name": "lastName",

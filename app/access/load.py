@@ -9,6 +9,7 @@ from asyncio import Future, get_running_loop
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from math import exp
 from time import monotonic
 from typing import TypeVar
 
@@ -24,7 +25,8 @@ SHARED_SECONDS = 1.0
 WAITING_MAX = 8192
 ACCOUNT_WAITING_MAX = 2048
 RETRY_SECONDS = 1
-BUSY_SECONDS = 0.25
+# Of about the last second: so many are a service at work, one or two somebody who looks how far an import is.
+BUSY_OPERATIONS = 20.0
 
 T = TypeVar("T")
 
@@ -45,7 +47,9 @@ class Load:
         self._turns: dict[str, None] = {}
         self.running = 0
         self.waiting = 0
-        self._last = -BUSY_SECONDS
+        # When the last one began; and how many did of late, each for less as time goes by.
+        self._last = monotonic()
+        self._recent = 0.0
         self._numbers = itertools.count()
         # Who asked last, and until when others count as asking as well.
         self._asked = ""
@@ -83,7 +87,9 @@ class Load:
 
     def begin(self, account: str) -> int | None:
         """Begin an operation where there is room for it now, None where it has to be waited for; see `enter`."""
-        self._last = now = monotonic()
+        now = monotonic()
+        self._recent = self._recent * exp(self._last - now) + 1.0
+        self._last = now
         if account != self._asked:
             self._shared_until, self._asked = now + SHARED_SECONDS if self._asked else 0.0, account
         held = self._accounts.get(account)
@@ -94,9 +100,9 @@ class Load:
         self._forget(account, held)
         return None
 
-    def busy(self) -> bool:
-        """Tell whether somebody waits for an answer, or asked a moment ago: work in the background makes room then."""
-        return self.running > 0 or monotonic() - self._last < BUSY_SECONDS
+    def busy(self) -> float:
+        """Return how much is asked just now, from 0 (nothing) to 1: work in the background makes as much room."""
+        return min(1.0, self._recent * exp(self._last - monotonic()) / BUSY_OPERATIONS)
 
     async def carry(self, account: str, work: Callable[[], Awaitable[T]]) -> T:
         """Return what `work` returns, done as one operation."""

@@ -157,7 +157,7 @@ class Chunk(Generic[P]):
         self, desk: Desk[P], outcomes: list[Outcome[P]], besides: Sequence[Group] = ()
     ) -> list[Outcome[P]]:
         """Write what was planned, and `besides`; raises Clash, Stale or Conflict where somebody else was faster."""
-        writes = writes_of(desk, [one for one in outcomes if isinstance(one, Effect) and not one.replayed])
+        writes = await writes_of(desk, [one for one in outcomes if isinstance(one, Effect) and not one.replayed])
         writes += besides
         if writes:
             await self._written(desk, writes)
@@ -205,7 +205,8 @@ class Chunk(Generic[P]):
     async def _read(self, asks: Sequence[Ask[P]], tries: int = READ_TRIES) -> Desk[P]:
         """Read all that the asks name; where identifiers moved while it was read, again, a few times: then Stale."""
         catalogs = {account: await self._catalog.of(account) for account in {ask.account for ask in asks}}
-        desk: Desk[P] = Desk(self._kind, clock.now(), catalogs, {key for ask in asks for key in named_keys(ask)})
+        desk: Desk[P] = Desk(self._kind, clock.now(), catalogs)
+        desk.named.update(*await stepwise(named_keys, asks))
         meant = [(ask.account, one) for ask in asks for one in (*ask.sought, *ask.others)]
         ids = {one.value for _, one in meant if one.kind == "id"}
         claims, requests, there, profiles = await asyncio.gather(
@@ -263,8 +264,7 @@ class Chunk(Generic[P]):
             mine = [kept for kept in documents if kept["account"] == account]
             if not catalog.fits(mine):
                 desk.catalogs[account] = await self._catalog.fitting(account, mine)
-            for kept in mine:
-                desk.take_kept(kept)
+            await stepwise(desk.take_kept, mine)
 
 
 def _unmade(outcomes: Sequence[Outcome[P]]) -> list[Outcome[P]]:

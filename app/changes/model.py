@@ -227,8 +227,9 @@ class Kind(Generic[P]):
     `missing` is the code of a refusal where there is none; `document` returns None for a profile that leaves no trace;
     `claims` gives those it holds, none where it is gone; `taken` maps a kind of claim to the code of a refusal and what
     the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline; `lines`
-    gives the claims that carry events to another line than the profile's first; `left` what other rooms do where a
-    profile, which held these claims, is gone for good, or, with `into`, lives on in another one.
+    gives the claims that carry events to another line than the profile's first; `left` what other rooms do where
+    profiles of one account, each with the claims that it held, are gone for good, `inherited` where one lives on in
+    another.
     """
 
     collection: str
@@ -240,4 +241,5 @@ class Kind(Generic[P]):
     taken: Mapping[str, tuple[str, str]]
     last_word: str
     lines: Callable[[P], Mapping[str, str]] = lambda _: {}
-    left: Callable[[P, Collection[str]], Sequence[tuple[str, Write]]] = lambda _, __: ()
+    left: Callable[[Sequence[tuple[P, Collection[str]]]], Sequence[tuple[str, Write]]] = lambda _: ()
+    inherited: Callable[[P], Sequence[tuple[str, Write]]] = lambda _: ()

@@ -1,7 +1,6 @@
 """The writes of a chunk: each profile once, as it ends up, with its claims, its events and the records of its keys."""
 
 from collections.abc import Collection, Sequence
-from itertools import zip_longest
 
 from app.catalog import sweeps
 from app.catalog.record import TAGS, tag_document
@@ -12,6 +11,7 @@ from app.changes.model import DELETED, Effect, Guard, P
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim
 from app.claims.service import writes
+from app.core.steps import stepwise
 from app.mongo.engine import Delete, Insert, Replace, Update, Write
 from app.timeline.model import Event
 from app.timeline.record import COLLECTION as EVENTS
@@ -20,8 +20,11 @@ from app.timeline.record import document as event_document
 Group = tuple[str, list[Write]]
 
 
-def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
-    """Return what to write of each collection, in the order of writing; none where nothing changes."""
+async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+    """Return what to write of each collection, in the order of writing; none where nothing changes.
+
+    Others get their turn while the documents are made.
+    """
     first: dict[str, P | None] = {}
     last: dict[str, P] = {}
     events: list[Event] = []
@@ -34,11 +37,11 @@ def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     groups: list[Group] = [
         (CLAIMS, _claims(desk, first, last)),
         (TAGS, [Insert(tag_document(account, tag)) for (account, _), tag in desk.tags.items()]),
-        (desk.kind.collection, _profiles(desk, first, last)),
-        (EVENTS, _events(desk, events)),
+        (desk.kind.collection, await _profiles(desk, first, last)),
+        (EVENTS, await _events(desk, events)),
         (requests.COLLECTION, _requests(desk)),
         *_guarded(desk, effects),
-        (sweeps.COLLECTION, [_swept(one) for one in desk.gone()]),
+        (sweeps.COLLECTION, [_swept(account, those) for account, those in _by_account(desk.gone())]),
         *_besides(desk, effects),
     ]
     return [group for group in groups if group[1]]
@@ -49,13 +52,18 @@ def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     found: dict[str, list[Write]] = {}
     held = _last_held(desk, effects)
     # Who lives on in another one hands over first: that one may be gone as well.
-    heirs = [one for one in desk.ended() if one.into is not None]
-    gone = [desk.kind.left(one, held.get(one.id, ())) for one in desk.ended() if one.into is None]
-    ended = [write for one in heirs for write in desk.kind.left(one, held.get(one.id, ()))]
-    # The same of all of them together: writes that are alike, one behind the other, are one command.
-    ended += [write for alike in zip_longest(*gone) for write in alike if write is not None]
+    ended = [write for one in desk.ended() if one.into is not None for write in desk.kind.inherited(one)]
+    for _, gone in _by_account(desk.gone()):
+        ended += desk.kind.left([(one, held.get(one.id, ())) for one in gone])
     for collection, write in (*ended, *(write for one in effects for write in one.besides)):
         found.setdefault(collection, []).append(write)
+    return list(found.items())
+
+
+def _by_account(profiles: Sequence[P]) -> list[tuple[str, list[P]]]:
+    found: dict[str, list[P]] = {}
+    for one in profiles:
+        found.setdefault(one.account, []).append(one)
     return list(found.items())
 
 
@@ -65,16 +73,15 @@ def _last_held(desk: Desk[P], effects: Sequence[Effect[P]]) -> dict[str, Collect
     return {one.after.id: desk.kind.claims(one.before) for one in parts if one.before}
 
 
-def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
-    found: list[Write] = []
-    for profile_id, after in last.items():
+async def _profiles(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
+    def written(after: P) -> Write | None:
         document = desk.kind.document(after)
-        same = {"_id": profile_id, "version": desk.originals.get(profile_id)}
-        if first[profile_id] is None:
-            found += [Insert(document)] if document else []
-        else:
-            found.append(Replace(same, document) if document else Delete(same, must=True))
-    return found
+        if first[after.id] is None:
+            return Insert(document) if document else None
+        same = {"_id": after.id, "version": desk.originals.get(after.id)}
+        return Replace(same, document) if document else Delete(same, must=True)
+
+    return [one for one in await stepwise(written, list(last.values())) if one is not None]
 
 
 def _claims(desk: Desk[P], first: dict[str, P | None], last: dict[str, P]) -> list[Write]:
@@ -107,23 +114,24 @@ def _held(guard: Guard, desk: Desk[P]) -> Write:
     return Update(same, guard.change or {"$set": {"touched": desk.now}}, must=True)
 
 
-def _swept(one: P) -> Write:
+def _swept(account: str, gone: Sequence[P]) -> Write:
     # An event that was under way when its person was deleted may arrive behind this unit.
-    return sweeps.later(one.account, sweeps.EVENTS, one.subjects, seconds=sweeps.LATECOMERS_SECONDS)
+    lines = [line for one in gone for line in one.subjects]
+    return sweeps.later(account, sweeps.EVENTS, lines, seconds=sweeps.LATECOMERS_SECONDS)
 
 
-def _events(desk: Desk[P], events: list[Event]) -> list[Write]:
-    gone = desk.gone()
-    told = {subject for one in gone for subject in one.subjects}
-    swept: list[Write] = [Delete({"subject": {"$in": one.subjects}, "account": one.account}, many=True) for one in gone]
+async def _events(desk: Desk[P], events: list[Event]) -> list[Write]:
+    gone = [(account, [line for one in those for line in one.subjects]) for account, those in _by_account(desk.gone())]
+    told = {line for _, lines in gone for line in lines}
+    swept: list[Write] = [Delete({"subject": {"$in": lines}, "account": account}, many=True) for account, lines in gone]
     kept = [one for one in events if one.subject not in told or one.type == desk.kind.last_word]
-    return [*swept, *(Insert(event_document(one)) for one in kept)]
+    return [*swept, *map(Insert, await stepwise(event_document, kept))]
 
 
 def _requests(desk: Desk[P]) -> list[Write]:
-    ended = desk.ended()
     forgotten: list[Write] = [
-        Update(*requests.forgotten(one.account, [one.id, *one.merged_ids]), many=True) for one in ended
+        Update(*requests.forgotten(account, [each for one in those for each in (one.id, *one.merged_ids)]), many=True)
+        for account, those in _by_account(desk.ended())
     ]
     over: list[Write] = [Delete({"_id": kept["_id"], "until": kept["until"]}) for kept in desk.lapsed.values()]
     made = [_record(desk, mark, *done) for mark, done in desk.done.items()]

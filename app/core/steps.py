@@ -8,6 +8,8 @@ from weakref import WeakKeyDictionary
 
 # So long one works before others get their turn, the answers of the store among them.
 STEP_SECONDS = 0.00025
+# A round of the loop that was over so soon had nobody else in it: then the next step is twice as long, up to the first.
+ALONE_SECONDS = 0.0001
 # And so long at first: what is done by then waits for nobody. Pages of twenty and fifty are; in steps they would all be
 # answered late, one by one, and what they ask of the store next would no longer leave together.
 FIRST_SECONDS = 0.002
@@ -30,11 +32,14 @@ async def slicewise(work: Callable[[Sequence[T]], R], rows: Sequence[T], size: i
     done = _step(work, rows, starts, FIRST_SECONDS)
     if len(done) == len(starts):
         return done
-    turn = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+    turn, seconds = _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock()), STEP_SECONDS
     while len(done) < len(starts):
         async with turn:
+            left = perf_counter()
             await asyncio.sleep(0)
-            done += _step(work, rows, starts[len(done) :], STEP_SECONDS)
+            alone = perf_counter() - left < ALONE_SECONDS
+            seconds = min(2 * seconds, FIRST_SECONDS) if alone else STEP_SECONDS
+            done += _step(work, rows, starts[len(done) :], seconds)
     return done
 
 

@@ -41,9 +41,11 @@ from app.imports.table import Unreadable
 from app.mongo.engine import Engine, Write
 
 CHUNK_ROWS = 500
-# While others are being served: a unit holds up whoever shares the process with it, and the pause behind it makes up
-# for that.
+# While others are being served, by more than a look at the import each second: a unit holds up whoever shares the
+# process with it, so it is small and alone, and a pause makes up for it. Beside a process at work an import has this
+# share of the time.
 CHUNK_ROWS_BUSY = 100
+BUSY_MIN = 0.1
 IMPORT_SHARE = 0.5
 
 
@@ -52,7 +54,7 @@ class Lost(Exception):  # noqa: N818 - read as what it says
 
 
 class Run:
-    """One run of one import; `changes` are those of the profiles it is about, `busy` says whether others are served."""
+    """One run of one import; `changes` are those of its profiles, `busy` is how much others ask, from 0 to 1."""
 
     def __init__(  # noqa: PLR0913 - what a run needs, by name
         self,
@@ -63,7 +65,7 @@ class Run:
         claims: Claims,
         changes: Changes[Any],
         home: Path,
-        busy: Callable[[], bool],
+        busy: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._store = store
@@ -151,12 +153,10 @@ class Run:
         sealing = self._changes.sealing()
         try:
             while True:
-                busy = self._busy()
-                size = CHUNK_ROWS_BUSY if busy else CHUNK_ROWS
+                began, busy = monotonic(), self._busy()
+                size = CHUNK_ROWS_BUSY if busy > BUSY_MIN else CHUNK_ROWS
                 part = await parts.next(size)
                 asks = await asker.asks(part.rows, at, await self._catalog.of(one.account))
-                if busy:
-                    await self._shared(sealing)
                 if await self._cancelled(one, lease, sealing):
                     return
                 at += len(part.rows)
@@ -164,16 +164,13 @@ class Run:
                     await sealing.send(asks, made.seal)
                 if part.broken is not None or len(part.rows) < size:
                     break
+                if busy > BUSY_MIN:
+                    await sealing.over()
+                    await asyncio.sleep(busy * (monotonic() - began) * (1 - IMPORT_SHARE) / IMPORT_SHARE)
             await sealing.over()
         finally:
             await sealing.give_up()
         await self._over(one, lease, part, at)
-
-    async def _shared(self, sealing: Sealing[Any]) -> None:
-        """Wait for a unit while others are being served, and leave them as much time as it took."""
-        began = monotonic()
-        await sealing.over()
-        await asyncio.sleep((monotonic() - began) * (1 - IMPORT_SHARE) / IMPORT_SHARE)
 
     async def _over(self, one: Import, lease: Lease, part: Part, at: int) -> None:
         if part.broken is not None:

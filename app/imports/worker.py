@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """The worker of one process; `busy` says whether it is serving others at the moment."""
+    """The worker of one process; `busy` says how much others ask of it, from 0 to 1."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Worker:
         catalog: CatalogService,
         persons: Persons,
         companies: Companies,
-        busy: Callable[[], bool] = lambda: False,
+        busy: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._engine = engine
         self._busy = busy

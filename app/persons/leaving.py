@@ -1,6 +1,8 @@
 """What other rooms keep of a person, and what becomes of it where the person is gone. Written in the same unit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from app.core.ids import kind
 from app.mongo.engine import Delete, Update, Write
@@ -10,84 +12,72 @@ from app.persons.model import Person
 PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formSubmissions"
 DISMISSALS, IMPORTS = "dismissals", "importChunks"
 LINKS, ISSUES = "syncLinks", "syncIssues"
+# What is kept of a link but whose it is.
+_OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries")
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
 
-def left(person: Person, claims: Collection[str]) -> Sequence[tuple[str, Write]]:
-    """Return the writes for a person who is gone: all that is kept goes too, or, with `into`, belongs to that one.
+def left(gone: Sequence[tuple[Person, Collection[str]]]) -> list[tuple[str, Write]]:
+    """Return the writes for persons of one account who are gone for good: all that is kept of them goes too.
 
-    `claims` are the keys of its identifiers.
+    Each comes with the keys of its identifiers. They share the writes, for most find nothing, and a ledger is written
+    once for all whom it names.
     """
-    ids = {"$in": [person.id, *person.merged_ids]}
-    # Whoever it lives on in has other identifiers: whom it is told apart from is asked anew.
-    apart = (DISMISSALS, Delete({"account": person.account, "persons": ids}, many=True))
-    return [apart, *(_erased(person, claims) if person.into is None else _inherited(person, person.into))]
-
-
-def _erased(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
-    ids = {"$in": [person.id, *person.merged_ids]}
+    persons, account = [person for person, _ in gone], gone[0][0].account
+    ids = {"$in": [one for person in persons for one in (person.id, *person.merged_ids)]}
+    lines = [line for person in persons for line in person.subjects]
+    theirs = {"account": account, "profile": ids}
     return [
-        (MERGES, Delete({"account": person.account, "persons": ids}, many=True)),
-        *_unvisited(person),
+        (DISMISSALS, Delete({"account": account, "persons": ids}, many=True)),
+        (MERGES, Delete({"account": account, "persons": ids}, many=True)),
+        *_unvisited({"account": account, "person": ids}, max(person.updated_at for person in persons)),
         # What came by an identifier of somebody else, while they were one, is theirs.
-        (SUBMISSIONS, Delete({"account": person.account, "person": ids, "line": None}, many=True)),
-        (SUBMISSIONS, Delete({"account": person.account, "line": {"$in": person.subjects}}, many=True)),
+        (SUBMISSIONS, Delete({"account": account, "person": ids, "line": None}, many=True)),
+        (SUBMISSIONS, Delete({"account": account, "line": {"$in": lines}}, many=True)),
         # What an import would have put back.
-        (IMPORTS, Update({"account": person.account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
-        *_unlinked(person),
-        *_unremembered(person),
-        *_unnamed(person, claims),
-    ]
-
-
-def _unlinked(person: Person) -> list[tuple[str, Write]]:
-    """Forget what CRMs know of the person, but for which records they were: nothing is made of these again."""
-    theirs = {"account": person.account, "profile": {"$in": [person.id, *person.merged_ids]}}
-    gone = dict.fromkeys(("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries"), "")
-    return [
-        (LINKS, Update(theirs, {"$set": {"state": "erased"}, "$unset": gone}, many=True)),
+        (IMPORTS, Update({"account": account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
+        # What CRMs know of them, but for which records they were: nothing is made of these again.
+        (LINKS, Update(theirs, {"$set": {"state": "erased"}, "$unset": dict.fromkeys(_OF_A_LINK, "")}, many=True)),
         (ISSUES, Delete(theirs, many=True)),
+        *_unremembered(account, [line for line in lines if kind(line) == "web"]),
+        *_unnamed(account, [claim for _, claims in gone for claim in claims]),
     ]
 
 
-def _unvisited(person: Person) -> list[tuple[str, Write]]:
-    """Let its visitors be nobody's; of an anonymous id that meant others before, who they were stays known."""
-    theirs = {"account": person.account, "person": {"$in": [person.id, *person.merged_ids]}}
-    left_ = {
-        "$unset": dict.fromkeys(_OF_A_VISITOR, ""),
-        "$set": {"began": person.updated_at},
-        "$inc": {"version": 1},
-    }
+def _unvisited(theirs: Mapping[str, Any], at: datetime) -> list[tuple[str, Write]]:
+    """Let visitors be nobody's; of an anonymous id that meant others before, who they were stays known."""
+    left_ = {"$unset": dict.fromkeys(_OF_A_VISITOR, ""), "$set": {"began": at}, "$inc": {"version": 1}}
     return [
         (VISITORS, Update({**theirs, "began": {"$exists": True}}, left_, many=True)),
         (VISITORS, Delete(theirs, many=True)),
     ]
 
 
-def _unnamed(person: Person, claims: Collection[str]) -> list[tuple[str, Write]]:
-    """Let visitors forget what is kept of them where the person's identifiers are among it: nobody had these then."""
+def _unnamed(account: str, claims: Sequence[str]) -> list[tuple[str, Write]]:
+    """Let visitors forget what is kept of them where identifiers of the gone are among it: nobody had these then."""
     if not claims:
         return []
-    these = {"$in": list(claims)}
     gone = {"$unset": {"identity": "", "named": "", "traits": ""}, "$inc": {"version": 1}}
-    return [(VISITORS, Update({"account": person.account, "named": these}, gone, many=True))]
+    return [(VISITORS, Update({"account": account, "named": {"$in": claims}}, gone, many=True))]
 
 
-def _unremembered(person: Person) -> list[tuple[str, Write]]:
-    """Let the anonymous ids that meant the person once, and mean others by now, put nothing on its lines any more."""
-    lines = [one for one in person.subjects if kind(one) == "web"]
+def _unremembered(account: str, lines: Sequence[str]) -> list[tuple[str, Write]]:
+    """Let the anonymous ids that meant one of them once, and mean others by now, put nothing on them any more."""
     if not lines:
         return []
     these = {"$in": lines}
     gone = {"$pull": {"former": {"line": these}}, "$inc": {"version": 1}}
-    return [(VISITORS, Update({"account": person.account, "former.line": these}, gone, many=True))]
+    return [(VISITORS, Update({"account": account, "former.line": these}, gone, many=True))]
 
 
-def _inherited(person: Person, heir: str) -> list[tuple[str, Write]]:
-    ids = {"$in": [person.id, *person.merged_ids]}
+def inherited(person: Person) -> list[tuple[str, Write]]:
+    """Return the writes for a person who is gone and lives on in another one: what is kept belongs to that one."""
+    ids, heir = {"$in": [person.id, *person.merged_ids]}, person.into
     moved = {"$set": {"person": heir}}
     found: list[tuple[str, Write]] = [
+        # It has other identifiers: whom it is told apart from is asked anew.
+        (DISMISSALS, Delete({"account": person.account, "persons": ids}, many=True)),
         (MERGES, Update({"account": person.account, "persons": ids}, {"$addToSet": {"persons": heir}}, many=True)),
         (VISITORS, Update({"account": person.account, "person": ids}, {**moved, "$inc": {"version": 1}}, many=True)),
         (SUBMISSIONS, Update({"account": person.account, "person": ids}, moved, many=True)),

@@ -12,7 +12,7 @@ from app.core import text
 from app.core.sources import Source, Sources
 from app.mongo.engine import Document
 from app.persons.blocks import kept as kept_blocks
-from app.persons.leaving import left
+from app.persons.leaving import inherited, left
 from app.persons.model import (
     ChannelContact,
     CrmLink,
@@ -232,4 +232,5 @@ KIND: Kind[Person] = Kind(
     "personDeleted",
     lines=lines_of,
     left=left,
+    inherited=inherited,
 )
