@@ -158,3 +158,20 @@ async def test_an_account_that_asks_alone_again_has_all_its_places(monkeypatch: 
     crowd.load._look_again("a")
     await asyncio.sleep(0)
     assert crowd.began == ["b1", "a1", "a2", "a3", "a4"]
+
+
+def test_how_busy_it_is_goes_by_how_many_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is no work at all, a look each second hardly any, twenty operations a second as much as there can be."""
+    now = 1000.0
+    monkeypatch.setattr(load, "monotonic", lambda: now)
+    one = Load()
+    assert one.busy() == 0
+    for rate, low, high in ((1.0, 0.05, 0.09), (10.0, 0.45, 0.55), (20.0, 0.95, 1.0), (100.0, 1.0, 1.0)):
+        for _ in range(int(10 * rate)):
+            now += 1 / rate
+            number = one.begin("a")
+            assert number is not None
+            one.leave("a", number)
+        assert low <= one.busy() <= high, rate
+    now += 10
+    assert one.busy() < 0.01

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,6 +46,36 @@ async def test_long_works_take_turns_and_leave_rounds_to_others(monkeypatch: pyt
     assert [name for name, _ in told[:6]] == ["a", "b", "c"] * 2
     # The first step of each is done at once. The last of a round and the first of the next may fall between two looks.
     assert max(sum(1 for _, at in told[3:] if at == one) for one in range(rounds + 1)) <= 2
+
+
+@pytest.mark.parametrize("others", [False, True])
+async def test_steps_are_longer_where_nobody_else_is_there(monkeypatch: pytest.MonkeyPatch, *, others: bool) -> None:
+    """Each twice as long as the one before, up to the first; short again while rounds take others' time."""
+    now, told = 0.0, list[int]()
+
+    async def elsewhere() -> None:
+        nonlocal now
+        while True:
+            now += 2 * steps.ALONE_SECONDS
+            await asyncio.sleep(0)
+
+    def work(row: int) -> None:
+        nonlocal now
+        now += steps.STEP_SECONDS
+        told[-1] += 1
+
+    def step(*given: Any) -> list[Any]:
+        told.append(0)
+        return _step(*given)
+
+    _step = steps._step
+    monkeypatch.setattr(steps, "_step", step)
+    monkeypatch.setattr(steps, "perf_counter", lambda: now)
+    busy = asyncio.create_task(elsewhere()) if others else None
+    await stepwise(work, range(40))
+    if busy:
+        busy.cancel()
+    assert told == ([8, *[1] * 32] if others else [8, 2, 4, 8, 8, 8, 2])
 
 
 async def test_others_get_their_turn_while_many_rows_are_worked_on(monkeypatch: pytest.MonkeyPatch) -> None:
