@@ -6,6 +6,7 @@ A later change of a chunk sees what the earlier ones did; one that is refused le
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
+from time import monotonic
 from typing import Generic
 
 from app.catalog.model import Tag
@@ -28,6 +29,8 @@ from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
 READ_TRIES = 4
+# A plan that has waited for longer is made anew: of who stays as they are nothing tells whether they still are.
+PLAN_SECONDS = 2.0
 
 
 # What is written with a part of the asks, by what became of each; the caller's own book of them.
@@ -87,6 +90,9 @@ class Chunk(Generic[P]):
                 await self._renew(part, tried - 1)
                 half = len(part) // 2
                 parts[:0] = [part[:half], part[half:]] if half else [part]
+                if before is not None and before.done() and before.exception() is None:
+                    # What is read from now on has seen all of it.
+                    before = None
                 continue
             before, tried = None, 0
             if desk is None:
@@ -96,11 +102,13 @@ class Chunk(Generic[P]):
         return desks
 
     async def _sealed(self, part: Sequence[Ask[P]], seal: Seal[P], before: "Before[P]") -> Desk[P] | None:
-        """Carry out one unit; returns None where those before it have changed what its plan stands on."""
+        """Carry out one unit; returns None where those before it changed what its plan stands on, or took very long."""
         desk = await self._read(part)
         done = await self._planned(part, desk)
-        if before is not None and any(map(desk.overtaken, await before)):
-            return None
+        if before is not None:
+            planned_at = monotonic()
+            if any(map(desk.overtaken, await before)) or monotonic() - planned_at > PLAN_SECONDS:
+                return None
         async with self._seals:
             await self._settled(desk, done, seal(part, done))
         return desk

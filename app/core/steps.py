@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 # So long one works before others get their turn, the answers of the store among them.
 STEP_SECONDS = 0.00025
-# A round of the loop that was over so soon had nobody else in it: then the next step is twice as long, up to the first.
+# A round of the loop that was over so soon had hardly anybody in it: the next step is twice as long, up to the first.
 ALONE_SECONDS = 0.0001
 # And so long at first: what is done by then waits for nobody. Pages of twenty and fifty are; in steps they would all be
 # answered late, one by one, and what they ask of the store next would no longer leave together.

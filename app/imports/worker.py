@@ -26,7 +26,7 @@ from app.imports.job import Lost, Run
 from app.imports.model import COMPANY, FAILED, REVERTING, Import
 from app.imports.store import Lease, Store
 from app.imports.undo import Undo
-from app.mongo.engine import Engine
+from app.mongo.engine import Conflict, Engine
 from app.persons.service import Persons
 
 LOOK_SECONDS = 15.0
@@ -85,7 +85,7 @@ class Worker:
         try:
             await held(self._work(one, lease), partial(self._store.renew, lease), RENEW_SECONDS)
         finally:
-            with suppress(Fault):  # its lease will be over in half a minute
+            with suppress(Fault, Conflict):  # its lease will be over in half a minute
                 await self._store.let_go(lease)
 
     async def _work(self, one: Import, lease: Lease) -> None:

@@ -88,7 +88,12 @@ class Motor:
         job: asyncio.Future[T] = run_on_executor(  # type: ignore[no-untyped-call]
             asyncio.get_running_loop(), lambda: _driven(make(blocking))
         )
-        return await job
+        try:
+            return await asyncio.shield(job)
+        except asyncio.CancelledError:
+            # The thread can't be stopped: nothing is let go, and no client closed, before it is over.
+            await asyncio.wait({job})
+            raise
 
     async def close(self) -> None:
         """Close the client."""

@@ -1,5 +1,6 @@
 """A real MongoDB that fails on demand: units are repeated within bounds, and every failure has its name."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -205,6 +206,18 @@ async def test_groups_that_meet_what_passes_are_written_once(
     await breakable.fail(command, mode={"times": 1}, **how)
     await real.write_unit([("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, upsert=True)])])
     assert await total(real) == 1
+
+
+async def test_groups_that_are_given_up_are_over_behind_that(real: Server, breakable: Failing) -> None:
+    """On a thread they happen all the same, and nobody goes on before they have; else they are taken back."""
+    await breakable.fail("update", mode={"times": 1}, blockConnection=True, blockTimeMS=300)
+    group = ("things", [Update({"_id": "a"}, {"$inc": {"n": 1}}, upsert=True)])
+    writing = asyncio.create_task(real.write_unit([group]))
+    await asyncio.wait({writing}, timeout=0.1)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert await total(real) == (1 if real.kind == "motor" else 0)
 
 
 async def test_groups_whose_commit_is_never_answered_are_unavailable(real: Server, breakable: Failing) -> None:
