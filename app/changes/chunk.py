@@ -18,13 +18,13 @@ from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
 from app.changes.rehearsal import Memory
 from app.changes.requests import COLLECTION as REQUESTS
-from app.changes.writing import Group, writes_of
+from app.changes.writing import writes_of
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import read as read_claim
 from app.core import chance, clock
 from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.core.steps import stepwise
-from app.mongo.engine import Clash, Conflict, Document, Engine, Stale, Unit
+from app.mongo.engine import Clash, Conflict, Document, Engine, Group, Stale, Unit, write_groups
 
 CHUNK_CHANGES = 500
 COMMIT_TRIES = 12
@@ -182,8 +182,7 @@ class Chunk(Generic[P]):
 
         async def work(unit: Unit) -> None:
             await erasure.note(unit, gone)
-            for collection, group in writes:
-                await unit.write(collection, group)
+            await write_groups(unit, writes)
 
         await self._engine.unit(work)
 

@@ -12,12 +12,10 @@ from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim
 from app.claims.service import writes
 from app.core.steps import stepwise
-from app.mongo.engine import Delete, Insert, Replace, Update, Write
+from app.mongo.engine import Delete, Group, Insert, Replace, Update, Write
 from app.timeline.model import Event
 from app.timeline.record import COLLECTION as EVENTS
 from app.timeline.record import document as event_document
-
-Group = tuple[str, list[Write]]
 
 
 async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:

@@ -7,14 +7,13 @@ from dataclasses import asdict
 from typing import Any
 
 from app.changes.model import Ask, Effect, Outcome
-from app.changes.writing import Group
 from app.core.errors import Fault, Refusals, Refused
 from app.imports import ledger
 from app.imports.model import COMMIT, PROMOTED, ROW_FAILED, UPDATED, Counts, Import, RowError
 from app.imports.reader import Asker
 from app.imports.rows import Told, outcome
 from app.imports.store import CHUNKS, JOBS, Lease, failed_row
-from app.mongo.engine import Document, Insert, Update, Write
+from app.mongo.engine import Document, Group, Insert, Update, Write
 
 # Reasons that are counted one by one; further ones are counted together.
 GROUPS = 200

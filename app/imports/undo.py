@@ -6,7 +6,6 @@ from typing import Any
 
 from app.changes.model import Ask, Effect, Outcome
 from app.changes.service import Changes
-from app.changes.writing import Group
 from app.claims.model import Locator
 from app.companies.model import sought
 from app.core import clock
@@ -17,7 +16,7 @@ from app.imports.model import PERSON, REVERTED, Import, RowError
 from app.imports.reader import ORIGIN
 from app.imports.repeats import Repeats
 from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
-from app.mongo.engine import Engine, Update, Write
+from app.mongo.engine import Engine, Group, Update, Write
 from app.timeline.record import COLLECTION as EVENTS
 
 # To take somebody off costs several times what it costs to make one: more of them would not end within a deadline.

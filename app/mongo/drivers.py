@@ -55,7 +55,23 @@ class Driver(Sessions, Protocol):
         ...
 
 
-class Motor:
+class _Awaited:
+    """What both drivers' sessions have in common: whatever they do is waited for."""
+
+    async def commit(self, session: Any) -> None:
+        """Commit the transaction."""
+        await session.commit_transaction()
+
+    async def abort(self, session: Any) -> None:
+        """Take the transaction back."""
+        await session.abort_transaction()
+
+    async def end(self, session: Any) -> None:
+        """Let a session go."""
+        await session.end_session()
+
+
+class Motor(_Awaited):
     """Motor: PyMongo's own client on threads."""
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -69,18 +85,6 @@ class Motor:
     async def begin(self, session: Any) -> None:
         """Begin a transaction."""
         session.start_transaction()
-
-    async def commit(self, session: Any) -> None:
-        """Commit the transaction."""
-        await session.commit_transaction()
-
-    async def abort(self, session: Any) -> None:
-        """Take the transaction back."""
-        await session.abort_transaction()
-
-    async def end(self, session: Any) -> None:
-        """Let a session go."""
-        await session.end_session()
 
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
         """Carry it out on one of Motor's threads: to go there and come back takes longer than most calls."""
@@ -101,7 +105,7 @@ class Motor:
         await asyncio.to_thread(self.client.close)
 
 
-class PyMongo:
+class PyMongo(_Awaited):
     """PyMongo's own asynchronous client."""
 
     def __init__(self, url: str, **options: Any) -> None:
@@ -114,18 +118,6 @@ class PyMongo:
     async def begin(self, session: Any) -> None:
         """Begin a transaction."""
         await session.start_transaction()
-
-    async def commit(self, session: Any) -> None:
-        """Commit the transaction."""
-        await session.commit_transaction()
-
-    async def abort(self, session: Any) -> None:
-        """Take the transaction back."""
-        await session.abort_transaction()
-
-    async def end(self, session: Any) -> None:
-        """Let a session go."""
-        await session.end_session()
 
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
         """Carry it out here."""

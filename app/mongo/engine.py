@@ -120,6 +120,12 @@ class Unit(Protocol):
         ...
 
 
+async def write_groups(unit: Unit, groups: Sequence[Group]) -> None:
+    """Write groups inside a unit, one after the other."""
+    for collection, writes in groups:
+        await unit.write(collection, writes)
+
+
 class Engine(Protocol):
     """A store. Every call has a deadline and raises `core.errors.Fault` UNAVAILABLE rather than hang."""
 

@@ -38,6 +38,7 @@ from app.mongo.engine import (
     Sort,
     Stale,
     Write,
+    write_groups,
 )
 from app.mongo.packed import Packed
 from app.mongo.watch import follow
@@ -233,10 +234,7 @@ class Server:
 
     async def write_unit(self, groups: Sequence[Group]) -> None:
         """Write groups as one transaction, as `unit` does; with Motor they are one job of a thread, not one each."""
-
-        async def work(unit: ServerUnit) -> None:
-            for collection, writes in groups:
-                await unit.write(collection, writes)
+        work = partial(write_groups, groups=groups)
 
         def once(until: float) -> Awaitable[None]:
             return self._driver.carried(lambda driver: Server._once(self._through(driver), work, until))

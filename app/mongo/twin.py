@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar, Unpack, cast
 
 import bson
@@ -27,6 +28,7 @@ from app.mongo.engine import (
     Stale,
     Update,
     Write,
+    write_groups,
 )
 
 T = TypeVar("T")
@@ -142,12 +144,7 @@ class Twin:
 
     async def write_unit(self, groups: Sequence[Group]) -> None:
         """Write groups as one unit."""
-
-        async def work(unit: TwinUnit) -> None:
-            for collection, writes in groups:
-                await unit.write(collection, writes)
-
-        await self.unit(work)
+        await self.unit(partial(write_groups, groups=groups))
 
     def _publish(self, changes: Sequence[tuple[str, str, Any, Document | None]]) -> None:
         for collection, kind, key, document in changes:
