@@ -3,8 +3,14 @@ import { currentKey, forgetKey, headersText } from "./key.js";
 
 const PREFIX = "graphiql:";
 const HEADERS = "graphiql:headers";
-const WITH_HEADERS = new Set(["graphiql:queries", "graphiql:favorites", "graphiql:tabState"]);
+const TABS = "graphiql:tabState";
 const HISTORY = new Set(["graphiql:queries", "graphiql:favorites"]);
+const WITH_HEADERS = new Set([...HISTORY, TABS]);
+/** What the editors hold is kept a little earlier than the tabs: a reload in between would find a tab too few. */
+const OF_A_TAB = new Map([
+  ["graphiql:query", "query"],
+  ["graphiql:variables", "variables"],
+]);
 
 function own() {
   return Object.keys(localStorage).filter((name) => name.startsWith(PREFIX));
@@ -19,9 +25,21 @@ function withHeaders(text, replacement) {
   }
 }
 
+/** What the active tab holds of what is kept beside it; undefined where no tabs are kept. */
+function ofActiveTab(field) {
+  try {
+    const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem(TABS));
+    return tabs[activeTabIndex][field];
+  } catch {
+    return undefined;
+  }
+}
+
 export const storage = {
   getItem(name) {
     if (name === HEADERS) return null;
+    const active = OF_A_TAB.has(name) ? ofActiveTab(OF_A_TAB.get(name)) : undefined;
+    if (active !== undefined) return active;
     const text = localStorage.getItem(name);
     if (text === null || !WITH_HEADERS.has(name)) return text;
     // A recalled operation runs with the key of this session.
@@ -29,7 +47,7 @@ export const storage = {
   },
   setItem(name, text) {
     if (name === HEADERS) return;
-    const kept = WITH_HEADERS.has(name) ? withHeaders(text, name === "graphiql:tabState" ? null : undefined) : text;
+    const kept = WITH_HEADERS.has(name) ? withHeaders(text, name === TABS ? null : undefined) : text;
     if (kept === null) localStorage.removeItem(name);
     else localStorage.setItem(name, kept);
   },
