@@ -25,7 +25,7 @@ RETRIES_MAX = 8
 
 
 class Lost(Exception):  # noqa: N818 - read as what it says
-    """Somebody else goes on with this connection, or nobody needs to."""
+    """Somebody else goes on with this connection, nobody needs to, or what a pass had read is so no more."""
 
 
 @dataclass(slots=True)
@@ -68,7 +68,7 @@ class Line:
         return link_id(self.connection.id, entity, record)
 
     async def held(self, change: Document, groups: Sequence[Group] = ()) -> None:
-        """Write with a change of the connection; raises Lost where somebody else has it."""
+        """Write with a change of the connection; raises Lost where somebody else has it, or somebody was erased."""
         if not await self.store.mine(self.lease, change, groups):
             raise Lost
 

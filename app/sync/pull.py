@@ -190,7 +190,7 @@ class Pull:
         if open_ or link.open:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
-        writes = [put(now) if incoming.link is not None else new(now)]
+        writes = [put(now, revived=incoming.link.state == ERASED) if incoming.link is not None else new(now)]
         if verdict.became:
             contact = Link(
                 self._line.connection.id,

@@ -293,19 +293,31 @@ class Syncs:
                 raise Refused("NOT_FOUND", "There is no such issue.", ("id",))
             if keep is not None and issue.slot is None:
                 raise Refused("INVALID", "Only of a conflict one side can be kept.", ("keep",))
+            if (resolved := await self._resolved(actor, one, issue, keep)) is not None:
+                self.wake()
+                return resolved
+        raise Refused("WRONG_STATE", "The connection has just gone on: look again.", ("id",))
+
+    async def _resolved(self, actor: Actor, one: Connection, issue: SyncIssue, keep: str | None) -> SyncIssue | None:
+        """Write what was ruled; None where somebody else went on with the connection meanwhile."""
+        lease = Lease(one.id, one.account, one.lease)
+        # Whoever works on it writes nothing any more: what was read before is not to have the last word.
+        if not await self.store.mine(lease, {"$inc": {"lease": 1}}):
+            return None
+        lease = replace(lease, number=lease.number + 1)
+        try:
             if keep is not None:
                 await self._write(actor, issue, issue.crm_value if keep == CRM else issue.profile_value)
-            links = await self.store.links(actor.account, [link_id(one.id, issue.object, ruling.record(issue))])
-            link = next(iter(links.values()), None)
-            writes = [] if link is None else [put(ruling.again(link, issue, keep))]
-            if await self.store.mine(
-                Lease(one.id, one.account, one.lease),
-                ruling.soon(one),
-                [(LINKS, writes), (ISSUES, settled([issue_id]))],
-            ):
-                self.wake()
-                return replace(issue, state=RETRYING if link is not None else RESOLVED)
-        raise Refused("WRONG_STATE", "The connection has just gone on: look again.", ("id",))
+        except Refused:
+            await self.store.mine(lease, ruling.soon(one))
+            raise
+        links = await self.store.links(actor.account, [link_id(one.id, issue.object, ruling.record(issue))])
+        link = next(iter(links.values()), None)
+        writes = [] if link is None else [put(ruling.again(link, issue, keep))]
+        groups = [(LINKS, writes), (ISSUES, settled([issue.id]))]
+        if not await self.store.mine(lease, ruling.soon(one), groups):
+            return None
+        return replace(issue, state=RETRYING if link is not None else RESOLVED)
 
     async def _write(self, actor: Actor, issue: SyncIssue, value: Any) -> None:
         """Give a profile the value of the side that is kept; the CRM gets it by the next pass."""

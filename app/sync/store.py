@@ -13,7 +13,7 @@ from app.claims.model import digest
 from app.core import clock, ids
 from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
-from app.mongo.engine import Delete, Document, Engine, Insert, Replace, Sort, Stale, Unit, Update, Write
+from app.mongo.engine import Clash, Delete, Document, Engine, Insert, Replace, Sort, Stale, Unit, Update, Write
 from app.sync import model
 from app.sync.model import Connection, Link, SyncIssue
 
@@ -122,7 +122,10 @@ class Store:
         return await self.mine(lease, {"$set": {"due": until}})
 
     async def mine(self, lease: Lease, change: Document, groups: Sequence[Group] = ()) -> bool:
-        """Write in one unit with a change of the connection; tells whether it was still held."""
+        """Write in one unit with a change of the connection.
+
+        Tells whether it was still held, and nobody whom it is about was erased meanwhile.
+        """
 
         async def work(unit: Unit) -> None:
             for collection, writes in (lease.holding(change), *groups):
@@ -134,7 +137,7 @@ class Store:
     async def _done(self, work: Callable[[Unit], Awaitable[None]]) -> bool:
         try:
             await self._engine.unit(work)
-        except Stale:
+        except (Stale, Clash):
             return False
         return True
 
@@ -203,9 +206,14 @@ class Store:
             await self._engine.write(ISSUES, [Delete(old, many=True)])
 
 
-def put(link: Link) -> Write:
-    """Return the write that keeps a link as it is now."""
-    return Replace({"_id": link.id}, link.document(), upsert=True)
+def put(link: Link, *, revived: bool = False) -> Write:
+    """Return the write that keeps a link as it is now; a Clash where its profile was erased since it was read.
+
+    `revived`: it was read as erased, and its record has a profile again.
+    """
+    anyhow = revived or link.state == model.ERASED
+    where: Document = {"_id": link.id} if anyhow else {"_id": link.id, "state": {"$ne": model.ERASED}}
+    return Replace(where, link.document(), upsert=True)
 
 
 def new(link: Link) -> Write:

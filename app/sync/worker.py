@@ -149,6 +149,7 @@ class Worker:
             await self._pass(one, lease)
         except Lost:
             log.info("sync_left", id=one.id)
+            await self._give_back(lease)
         except Fault as fault:
             # The database is away: whoever looks next goes on.
             log.warning("sync_put_off", id=one.id, code=fault.code)

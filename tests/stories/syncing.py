@@ -30,6 +30,7 @@ OBJECTS = """query($id: ID!) { crmObjects(connectionId: $id) {
   name target personType fields { name label type writable suggestion } } }"""
 PROGRESS = """subscription($id: ID!) { syncProgress(connectionId: $id) {
   connection { id state counts { pulled pushed } } } }"""
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
 PERSON = """query($by: PersonLocator!) { person(by: $by) { id type firstName lastName city birthDate version
   emails { address primary } phones { number } crmLinks { system object recordId syncedAt }
   companies { nodes { id name } } modifiedFrom createdFrom customAttributes } }"""

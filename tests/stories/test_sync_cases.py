@@ -5,12 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.api import ATTRIBUTE, UPDATE, Api
-from tests.stories.syncing import ALL, CONNECT, DISCONNECT, PAUSE, RESOLVE, START, Side, sided
+from tests.stories.syncing import ALL, CONNECT, DELETE, DISCONNECT, PAUSE, RESOLVE, START, Side, sided
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 MERGE = "mutation($input: MergePersonsInput!) { mergePersons(input: $input) { person { id } errors { code } } }"
 DROP = "mutation($name: String!) { deleteAttribute(name: $name) { errors { code path } } }"
-DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
 
 
 @pytest.fixture(params=["SALESFORCE", "DYNAMICS"])

@@ -1,0 +1,122 @@
+"""Synchronizations while somebody deletes or rules what a pass is just looking at."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from app.changes.chunk import Chunk
+from app.changes.sealing import Sealing
+from app.mongo.bound import Bound
+from app.sync.line import Line
+from app.sync.pull import Pull
+from app.sync.service import Syncs
+from app.sync.store import LINKS
+from tests.api import UPDATE, Api
+from tests.stories.syncing import DELETE, RESOLVE, Side, sided
+
+Around = Callable[..., AbstractAsyncContextManager[None]]
+FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
+
+
+@pytest.fixture(params=["SALESFORCE", "DYNAMICS"])
+async def side(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Side]:
+    """Give a CRM of each system beside an empty account."""
+    async with sided(api, request.param) as one:
+        yield one
+
+
+def once(
+    monkeypatch: pytest.MonkeyPatch,
+    owner: type,
+    name: str,
+    around: Around,
+    when: Callable[..., bool] = lambda *_: True,
+) -> None:
+    """Have something happen once around a method, the first time that it is called with what `when` asks for."""
+    method, left = getattr(owner, name), [around]
+
+    async def first(*given: Any) -> Any:
+        if not left or not when(*given):
+            return await method(*given)
+        async with left.pop()(*given):
+            return await method(*given)
+
+    monkeypatch.setattr(owner, name, first)
+
+
+async def _conflicting(side: Side, record: str) -> None:
+    """Change the city on both sides, ours later; nothing of it is written to the profile."""
+    side.fake.advance(-5)
+    side.edit("contact", record, city="Theirs")
+    side.fake.advance(5)
+    payload = await side.api(UPDATE, by={"email": "ada@sales.example"}, input={"city": "Ours"})
+    assert payload["errors"] == []
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+async def test_who_is_deleted_while_a_pass_is_about_to_write_leaves_nothing(
+    side: Side, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """W a person is deleted behind the plan of a pass, or of the answer of the CRM T no value or hash is kept."""
+    record = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example", city="Both")
+    await side.begun("contact", fields=FIELDS)
+    await _conflicting(side, record)
+
+    @asynccontextmanager
+    async def deleted(*_: Any) -> AsyncIterator[None]:
+        payload = await side.api(DELETE, by={"email": "ada@sales.example"})
+        assert payload["errors"] == []
+        yield
+
+    if way == "in":
+        once(monkeypatch, Chunk, "_settled", deleted)
+    else:
+        once(monkeypatch, Line, "held", deleted, when=lambda _, __, groups=(): bool(groups))
+    one = await side.ran()
+    assert (one["issues"]["nodes"], one["state"]) == ([], "IDLE")
+    (kept,) = await Bound(side.api.service.store.engine, LINKS, side.api.account).find({})
+    assert (kept["state"], kept.get("base"), kept.get("open")) == ("erased", None, None)
+    # Nor is anybody made again later.
+    side.edit("contact", record, city="Graz")
+    await side.ran(full=True)
+    assert await side.person(email="ada@sales.example") is None
+
+
+async def test_a_ruling_stands_whatever_a_pass_has_read_before(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W a pass writes what it read before between the two writes of a ruling T what was ruled holds."""
+    record = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example", city="Both")
+    await side.begun("contact", fields=FIELDS)
+    await side.api(UPDATE, by={"email": "ada@sales.example"}, input={"city": "Ours"})
+    side.fake.advance(5)
+    side.edit("contact", record, city="Theirs")
+    (issue,) = (await side.ran())["issues"]["nodes"]
+    side.fake.advance(5)
+    side.edit("contact", record, city="Third")
+
+    written, told = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def slowly(*_: Any) -> AsyncIterator[None]:
+        yield
+        written.set()
+        await told.wait()
+
+    @asynccontextmanager
+    async def ruled(_: Pull, sealing: Sealing[Any], *__: Any) -> AsyncIterator[None]:
+        ruling = asyncio.create_task(side.api(RESOLVE, id=issue["id"], keep="PROFILE"))
+        await written.wait()
+        try:
+            yield
+            await sealing.over()
+        finally:
+            told.set()
+            assert (await ruling)["errors"] == []
+
+    once(monkeypatch, Syncs, "_write", slowly)
+    once(monkeypatch, Pull, "_send", ruled)
+    one = await side.ran()
+    assert one["issues"]["nodes"] == []
+    assert ((await side.of("contact", record))["city"], side.record("contact", record)["city"]) == ("Ours", "Ours")
