@@ -1,7 +1,7 @@
 """The service as a client sees it: GraphQL documents in, data out, on the real ASGI application."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.main import Service
 from app.mongo.door import Store
 from app.mongo.engine import Engine
 from app.settings import Settings
-from app.web.answers import Header, size
+from app.web.answers import Header
 from app.web.app import PATH, App
 from app.web.connection import AT_ONCE_BYTES_MAX
 from tests import wire
@@ -62,21 +62,30 @@ class Transport(httpx.ASGITransport):
         """Answer one request."""
         small = int(request.headers.get("content-length", AT_ONCE_BYTES_MAX + 1)) <= AT_ONCE_BYTES_MAX
         if small and request.method == "POST" and request.url.path == PATH:
-            answer = self._begun(request.headers.raw, bytearray(await request.aread()))
+            answer = self._begun(request.headers.raw, await request.aread())
             if answer is not None:
                 return await answer
         return await super().handle_async_request(request)
 
-    def _begun(self, headers: Sequence[Header], body: bytearray) -> "asyncio.Future[httpx.Response] | None":
+    def _begun(self, headers: Sequence[Header], body: bytes) -> Awaitable[httpx.Response] | None:
         done: asyncio.Future[httpx.Response] = asyncio.get_running_loop().create_future()
 
-        def reply(status: int, told: Sequence[Header], content: bytes) -> None:
-            done.set_result(httpx.Response(status, headers=[*told, size(content)], content=content))
+        def reply(status: int, lines: bytes, content: bytes) -> None:
+            named = [line.split(b": ", 1) for line in lines.splitlines()]
+            done.set_result(httpx.Response(status, headers=[(name, value) for name, value in named], content=content))
 
-        if not self._app.at_once({"headers": [(name.lower(), value) for name, value in headers]}, body, reply):
+        asked = self._app.asker([(name.lower(), value) for name, value in headers])
+        begun = self._app.at_once(asked, body, reply)
+        if begun is False:
             return None
-        self.at_once += 1
-        return done
+        if begun is True:
+            self.at_once += 1
+            return done
+        return self._ended(asyncio.create_task(begun), done)
+
+    async def _ended(self, task: "asyncio.Task[None]", done: "asyncio.Future[httpx.Response]") -> httpx.Response:
+        await task
+        return done.result()
 
 
 class Api:

@@ -34,6 +34,7 @@ INTERNAL = {
     "app.graph.document.TOKENS_KEPT_MAX",
     "app.core.chance.BACKOFF_SECONDS_MAX",
     "app.web.connection.AT_ONCE_BYTES_MAX",
+    "app.web.connection.SAME_HEAD_BYTES_MAX",
     "app.intake.visit_chunk.ALIASES_MAX",
     "app.live.feed.BACKOFF_SECONDS_MAX",
     "app.mongo.chunk.WAITING_MAX",

@@ -77,7 +77,11 @@ class Access:
 
     def cached(self, text: str) -> Actor | None:
         """Return who asks with a key that is known to be good now; notes its use."""
-        actor = self._cache.get(keys.digest(text))
+        return self.known(keys.digest(text))
+
+    def known(self, digest: bytes) -> Actor | None:
+        """Return the same, by the digest of a key."""
+        actor = self._cache.get(digest)
         if actor is not None:
             self._uses.note(actor)
         return actor

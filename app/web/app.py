@@ -1,7 +1,8 @@
 """The HTTP edge: `/graphql`, the wire `/v1/*` and files straight from ASGI, everything else by Starlette's router."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,7 +16,8 @@ from app.core.errors import Fault
 from app.graph.direct import Direct
 from app.graph.schema import sdl
 from app.web import graphiql, shield, socket
-from app.web.answers import Reply
+from app.web.answers import Header, Reply
+from app.web.asker import Asker, asker
 from app.web.edge import Edge
 from app.web.files import Files
 from app.web.graphql import GraphQL
@@ -39,9 +41,13 @@ class App:
         self.break_off = direct.break_off
         self._rest: ASGIApp = Starlette(routes=_routes(edge, ping))
 
-    def at_once(self, scope: Scope, body: bytearray, reply: Reply) -> bool:
-        """Begin to answer a request that is here whole, without a task; see `GraphQL.at_once`."""
-        return self._graphql.at_once(scope, body, reply)
+    def asker(self, headers: Iterable[Header]) -> Asker:
+        """Return who asks, by the headers of a request."""
+        return asker(self._edge, dict(headers))
+
+    def at_once(self, asked: Asker, body: bytes | bytearray, reply: Reply) -> bool | Coroutine[Any, Any, None]:
+        """Begin to answer a POST to PATH that is here whole; see `GraphQL.at_once`."""
+        return self._graphql.at_once(asked, body, reply)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request or serve a websocket."""

@@ -1,18 +1,20 @@
 """One HTTP connection: uvicorn's own, which waits for no request for ever and takes no headers without end.
 
-And two things more. An answer that is whole is written at once: an application finds `WHOLE` in its scope where it is
-served so; everywhere else it sends as ASGI says. And a small request is shown to the application once it is here whole,
-for many can be answered without a task: see `App.at_once`.
+A whole answer is written at once where an application takes `WHOLE` from its scope, else as ASGI says. A small request
+is shown to the application once it is here whole: see `App.at_once`; one with the headers of the one before: `_again`.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Any
+import re
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from app.web.answers import WHOLE, Header, send_whole, size
+from app.web.answers import WHOLE, Header, rendered
 from app.web.app import PATH
+from app.web.asker import Asker
 from app.web.files import UPLOADS
 
 HEADER_BYTES_MAX = 65_536
@@ -21,9 +23,22 @@ HEADER_BYTES_MAX = 65_536
 ARRIVAL_SECONDS = 45.0
 # Larger requests have a task in any case.
 AT_ONCE_BYTES_MAX = 16_384
+# Longer headers are parsed each time.
+SAME_HEAD_BYTES_MAX = 4096
 _END = b"\r\n\r\n"
+_SIZE = re.compile(rb"\r\ncontent-length:[ ]?([0-9]+)\r\n", re.IGNORECASE)
+_SIZE_DIGITS = 5
 _TOO_LARGE = 431
 _CLOSE = (b"connection", b"close")
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """Headers of a request, as bytes before and behind the digits of its size, and what they say of who asks."""
+
+    before: bytes
+    behind: bytes
+    asker: Asker
 
 
 class Connection(HttpToolsProtocol):
@@ -43,6 +58,15 @@ class Connection(HttpToolsProtocol):
     _reading = False
     # How many requests have come in whole.
     _whole = 0
+    # Who asks by the request that was shown to the application in this piece; and the headers that are known.
+    _asked: Asker | None = None
+    _head: _Head | None = None
+    # A request that `_again` took is being answered, and what has come behind it; when one was answered last.
+    _answering = False
+    _behind = b""
+    _answered_at = 0.0
+    # The headers of every answer of this process, whether they end the connection, and the same as lines.
+    _defaults: ClassVar[tuple[Any, bool, bytes]] = (None, False, b"")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Wait for the first request."""
@@ -53,12 +77,22 @@ class Connection(HttpToolsProtocol):
         """Let go of what holds on to this."""
         if self.scope is not None:
             self.scope.pop("extensions", None)
-        self._running = None
+        self._running = self._asked = self._head = None
+        self._behind = b""
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; headers that don't end within HEADER_BYTES_MAX are not even looked through."""
-        heading, whole = self.heading, self._whole
+        if self._answering:
+            # Its turn comes behind the one that is answered.
+            self._behind += data
+            self.flow.pause_reading()
+            return
+        # Whether a request begins with this piece.
+        fresh = not self.since or self.scope is None
+        if fresh and self._head is not None and self._again(self._head, data):
+            return
+        heading, whole, self._asked = self.heading, self._whole, None
         if heading and len(data) > HEADER_BYTES_MAX and data.find(_END, 0, HEADER_BYTES_MAX) < 0:
             self._refuse()
             return
@@ -69,6 +103,8 @@ class Connection(HttpToolsProtocol):
             self._let_go()
         if self.patient and self.since and not self.cycle.response_complete:
             self.since = self.loop.time()
+        if fresh and self._asked is not None:
+            self._head = self._same(data, self._asked)
         # Only what began in headers and ended in the same ones is nothing else.
         if heading and self.heading and whole == self._whole:
             self._header_bytes += len(data)
@@ -116,15 +152,94 @@ class Connection(HttpToolsProtocol):
 
     def _at_once(self, cycle: RequestResponseCycle) -> bool:
         begin: Any = getattr(self.app, "at_once", None)
-        return begin is not None and begin(cycle.scope, cycle.body, self.reply)
+        if begin is None:
+            return False
+        self._asked = self.app.asker(cycle.scope["headers"])
+        begun = begin(self._asked, cycle.body, self.reply)
+        return self._begun(begun)
 
-    def reply(self, status: int, headers: Sequence[Header], body: bytes) -> None:
-        """Write the answer to the request that is answered now, as soon as the connection takes it."""
-        sized, cycle = [*headers, size(body)], self._running
-        if cycle is not None and not self.write_whole(status, sized, body):
-            task = self.loop.create_task(send_whole({}, cycle.send, status, headers, body))  # type: ignore[arg-type]
+    def _begun(self, begun: bool | Coroutine[Any, Any, None]) -> bool:  # noqa: FBT001 - what the application said
+        """Have the task of an answer begin, where it needs one; tells whether the application answers at all."""
+        if not isinstance(begun, bool):
+            task = self.loop.create_task(begun)
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
+        return begun is not False
+
+    def reply(self, status: int, lines: bytes, body: bytes) -> None:
+        """Write the answer to the parsed request that is answered now, as soon as the connection takes it."""
+        cycle = self._running
+        if cycle is None or cycle.response_started:
+            return
+        if self.flow.write_paused:
+            self._begun(self._drained(cycle, status, lines, body))
+        else:
+            self._write_whole(cycle, status, lines, body)
+
+    async def _drained(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> None:
+        await self.flow.drain()
+        self._write_whole(cycle, status, lines, body)
+
+    # ------------------------------------------------------------ the same headers again
+
+    def _same(self, data: bytes, asked: Asker) -> _Head | None:
+        """Return the headers of a request that came in one piece, None where they have to be parsed each time."""
+        end = data.find(_END) + len(_END)
+        usual = end <= SAME_HEAD_BYTES_MAX and b"upgrade" not in asked.headers
+        size = _SIZE.search(data, 0, end) if usual else None
+        return _Head(data[: size.start(1)], data[size.end(1) : end], asked) if size is not None else None
+
+    def _again(self, head: _Head, data: bytes) -> bool:
+        """Take one whole request with headers that are known; False, and nothing done, where it isn't that."""
+        at = len(head.before)
+        end = data.find(b"\r", at, at + _SIZE_DIGITS + 1)
+        if end < 0 or not (data.startswith(head.before) and data.startswith(head.behind, end)):
+            return False
+        size, body = data[at:end], data[end + len(head.behind) :]
+        if not size.isdigit() or int(size) != len(body) or len(body) > AT_ONCE_BYTES_MAX:
+            return False
+        if not self.cycle.response_complete or self.flow.write_paused:
+            return False
+        self._answering = self._begun(self.app.at_once(head.asker, body, self._answered))
+        return self._answering
+
+    def _answered(self, status: int, lines: bytes, body: bytes) -> None:
+        """Write the answer to the request that `_again` took, and go on with what came behind it."""
+        self._answering = False
+        if self.transport.is_closing():
+            return
+        last, defaults = self._every_answer(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], defaults, lines, b"\r\n", body)))
+        self._answered_at = self.loop.time()
+        if last:
+            self.transport.close()
+        elif self._behind:
+            data, self._behind = self._behind, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def shutdown(self) -> None:
+        """Close the connection, behind what is answered now; that its answer is the last is said in it."""
+        if not self._answering:
+            super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close a connection that has been idle for so long; what `_again` took has set no timer."""
+        idle = 0.0 if self._answering else self.loop.time() - self._answered_at
+        if idle >= self.timeout_keep_alive:
+            super().timeout_keep_alive_handler()
+        else:
+            left = self.timeout_keep_alive - idle
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+
+    # ------------------------------------------------------------ writing
+
+    @classmethod
+    def _every_answer(cls, headers: list[Header]) -> tuple[bool, bytes]:
+        """Tell whether the headers of every answer end the connection, and return their lines; they change rarely."""
+        if cls._defaults[0] is not headers:
+            cls._defaults = (headers, _CLOSE in headers, rendered(headers))
+        return cls._defaults[1:]
 
     def write_whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
         """Write a whole answer as one piece; False, and nothing written, where ASGI's own way has to be gone.
@@ -132,22 +247,27 @@ class Connection(HttpToolsProtocol):
         The headers are ours: no value of them has ends of lines, and `content-length` is among them.
         """
         cycle = self._running
-        if cycle is None or cycle.response_started or cycle.disconnected or cycle.flow.write_paused:
+        if cycle is None or cycle.response_started or cycle.disconnected or self.flow.write_paused:
             return False
+        self._write_whole(cycle, status, rendered(headers), body)
+        return True
+
+    def _write_whole(self, cycle: RequestResponseCycle, status: int, lines: bytes, body: bytes) -> None:
+        if cycle.disconnected:
+            return
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        defaults = cycle.default_headers
-        last = not cycle.keep_alive or _CLOSE in defaults
-        lines = [b"%b: %b\r\n" % header for header in (*defaults, *headers)]
-        if last and _CLOSE not in defaults:
-            lines.append(b"connection: close\r\n")
-        self.transport.write(b"".join([STATUS_LINE[status], *lines, b"\r\n", body]))
+        # Those of when it was asked for.
+        closes, defaults = self._every_answer(cycle.default_headers)
+        last = closes or not cycle.keep_alive
+        if last and not closes:
+            lines += b"connection: close\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], defaults, lines, b"\r\n", body)))
         cycle.message_event.set()
         if last:
             self.transport.close()
         cycle.on_response()
         cycle.on_response = _nothing
-        return True
 
     def _refuse(self) -> None:
         if self.cycle is None or self.cycle.response_complete:

@@ -62,13 +62,7 @@ class Edge:
 
     async def actor(self, headers: Headers) -> Actor:
         """Return who asks by the Authorization header; raises UNAUTHENTICATED."""
-        text = _key(headers)
-        return (self.access.cached(text) if text else None) or await self.access.authenticate(text)
-
-    def actor_at_hand(self, headers: Headers) -> Actor | None:
-        """Return who asks where that is known without a read, else None."""
-        text = _key(headers)
-        return self.access.cached(text) if text else None
+        return await self.access.authenticate(key_of(headers))
 
     def welcomes(self, headers: Headers) -> bool:
         """Tell whether a browser's page of that origin may come in; programs name none.
@@ -86,14 +80,23 @@ class Edge:
         return bool(host) and name in (f"https://{host}", f"http://{host}")
 
 
-def _key(headers: Headers) -> str | None:
+def key_of(headers: Headers) -> str | None:
+    """Return the key that a request came with."""
     given = headers.get(b"authorization")
     return keys.bare(given.decode("latin-1")) if given else None
 
 
-def request_id(headers: Headers) -> str:
-    """Return the caller's own X-Request-ID where it is a plain one, or a new id."""
+def named(headers: Headers) -> str | None:
+    """Return the caller's own X-Request-ID where it is a plain one."""
     given = headers.get(b"x-request-id")
-    if given and _REQUEST_ID.fullmatch(given):
-        return given.decode()
+    return given.decode() if given and _REQUEST_ID.fullmatch(given) else None
+
+
+def new_id() -> str:
+    """Return the id of a request that has none."""
     return f"{_PROCESS}{next(_COUNTER):x}"
+
+
+def request_id(headers: Headers) -> str:
+    """Return the caller's own id of a request, or a new one."""
+    return named(headers) or new_id()

@@ -5,7 +5,7 @@ Follows the GraphQL over HTTP draft: `application/graphql-response+json`, and 4x
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,20 +18,17 @@ from app.graph import faults
 from app.graph.direct import Direct
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, shield, sse
-from app.web.answers import Header, Reply, cors, send_whole, standing
+from app.web.answers import STANDING, Header, Reply, cors, rendered, send_whole, standing
+from app.web.asker import JSON_TYPE, Asker, asker
 from app.web.body import whole
-from app.web.edge import Edge, request_id
+from app.web.edge import Edge, new_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
 VALUES_MAX = 500_000
 THREAD_BYTES = 1024 * 1024
-RESPONSE_TYPE = b"application/graphql-response+json; charset=utf-8"
-JSON_TYPE = b"application/json; charset=utf-8"
-# Of every answer; the last for a client that knows plain JSON alone.
-_FRESH = [(b"cache-control", b"no-store"), *shield.DATA]
-_HEAD: list[Header] = [(b"content-type", RESPONSE_TYPE), *_FRESH]
-_OLD: list[Header] = [(b"content-type", JSON_TYPE), *_FRESH]
+# Stands for the answer of a request whose stream has begun.
+_BEGUN = Answer(b"")
 
 
 def _refuse(code: str, message: str, status: int) -> Rejected:
@@ -45,30 +42,53 @@ class GraphQL:
         self._edge = edge
         self._direct = direct
 
-    def at_once(self, scope: Scope, body: bytearray, reply: Reply) -> bool:
-        """Begin to answer a POST that is here whole, without a task; False, and nothing done, where one is needed."""
+    def at_once(self, asked: Asker, body: bytes | bytearray, reply: Reply) -> bool | Coroutine[Any, Any, None]:
+        """Begin to answer a POST that is here whole: True where it needs no task, else what its task is to run.
+
+        False, and nothing done, where it isn't plain: that is the long way's.
+        """
+        if asked.digest is None or asked.stream or not (asked.welcome and asked.json):
+            return False
         try:
             request = read_request(orjson.loads(body))
-            return self._direct.knows(request) and self._begin(dict(scope["headers"]), request, reply)
-        except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
+        except (Rejected, ValueError):
             return False
+        known = asked.named or new_id()
+        if self._direct.knows(request) and self._begin(asked, request, known, reply):
+            return True
+        return self._answered(asked, request, known, reply)
 
-    def _begin(self, headers: Mapping[bytes, bytes], request: Request, reply: Reply) -> bool:
-        edge, actor, known = self._edge, self._edge.actor_at_hand(headers), request_id(headers)
-        if actor is None or not edge.welcomes(headers) or edge.sight.tracer is not None:
+    def _begin(self, asked: Asker, request: Request, known: str, reply: Reply) -> bool:
+        edge = self._edge
+        actor = edge.access.known(asked.digest or b"")
+        if actor is None or edge.sight.tracer is not None:
             return False
-        if b"text/event-stream" in headers.get(b"accept", b""):
-            return False
-        _check_type(headers)
         tally = edge.sight.plain(known)
         tally.account, tally.query = actor.account, request.query
 
         def then(answer: Answer) -> None:
-            status, more = self._head(answer, headers, known, actor)
-            reply(status, more, answer.body)
+            reply(*self._lines(answer, asked, known, actor), answer.body)
             self._end(tally, answer)
 
-        return self._direct.begin(actor, request, known, tally, then)
+        try:
+            return self._direct.begin(actor, request, known, tally, then)
+        except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
+            return False
+
+    async def _answered(self, asked: Asker, request: Request, known: str, reply: Reply) -> None:
+        """Answer a request that is here whole."""
+        tally = self._edge.sight.begin(asked.headers, known)
+        actor: Actor | None = None
+
+        async def work() -> Answer:
+            nonlocal actor
+            actor = await self._admitted(asked)
+            tally.account, tally.query = actor.account, request.query
+            return await self._edge.operations.answer(actor, request, known)
+
+        answer = await self._safely(work(), tally)
+        reply(*self._lines(answer, asked, known, actor), answer.body)
+        self._end(tally, answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -87,67 +107,84 @@ class GraphQL:
             await send_whole(scope, send, 405, more, Operations.refusal(refusal).body)
 
     async def _post(self, scope: Scope, headers: Mapping[bytes, bytes], receive: Receive, send: Send) -> None:
-        actor, stream, request, known = None, None, None, request_id(headers)
+        asked, actor, stream = asker(self._edge, headers), None, None
+        known = asked.named or new_id()
         tally = self._edge.sight.begin(headers, known)
-        try:
-            actor = await self._admitted(headers)
+
+        async def work() -> Answer:
+            nonlocal actor, stream
+            actor = await self._admitted(asked)
             tally.account = actor.account
-            _check_type(headers)
+            if not asked.json:
+                raise _refuse("UNSUPPORTED_MEDIA_TYPE", "Send JSON: `Content-Type: application/json`.", 415)
             request = await _read(headers, receive)
             tally.query = request.query
-            if b"text/event-stream" in headers.get(b"accept", b""):
+            if asked.stream:
                 stream = await sse.begin(self._edge, actor, request, tally)
-                if stream is not None:
-                    more = [(b"x-request-id", known.encode()), *standing(self._edge, actor), *cors(self._edge, headers)]
-                    await sse.serve(self._edge, stream, receive, send, more)
-                    _note(tally, 200, (), time.perf_counter() - tally.began)
-                    return
-            answer = await self._edge.operations.answer(actor, request, known)
+            return _BEGUN if stream else await self._edge.operations.answer(actor, request, known)
+
+        answer = await self._safely(work(), tally)
+        if stream is not None and actor is not None:
+            more = [(b"x-request-id", known.encode()), *standing(self._edge, actor), *cors(self._edge, headers)]
+            await sse.serve(self._edge, stream, receive, send, more)
+            _note(tally, 200, (), time.perf_counter() - tally.began)
+            return
+        status, more = self._head(answer, asked, known, actor)
+        await send_whole(scope, send, status, more, answer.body)
+        self._end(tally, answer)
+
+    async def _safely(self, work: Coroutine[Any, Any, Answer], tally: Tally) -> Answer:
+        """Return the answer of what is done, or of what became of it."""
+        try:
+            answer = await work
         except Rejected as refusal:
             answer = Operations.refusal(refusal)
         except asyncio.CancelledError:
-            if stream is not None:
-                raise
             # The process stops, and waits no longer for a store that doesn't answer.
             answer = Operations.refusal(rejected(unavailable()))
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
-            answer = Operations.refusal(rejected(faults.known(error, known)))
+            answer = Operations.refusal(rejected(faults.known(error, tally.request_id)))
         if answer.status == 429:  # noqa: PLR2004
-            request = None  # it may be large
             await self._edge.hold(tally.account)
-        status, more = self._head(answer, headers, known, actor)
-        await send_whole(scope, send, status, more, answer.body)
-        self._end(tally, answer)
+        return answer
 
     def _end(self, tally: Tally, answer: Answer) -> None:
         if answer.kind:
             tally.kind, tally.name, tally.cost = answer.kind, answer.name, answer.cost
         _note(tally, answer.status, answer.codes, self._edge.sight.end(tally, answer.status, answer.codes))
 
-    async def _admitted(self, headers: Mapping[bytes, bytes]) -> Actor:
-        if not self._edge.welcomes(headers):
+    async def _admitted(self, asked: Asker) -> Actor:
+        if not asked.welcome:
             raise _refuse("FORBIDDEN", "Pages of this origin are not allowed here.", 403)
+        known = self._edge.access.known(asked.digest) if asked.digest else None
         try:
-            return await self._edge.actor(headers)
+            return known or await self._edge.actor(asked.headers)
         except Fault as fault:
             raise rejected(fault) from fault
 
-    def _head(
-        self, answer: Answer, headers: Mapping[bytes, bytes], known: str, actor: Actor | None
-    ) -> tuple[int, list[Header]]:
+    def _head(self, answer: Answer, asked: Asker, known: str, actor: Actor | None) -> tuple[int, list[Header]]:
         """Return the status and the headers of an answer, all but its size."""
-        accept = headers.get(b"accept", b"*/*")
-        # An older client that knows plain JSON alone reads errors of GraphQL from the body of a 200.
-        old = b"application/json" in accept and b"graphql-response+json" not in accept
-        status = 200 if old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"] else answer.status  # noqa: PLR2004
-        more = [*(_OLD if old else _HEAD), (b"x-request-id", known.encode()), *standing(self._edge, actor)]
-        if answer.status == 401:  # noqa: PLR2004
-            more.append((b"www-authenticate", b"Bearer"))
-        if answer.retry_after is not None:
-            more.append((b"retry-after", str(answer.retry_after).encode()))
-        if b"origin" in headers:
-            more += cors(self._edge, headers)
-        return status, more
+        status, rare = _status(answer, asked)
+        return status, [*asked.head, (b"x-request-id", known.encode()), *standing(self._edge, actor), *rare]
+
+    def _lines(self, answer: Answer, asked: Asker, known: str, actor: Actor | None) -> tuple[int, bytes]:
+        """Return the status and the headers of an answer as they are written, its size among them."""
+        status, rare = _status(answer, asked)
+        left = self._edge.rates.standing(actor.key) if actor is not None else None
+        lines = b"%bx-request-id: %b\r\ncontent-length: %d\r\n" % (asked.lines, known.encode(), len(answer.body))
+        return status, b"".join((lines, STANDING % left if left else b"", rendered(rare)))
+
+
+def _status(answer: Answer, asked: Asker) -> tuple[int, list[Header]]:
+    """Return the status of an answer, and the headers that most have not."""
+    if answer.status == 200:  # noqa: PLR2004
+        return 200, []
+    # An older client that knows plain JSON alone reads errors of GraphQL from the body of a 200.
+    old = asked.old and answer.status == 400 and answer.codes[:1] != ["BAD_REQUEST"]  # noqa: PLR2004
+    rare = [(b"www-authenticate", b"Bearer")] if answer.status == 401 else []  # noqa: PLR2004
+    if answer.retry_after is not None:
+        rare.append((b"retry-after", str(answer.retry_after).encode()))
+    return 200 if old else answer.status, rare
 
 
 def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> None:
@@ -160,12 +197,6 @@ def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> No
         codes=codes or None,
         ms=round(seconds * 1000, 2),
     )
-
-
-def _check_type(headers: Mapping[bytes, bytes]) -> None:
-    kind, _, parameters = headers.get(b"content-type", b"").partition(b";")
-    if kind.strip().lower() != b"application/json" or (b"charset" in parameters and b"utf-8" not in parameters.lower()):
-        raise _refuse("UNSUPPORTED_MEDIA_TYPE", "Send JSON: `Content-Type: application/json`.", 415)
 
 
 async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> Request:

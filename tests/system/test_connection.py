@@ -2,24 +2,30 @@
 
 import asyncio
 import gc
-import re
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-import uvicorn
-from uvicorn.server import ServerState
 
 from app.serving import _config
 from app.web.connection import ARRIVAL_SECONDS, AT_ONCE_BYTES_MAX, HEADER_BYTES_MAX, Connection, close_overdue
 from tests.api import Api
 from tests.system.process import Served
+from tests.system.prompt import (
+    SECONDS,
+    Prompt,
+    asking,
+    listening,
+    opened_at,
+    patient,
+    prompt,
+    read_answer,
+    until,
+)
 
-SECONDS = 30.0
 LINE = b"GET /livez HTTP/1.1\r\nHost: x\r\n"
 MANY = b"".join(b"x-%d: y\r\n" % number for number in range(HEADER_BYTES_MAX // 8))
 CHUNKED = b"POST /v1/batch HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -110,31 +116,6 @@ def test_a_body_that_is_cut_off_harms_nobody(served: Served) -> None:
     assert "unexpected_error" not in served.text()
 
 
-async def inert(_scope: Any, _receive: Any, send: Any) -> None:
-    """Answer nothing but that it is there."""
-    await send({"type": "http.response.start", "status": 204, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
-
-
-@asynccontextmanager
-async def listening(app: Any = inert) -> AsyncIterator[tuple[ServerState, Any]]:
-    """Serve it in this process; gives the connections, and the address."""
-    config, state = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False), ServerState()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
-    try:
-        yield state, server.sockets[0].getsockname()
-    finally:
-        server.close()
-
-
-async def opened_at(address: Any, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection and send something."""
-    reader, writer = await asyncio.open_connection(*address)
-    writer.writelines(parts)
-    await writer.drain()
-    return reader, writer
-
-
 @pytest.mark.parametrize("sent", [b"", b"GET", LINE, HEAVY, CHUNKED + b"5\r\nab"], ids=lambda value: repr(value)[:20])
 async def test_what_never_arrives_is_not_waited_for(sent: bytes) -> None:
     """A connection without a request, or with half of one, is closed after ARRIVAL_SECONDS; one between two stays."""
@@ -153,13 +134,6 @@ async def test_what_never_arrives_is_not_waited_for(sent: bytes) -> None:
         for one in (writer, other):
             one.close()
             await one.wait_closed()
-
-
-async def patient(scope: Any, receive: Any, send: Any) -> None:
-    """Read a body to its end, and answer."""
-    while (await receive()).get("more_body"):
-        pass
-    await inert(scope, receive, send)
 
 
 @pytest.mark.parametrize(("path", "stays"), [(b"/uploads", True), (b"/graphql", False)])
@@ -182,56 +156,6 @@ async def test_only_an_upload_may_take_long(path: bytes, stays: bool) -> None:  
         assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
-
-
-class Prompt:
-    """Answers at once what names a size in its body, in that many bytes and in turns of the loop; the rest by ASGI."""
-
-    def __init__(self) -> None:
-        self.seen: list[bytes] = []
-        self.asked = 0
-
-    def at_once(self, _scope: Any, body: bytearray, reply: Any) -> bool:
-        """Begin to answer, or don't."""
-        if not body.isdigit() or int(body) == 0:
-            return False
-        self.seen.append(bytes(body))
-        loop = asyncio.get_running_loop()
-        loop.call_soon(loop.call_soon, reply, 200, [(b"a", b"b")], bytes(body) * (int(body) // len(body)))
-        return True
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer 204 to what isn't answered so."""
-        self.asked += 1
-        await patient(scope, receive, send)
-
-
-def asking(
-    body: bytes, *headers: bytes, path: bytes = b"/graphql", line: tuple[bytes, bytes] = (b"POST", b"1.1")
-) -> bytes:
-    """Return a request; its `line` has a method and a version."""
-    lines = [line[0] + b" " + path + b" HTTP/" + line[1], b"Host: x", b"Content-Length: %d" % len(body), *headers]
-    return b"\r\n".join([*lines, b"", body])
-
-
-async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
-    """Return the head and the body of the next answer."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    size = re.search(rb"content-length: (\d+)", head)
-    return head, await reader.readexactly(int(size[1]) if size else 0)
-
-
-@asynccontextmanager
-async def prompt(*parts: bytes) -> AsyncIterator[tuple[Prompt, asyncio.StreamReader, asyncio.StreamWriter]]:
-    """Serve one, and send something to it."""
-    app = Prompt()
-    async with listening(app) as (_, address), asyncio.timeout(SECONDS):
-        reader, writer = await opened_at(address, *parts)
-        try:
-            yield app, reader, writer
-        finally:
-            writer.close()
-            await writer.wait_closed()
 
 
 @pytest.mark.parametrize(
@@ -317,13 +241,24 @@ async def test_several_in_one_piece_are_answered_in_order() -> None:
     assert app.asked == 2
 
 
-async def test_who_reads_slowly_gets_all_of_it() -> None:
-    """More than the connection takes at once waits until it does."""
-    sizes = [b"4000003"] * 6
-    async with prompt(b"".join(asking(one) for one in sizes)) as (_, reader, _writer):
-        await asyncio.sleep(0.1)
-        told = [(await read_answer(reader))[1] for _ in sizes]
-    assert [len(one) for one in told] == [4_000_003 // 7 * 7] * 6
+@pytest.mark.parametrize("pieces", [1, 6])
+async def test_who_reads_slowly_gets_all_of_it(pieces: int) -> None:
+    """More than the connection takes at once waits until it does: little more than one answer is held for it."""
+    app, size = Prompt(), 4_000_003 // 7 * 7
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address, asking(b"4"))
+        await read_answer(reader)
+        whole = [asking(b"4000003")] * 6
+        for piece in whole if pieces > 1 else [b"".join(whole)]:
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.05)
+        (connection,) = state.connections
+        assert isinstance(connection, Connection)
+        assert connection.transport.get_write_buffer_size() < 2 * size
+        assert [len((await read_answer(reader))[1]) for _ in whole] == [size] * 6
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_who_is_gone_is_answered_by_nothing() -> None:
@@ -343,7 +278,7 @@ async def test_who_is_gone_is_answered_by_nothing() -> None:
 async def test_answers_leave_nothing_to_the_collector(body: bytes) -> None:
     """What a request was made of is gone with it: a collection of many such would hold everybody up."""
 
-    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> int:
+    async def asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: int) -> int:
         gc.collect()
         for _ in range(count):
             writer.write(asking(body))
@@ -352,8 +287,8 @@ async def test_answers_leave_nothing_to_the_collector(body: bytes) -> None:
 
     async with prompt(asking(body)) as (_, reader, writer):
         await read_answer(reader)
-        await ask(reader, writer, 5)
-        few, many = await ask(reader, writer, 10), await ask(reader, writer, 110)
+        await asked(reader, writer, 5)
+        few, many = await asked(reader, writer, 10), await asked(reader, writer, 110)
     assert many - few < 50
 
 
@@ -368,8 +303,7 @@ async def test_connections_leave_nothing_to_the_collector() -> None:
             await read_answer(reader)
             writer.close()
             await writer.wait_closed()
-        while state.connections:  # noqa: ASYNC110 - nothing else tells of it
-            await asyncio.sleep(0)
+        await until(lambda: not state.connections)
         return sum(type(one) is Connection for one in gc.get_objects())
 
     async with listening(app) as (state, address), asyncio.timeout(SECONDS):
