@@ -107,6 +107,8 @@ class Chunks(Generic[T, R]):
             raise unavailable()
         tally = TALLY.get()
         with self._part(tally):
+            if len(items) == 1:
+                return [await self.ask(items[0], tally)]
             return list(await asyncio.gather(*[self.ask(item, tally) for item in items]))
 
     async def alone(self, items: list[T]) -> Sequence[R | Exception]:

@@ -167,9 +167,7 @@ class Tracking:
         if not good:
             return False
         named = [one for one in dict.fromkeys([item.tracked.locator for item in good]) if one not in people]
-        found, erased = await gather(self._persons.carriers(actor.account, named), self._may_be_erased(actor, good))
-        if erased:
-            await self._refuse_erased(actor.account, good, outcomes)
+        found = await self._carriers(actor, good, named, outcomes)
         people.update({locator: line for locator, line in zip(named, found, strict=True) if line})
         if people.keys() >= set(named):
             return False
@@ -184,11 +182,17 @@ class Tracking:
                 outcomes[item.index] = Outcome(REJECTED, None, (_unknown(),))
         return making
 
-    async def _may_be_erased(self, actor: Actor, good: Sequence[_Item]) -> bool:
-        """Tell whether any of the events could be one of somebody who was deleted; mostly that takes no look."""
+    async def _carriers(
+        self, actor: Actor, good: Sequence[_Item], named: Sequence[Locator], outcomes: dict[int, Outcome]
+    ) -> Sequence[Carrier | None]:
+        """Find the lines of some; what belonged to somebody who was deleted is rejected."""
+        carriers = self._persons.carriers(actor.account, named)
         if not any(item.tracked.sent.event_id and item.tracked.locator.kind in erasure.KINDS for item in good):
-            return False
-        return await self._claims.get(erasure.key_of(actor.account)) is not None
+            return await carriers
+        found, erased = await gather(carriers, self._claims.get(erasure.key_of(actor.account)))
+        if erased is not None:
+            await self._refuse_erased(actor.account, good, outcomes)
+        return found
 
     async def _refuse_erased(self, account: str, good: Sequence[_Item], outcomes: dict[int, Outcome]) -> None:
         """Reject what belonged to somebody who was deleted."""
