@@ -50,7 +50,9 @@ class Connection(HttpToolsProtocol):
     since = 0.0
     heading = True
     patient = False
+    # Of headers that are not whole: how many bytes were here, and the last of them.
     _header_bytes = 0
+    _last_bytes = b""
     # A request of which more is hoped for in the bytes that are being read.
     _held: RequestResponseCycle | None = None
     # The one that is answered now: those behind it on the connection wait.
@@ -93,7 +95,7 @@ class Connection(HttpToolsProtocol):
         if fresh and self._head is not None and self._again(self._head, data):
             return
         heading, whole, self._asked = self.heading, self._whole, None
-        if heading and len(data) > HEADER_BYTES_MAX and data.find(_END, 0, HEADER_BYTES_MAX) < 0:
+        if heading and self._header_bytes + len(data) > HEADER_BYTES_MAX and self._endless(data):
             self._refuse()
             return
         self._reading = True
@@ -108,18 +110,21 @@ class Connection(HttpToolsProtocol):
         # Only what began in headers and ended in the same ones is nothing else.
         if heading and self.heading and whole == self._whole:
             self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES_MAX:
-                self._refuse()
+            self._last_bytes = (self._last_bytes + data[-3:])[-3:]
+
+    def _endless(self, data: bytes) -> bool:
+        """Tell whether headers don't end within HEADER_BYTES_MAX; `data` is a piece of them, which goes beyond that."""
+        return (self._last_bytes + data[: HEADER_BYTES_MAX - self._header_bytes]).find(_END) < 0
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self.since = self.loop.time()
-        self._header_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Begin its body; the application, which begins in the next turn of the loop, is told what it can do here."""
         self.heading = False
+        self._header_bytes, self._last_bytes = 0, b""
         super().on_headers_complete()
         scope = self.scope
         self.patient = scope.get("path") == UPLOADS
@@ -163,8 +168,17 @@ class Connection(HttpToolsProtocol):
         if not isinstance(begun, bool):
             task = self.loop.create_task(begun)
             self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            task.add_done_callback(self._ended)
         return begun is not False
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Close the connection where an answer has not been written: nobody is to wait for it."""
+        self.tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.logger.error("An answer was not written.", exc_info=error)
+        if task.cancelled() or error is not None:
+            self.transport.close()
 
     def reply(self, status: int, lines: bytes, body: bytes) -> None:
         """Write the answer to the parsed request that is answered now, as soon as the connection takes it."""

@@ -78,6 +78,8 @@ class Prompt:
 
     async def _later(self, reply: Any, answer: Any) -> None:
         await self.goes_on.wait()
+        if answer[-1] == b"7777777":
+            raise ValueError("seven")
         # The shorter an answer the later it comes: order has to be somebody's work.
         for _ in range(100 - len(answer[-1])):
             await asyncio.sleep(0)

@@ -193,3 +193,31 @@ async def test_who_goes_while_known_headers_are_answered_is_let_go(behind: bool)
         app.goes_on.set()
         await until(lambda: not (state.connections or state.tasks))
         assert len(app.seen) == 2 + behind
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("how", ["broken", "cancelled"])
+async def test_nobody_waits_for_an_answer_that_is_not_written(
+    how: str,
+    known: bool,  # noqa: FBT001 - a case
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A task that breaks, or is cancelled, takes the connection with it; what broke it is told."""
+    app = Prompt()
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        if known:
+            assert await ask(reader, writer, asking(b"1", b"With: task")) == b"1"
+        app.goes_on.clear()
+        count = len(app.seen)
+        writer.write(asking(b"7" if how == "broken" else b"2", b"With: task"))
+        await until(lambda: len(app.seen) > count)
+        for task in list(state.tasks):
+            if how == "cancelled":
+                task.cancel()
+        app.goes_on.set()
+        assert await reader.read() == b""
+        await until(lambda: not (state.connections or state.tasks))
+        writer.close()
+        await writer.wait_closed()
+    assert ("seven" in caplog.text) is (how == "broken")
