@@ -76,12 +76,19 @@ class Connection(HttpToolsProtocol):
         self.since = self.loop.time()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Let go of what holds on to this."""
+        """Let go of what holds on to this; whoever is being answered is told, for nothing can be written any more."""
         if self.scope is not None:
             self.scope.pop("extensions", None)
-        self._running = self._asked = self._head = None
+        for cycle in (self._running, *(one for one, _ in self.pipeline)):
+            if cycle is not None:
+                cycle.disconnected = True
+                cycle.on_response = _nothing
+                cycle.message_event.set()
+        self.pipeline.clear()
+        self._running = self._held = self._asked = self._head = None
         self._behind = b""
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; headers that don't end within HEADER_BYTES_MAX are not even looked through."""
@@ -107,10 +114,17 @@ class Connection(HttpToolsProtocol):
             self.since = self.loop.time()
         if fresh and self._asked is not None:
             self._head = self._same(data, self._asked)
+        if self.timeout_keep_alive_task is None and not self.since and self._idle():
+            # Empty lines between requests are none.
+            self._keep(self.timeout_keep_alive)
         # Only what began in headers and ended in the same ones is nothing else.
         if heading and self.heading and whole == self._whole:
             self._header_bytes += len(data)
             self._last_bytes = (self._last_bytes + data[-3:])[-3:]
+
+    def _idle(self) -> bool:
+        """Tell whether a connection that is no websocket has nothing under way behind an answer."""
+        return self.cycle is not None and self.cycle.response_complete and self in self.connections
 
     def _endless(self, data: bytes) -> bool:
         """Tell whether headers don't end within HEADER_BYTES_MAX; `data` is a piece of them, which goes beyond that."""
@@ -126,12 +140,22 @@ class Connection(HttpToolsProtocol):
         self.heading = False
         self._header_bytes, self._last_bytes = 0, b""
         super().on_headers_complete()
+        if self.parser.should_upgrade() and not self._should_upgrade():
+            # What comes behind is of a protocol that isn't spoken here: this answer is the last.
+            self.cycle.keep_alive = False
         scope = self.scope
         self.patient = scope.get("path") == UPLOADS
         if scope["method"] != "HEAD":
             # Nothing here may name the request itself: what it holds would wait for the collector.
             extensions: dict[str, Any] = {WHOLE: self.write_whole}
             scope["extensions"] = extensions
+
+    def handle_websocket_upgrade(self) -> None:
+        """Begin a websocket; none where requests before it have no answer yet, which would be written into it."""
+        if self.cycle is None or self.cycle.response_complete:
+            super().handle_websocket_upgrade()
+        else:
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         """End it: the next one begins with headers."""
@@ -214,8 +238,11 @@ class Connection(HttpToolsProtocol):
             return False
         if not self.cycle.response_complete or self.flow.write_paused:
             return False
-        self._answering = self._begun(self.app.at_once(head.asker, body, self._answered))
-        return self._answering
+        self._answering = True
+        if not self._begun(self.app.at_once(head.asker, body, self._answered)):
+            self._answering = False
+            return False
+        return True
 
     def _answered(self, status: int, lines: bytes, body: bytes) -> None:
         """Write the answer to the request that `_again` took, and go on with what came behind it."""
@@ -243,8 +270,10 @@ class Connection(HttpToolsProtocol):
         if idle >= self.timeout_keep_alive:
             super().timeout_keep_alive_handler()
         else:
-            left = self.timeout_keep_alive - idle
-            self.timeout_keep_alive_task = self.loop.call_later(left, self.timeout_keep_alive_handler)
+            self._keep(self.timeout_keep_alive - idle)
+
+    def _keep(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
     # ------------------------------------------------------------ writing
 

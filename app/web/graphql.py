@@ -6,6 +6,7 @@ Follows the GraphQL over HTTP draft: `application/graphql-response+json`, and 4x
 import asyncio
 import time
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -54,14 +55,18 @@ class GraphQL:
         except (Rejected, ValueError):
             return False
         known = asked.named or new_id()
-        if self._direct.knows(request) and self._begin(asked, request, known, reply):
-            return True
-        return self._answered(asked, request, known, reply)
+        try:
+            begun = self._begin(asked, request, known, reply)
+        except Exception:  # noqa: BLE001 - whatever it is, the way with a task meets it again and tells it
+            begun = False
+        return begun or self._answered(asked, request, known, reply)
 
     def _begin(self, asked: Asker, request: Request, known: str, reply: Reply) -> bool:
         edge = self._edge
+        if not self._direct.knows(request) or edge.sight.tracer is not None:
+            return False
         actor = edge.access.known(asked.digest or b"")
-        if actor is None or edge.sight.tracer is not None:
+        if actor is None:
             return False
         tally = edge.sight.plain(known)
         tally.account, tally.query = actor.account, request.query
@@ -70,10 +75,7 @@ class GraphQL:
             reply(*self._lines(answer, asked, known, actor), answer.body)
             self._end(tally, answer)
 
-        try:
-            return self._direct.begin(actor, request, known, tally, then)
-        except Exception:  # noqa: BLE001 - whatever it is, the long way meets it again and tells it
-            return False
+        return self._direct.begin(actor, request, known, tally, then)
 
     async def _answered(self, asked: Asker, request: Request, known: str, reply: Reply) -> None:
         """Answer a request that is here whole."""
@@ -126,8 +128,12 @@ class GraphQL:
         answer = await self._safely(work(), tally)
         if stream is not None and actor is not None:
             more = [(b"x-request-id", known.encode()), *standing(self._edge, actor), *cors(self._edge, headers)]
-            await sse.serve(self._edge, stream, receive, send, more)
-            _note(tally, 200, (), time.perf_counter() - tally.began)
+            try:
+                await sse.serve(self._edge, stream, receive, send, more)
+            except Exception as error:  # noqa: BLE001 - told here; what has begun is closed by the server
+                self._end(tally, Operations.refusal(rejected(faults.known(error, known))))
+            else:
+                _note(tally, 200, (), time.perf_counter() - tally.began)
             return
         status, more = self._head(answer, asked, known, actor)
         await send_whole(scope, send, status, more, answer.body)
@@ -145,7 +151,8 @@ class GraphQL:
         except Exception as error:  # noqa: BLE001 - the last line: nobody ever sees a traceback
             answer = Operations.refusal(rejected(faults.known(error, tally.request_id)))
         if answer.status == 429:  # noqa: PLR2004
-            await self._edge.hold(tally.account)
+            with suppress(asyncio.CancelledError):  # told at once, where the process stops
+                await self._edge.hold(tally.account)
         return answer
 
     def _end(self, tally: Tally, answer: Answer) -> None:

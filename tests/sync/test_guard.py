@@ -207,7 +207,7 @@ class Journal(httpx.AsyncBaseTransport):
 def journal(monkeypatch: pytest.MonkeyPatch) -> Journal:
     """Give the journal of all connections."""
     one = Journal()
-    monkeypatch.setattr("app.sync.guard.httpx.AsyncHTTPTransport", lambda: one)
+    monkeypatch.setattr("app.sync.guard.httpx.AsyncHTTPTransport", lambda **_: one)
     return one
 
 

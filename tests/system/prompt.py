@@ -4,10 +4,13 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from inspect import Parameter, Signature, signature
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import uvicorn
+import uvloop
 from uvicorn.server import ServerState
 
 from app.web.connection import Connection
@@ -21,16 +24,35 @@ async def inert(_scope: Any, _receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
+def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on Python's own loop, and on the one that serves: they differ in what they do to who is gone."""
+
+    def run(loop: Callable[[], asyncio.AbstractEventLoop], **given: Any) -> None:
+        with asyncio.Runner(loop_factory=loop) as runner:
+            runner.run(test(**given))
+
+    named = [Parameter(name, Parameter.KEYWORD_ONLY) for name in ("loop", *signature(test).parameters)]
+    run.__name__, run.__doc__ = test.__name__, test.__doc__
+    run.__signature__ = Signature(named)  # type: ignore[attr-defined]
+    run.pytestmark = getattr(test, "pytestmark", [])  # type: ignore[attr-defined]
+    loops = [asyncio.new_event_loop, uvloop.new_event_loop]
+    pytest.mark.parametrize("loop", loops, ids=["own", "uv"])(run)
+    return run
+
+
 @asynccontextmanager
 async def listening(app: Any = inert) -> AsyncIterator[tuple[ServerState, Any]]:
-    """Serve it in this process; gives the connections, and the address."""
+    """Serve it in this process; gives the connections, and the address. Nothing may go wrong unseen meanwhile."""
     config = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False, timeout_keep_alive=75)
-    state = ServerState()
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+    loop, state, wrong = asyncio.get_running_loop(), ServerState(), list[Any]()
+    server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
+    loop.set_exception_handler(lambda _, context: wrong.append(context))
     try:
         yield state, server.sockets[0].getsockname()
     finally:
         server.close()
+        loop.set_exception_handler(None)
+    assert wrong == []
 
 
 async def opened_at(address: Any, *parts: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -86,8 +108,13 @@ class Prompt:
         reply(*answer)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer 204 to what isn't answered so."""
+        """Answer 204 to what isn't answered so, and take websockets in for a moment."""
         self.asked += 1
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            return
+        await self.goes_on.wait()
         await patient(scope, receive, send)
 
 

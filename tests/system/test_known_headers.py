@@ -1,13 +1,31 @@
 """Requests with the very headers of one before them on their connection, which are not parsed once more."""
 
 import asyncio
+import gc
+import socket
+import struct
+import weakref
 
 import pytest
 
 from app.web.connection import AT_ONCE_BYTES_MAX, Connection
-from tests.system.prompt import SECONDS, Prompt, ask, asking, first, listening, opened_at, prompt, read_answer, until
+from tests.system.prompt import (
+    SECONDS,
+    Prompt,
+    ask,
+    asking,
+    listening,
+    on_both_loops,
+    opened_at,
+    prompt,
+    read_answer,
+    until,
+)
+
+UPGRADE = (b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
 
 
+@on_both_loops
 async def test_the_same_headers_are_looked_at_once() -> None:
     """Whatever the size of what they come with; other headers, also shorter and longer ones, are looked at anew."""
     async with prompt() as (app, reader, writer):
@@ -24,6 +42,7 @@ async def test_the_same_headers_are_looked_at_once() -> None:
         assert (app.seen[-1], app.asked) == (b"3", 1)
 
 
+@on_both_loops
 @pytest.mark.parametrize(
     "sent",
     [
@@ -47,6 +66,7 @@ async def test_what_goes_by_asgi_goes_there_each_time(sent: bytes) -> None:
     assert app.seen == [b"4"] * 4
 
 
+@on_both_loops
 async def test_a_body_like_a_known_request_is_a_body() -> None:
     """Wherever it is cut from its headers."""
     known = asking(b"4")
@@ -67,6 +87,7 @@ async def test_a_body_like_a_known_request_is_a_body() -> None:
     assert app.seen == [b"4"] * 4
 
 
+@on_both_loops
 @pytest.mark.parametrize("more", [(), (b"With: task",)], ids=["without", "with a task"])
 @pytest.mark.parametrize("known", [False, True])
 async def test_requests_behind_one_that_is_answered_wait_for_it(
@@ -89,6 +110,7 @@ async def test_requests_behind_one_that_is_answered_wait_for_it(
     assert told == [b"22", b"55555", b"", b"333", b"14" * 7, b"", b"1"]
 
 
+@on_both_loops
 async def test_unusual_requests_are_parsed_each_time() -> None:
     """Those who wait for a word of ours, or whose end is told otherwise, and such as want the connection closed."""
     chunked = b"POST /graphql HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n4\r\n0\r\n\r\n"
@@ -103,10 +125,9 @@ async def test_unusual_requests_are_parsed_each_time() -> None:
         assert await ask(reader, writer, asking(b"4", b"X: " + b"y" * 5000)) == b"4444"
         assert await ask(reader, writer, asking(b"4", b"X: " + b"y" * 5000)) == b"4444"
         assert app.askers == 5
-        upgrade = asking(b"4", b"Connection: Upgrade", b"Upgrade: h2c")
-        assert [await ask(reader, writer, upgrade) for _ in range(3)] == [await first(upgrade)] * 3
 
 
+@on_both_loops
 @pytest.mark.parametrize("size", [b"3", b"1", b"1 ", b"+2", b"02", b"0x2", b"99999999", b"2\r\nContent-Length: 2", b""])
 async def test_a_size_that_is_not_quite_one_is_the_parsers(size: bytes) -> None:
     """Known headers with another size than that of the body: what the parser makes of it holds."""
@@ -125,6 +146,7 @@ async def test_a_size_that_is_not_quite_one_is_the_parsers(size: bytes) -> None:
     assert await ended() == await ended(known, known)
 
 
+@on_both_loops
 @pytest.mark.parametrize("with_task", [False, True])
 async def test_a_server_that_leaves_answers_first(with_task: bool) -> None:  # noqa: FBT001 - a case
     """What is under way with known headers is told to be the last, and then the connection is closed."""
@@ -150,6 +172,7 @@ async def test_a_server_that_leaves_answers_first(with_task: bool) -> None:  # n
             await one.wait_closed()
 
 
+@on_both_loops
 async def test_a_connection_that_is_used_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """By known headers too; idle for as long as connections are kept it is closed."""
     app = Prompt()
@@ -174,6 +197,7 @@ async def test_a_connection_that_is_used_is_kept(monkeypatch: pytest.MonkeyPatch
         await writer.wait_closed()
 
 
+@on_both_loops
 @pytest.mark.parametrize("behind", [False, True])
 async def test_who_goes_while_known_headers_are_answered_is_let_go(behind: bool) -> None:  # noqa: FBT001 - a case
     """Also where something waited behind: nobody reads any more, so it is known once the answer is written."""
@@ -195,6 +219,7 @@ async def test_who_goes_while_known_headers_are_answered_is_let_go(behind: bool)
         assert len(app.seen) == 2 + behind
 
 
+@on_both_loops
 @pytest.mark.parametrize("known", [False, True])
 @pytest.mark.parametrize("how", ["broken", "cancelled"])
 async def test_nobody_waits_for_an_answer_that_is_not_written(
@@ -221,3 +246,129 @@ async def test_nobody_waits_for_an_answer_that_is_not_written(
         writer.close()
         await writer.wait_closed()
     assert ("seven" in caplog.text) is (how == "broken")
+
+
+@on_both_loops
+@pytest.mark.parametrize("known", [False, True])
+async def test_who_resets_is_forgotten_at_once(known: bool) -> None:  # noqa: FBT001 - a case
+    """No timer holds the connection any more, nor what it knows; what was being answered ends without a word."""
+    app = Prompt()
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        if known:
+            await ask(reader, writer, asking(b"2", b"With: task"))
+        app.goes_on.clear()
+        count = len(app.seen)
+        writer.write(asking(b"2", b"With: task"))
+        await until(lambda: len(app.seen) > count)
+        (left,) = map(weakref.ref, state.connections)
+        # By a reset instead of an end.
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+        await until(lambda: not state.connections)
+        app.goes_on.set()
+        await until(lambda: not state.tasks)
+        gc.collect()
+        assert left() is None
+
+
+@on_both_loops
+@pytest.mark.parametrize("how", ["strange", "reset", "unread"])
+async def test_what_waits_behind_others_goes_with_the_connection(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Several under way, and then what is no request, or nobody: no answer is written to who is gone."""
+    app = Prompt()
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        app.goes_on.clear()
+        size = b"4000003" if how == "unread" else b"2"
+        strange = b"\0\r\n\r\n" if how == "strange" else b""
+        writer.write(b"".join([*(asking(size, b"With: task") for _ in range(3)), strange]))
+        await until(lambda: bool(app.seen))
+        if strange:
+            assert b" 400 " in await reader.readuntil(b"\r\n\r\n")
+        elif how == "unread":
+            app.goes_on.set()
+            await until(lambda: len(app.seen) > 1)
+        writer.transport.abort()
+        if how != "reset":
+            await until(lambda: not state.connections)
+        app.goes_on.set()
+        await until(lambda: not (state.connections or state.tasks))
+        await asyncio.sleep(0.02)
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+@on_both_loops
+@pytest.mark.parametrize("known", [False, True])
+async def test_no_websocket_begins_over_an_answer(known: bool) -> None:  # noqa: FBT001 - a case
+    """Where one is still to be written it would stand in the middle of frames."""
+    async with prompt() as (app, reader, writer):
+        if known:
+            await ask(reader, writer, asking(b"2", b"With: task"))
+        app.goes_on.clear()
+        count = len(app.seen)
+        writer.write(asking(b"2", b"With: task"))
+        await until(lambda: len(app.seen) > count)
+        writer.write(asking(b"", *UPGRADE, b"Upgrade: websocket", line=(b"GET", b"1.1")))
+        await writer.drain()
+        await asyncio.sleep(0.05)
+        app.goes_on.set()
+        if known:
+            assert (await read_answer(reader))[1] == b"22"
+            assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 101 ")
+        else:
+            assert await reader.read() == b""
+
+
+@on_both_loops
+@pytest.mark.parametrize("before", [0, 1, 2])
+async def test_a_websocket_has_no_timer_of_requests(before: int) -> None:
+    """It begins on a fresh connection, behind a parsed request, and behind known headers; nothing closes it later."""
+    async with listening(Prompt()) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        for _ in range(before):
+            assert await ask(reader, writer, asking(b"2")) == b"22"
+        await until(lambda: bool(state.connections))
+        (connection,) = state.connections
+        assert isinstance(connection, Connection)
+        writer.write(asking(b"", *UPGRADE, b"Upgrade: websocket", line=(b"GET", b"1.1")))
+        assert (await read_answer(reader))[0].startswith(b"HTTP/1.1 101 ")
+        assert connection.timeout_keep_alive_task is None
+        writer.close()
+        await writer.wait_closed()
+
+
+@on_both_loops
+async def test_behind_a_protocol_that_is_not_spoken_nothing_is_a_request() -> None:
+    """What asks for another one is answered, and then the connection is closed: what follows is not of ours."""
+    for known in (False, True):
+        async with prompt() as (app, reader, writer):
+            if known:
+                await ask(reader, writer, asking(b"4"))
+            app.goes_on.clear()
+            for sent in (asking(b"", b"Connection: Upgrade", b"Upgrade: h2c"), asking(b"2")):
+                writer.write(sent)
+                await writer.drain()
+                await asyncio.sleep(0.02)
+            app.goes_on.set()
+            head, _ = await read_answer(reader)
+            assert b"connection: close" in head
+            assert await reader.read() == b""
+            assert app.seen == [b"4"] * known
+
+
+@on_both_loops
+async def test_empty_lines_keep_no_connection() -> None:
+    """Behind an answer they are no request: the connection is closed when its time is over."""
+    app = Prompt()
+    async with listening(app) as (state, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        await ask(reader, writer, asking(b"4"))
+        writer.write(b"\r\n")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+        (connection,) = state.connections
+        assert isinstance(connection, Connection)
+        assert connection.timeout_keep_alive_task is not None
+        writer.close()
+        await writer.wait_closed()

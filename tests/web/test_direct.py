@@ -115,6 +115,31 @@ async def test_what_one_read_answers_has_no_task(api: Api, query: str, count: in
     assert long == short
 
 
+@pytest.mark.parametrize("foreign", [{"Origin": "https://elsewhere.example"}, {"Sec-Fetch-Site": "cross-site"}])
+async def test_a_foreign_page_is_refused_whatever_it_asks(api: Api, foreign: dict[str, str]) -> None:
+    """Also what a read answers at once, and what a task does; its neighbours are answered."""
+    made = await api.made(externalId="ana")
+    for query, variables in ((BRIEF, {"id": made["id"]}), (apis.UPDATE, {"by": {"id": made["id"]}, "input": {}})):
+        assert (await api.post(query, variables)).status_code == 200
+        refused = await api.post(query, variables, **foreign)
+        assert (refused.status_code, refused.json()["errors"][0]["extensions"]["code"]) == (403, "FORBIDDEN")
+        assert "data" not in refused.json()
+        assert (await api.post(query, variables)).status_code == 200
+
+
+async def test_a_stream_and_what_is_no_json_go_the_long_way(api: Api) -> None:
+    """As does what has no key: nothing is begun."""
+    key, json = (b"authorization", f"Bearer {api.key}".encode()), (b"content-type", b"application/json")
+    body = orjson.dumps({"query": "{ __typename }"})
+    for headers in (
+        [key],
+        [json],
+        [key, json, (b"accept", b"text/event-stream")],
+        [key, (b"content-type", b"text/xml")],
+    ):
+        assert api.service.app.at_once(api.service.app.asker(headers), body, lambda *_: None) is False
+
+
 async def test_rights_limits_and_values_are_those_of_the_long_way(api: Api) -> None:
     """A key that may not read, one that asks too much, and variables that are none: nothing is answered by the way."""
     made = await api.made(externalId="ana")
