@@ -200,7 +200,8 @@ class Pull:
                 verdict.profile,
                 again=clock.now(),
             )
-            writes.append(put(contact))
+            # Also where it was of somebody who is gone: it is this person's now.
+            writes.append(put(contact, revived=True))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
 
     def _over(self, issue: str, incoming: Incoming) -> bool:

@@ -105,10 +105,10 @@ class Side:
         self.fake.delete(self.name(entity), record)
         self.fake.advance(60)
 
-    def convert(self, lead: str) -> str:
-        """Convert a lead; returns its contact."""
-        contact: str = self.fake.convert(lead)
-        return contact
+    def convert(self, lead: str, contact: str | None = None) -> str:
+        """Convert a lead, into a contact of its own where none is named; returns the contact."""
+        became: str = self.fake.convert(lead, contact)
+        return became
 
     def record(self, entity: str, record: str) -> dict[str, Any]:
         """Return a record by our names of fields."""

@@ -120,3 +120,17 @@ async def test_a_ruling_stands_whatever_a_pass_has_read_before(side: Side, monke
     one = await side.ran()
     assert one["issues"]["nodes"] == []
     assert ((await side.of("contact", record))["city"], side.record("contact", record)["city"]) == ("Ours", "Ours")
+
+
+async def test_a_lead_may_become_the_contact_of_somebody_who_was_deleted(side: Side) -> None:
+    """W a lead is converted into a contact whose person was deleted here T its person is a customer, and passes end."""
+    contact = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example")
+    lead = side.add("lead", first="Bob", last="Beta", email="bob@sales.example")
+    await side.begun("contact", "lead")
+    payload = await side.api(DELETE, by={"email": "ada@sales.example"})
+    assert payload["errors"] == []
+    side.convert(lead, contact)
+    for _ in range(2):
+        one = await side.ran()
+        assert (one["state"], one["lastError"]) == ("IDLE", None)
+        assert (await side.of("lead", lead))["type"] == "CUSTOMER"
