@@ -35,6 +35,9 @@ OPERATIONS_MAX = 50
 FRAGMENTS_MAX = 50
 # What is wrong in a literal is told with all of it written out, for each error anew.
 LITERAL_FIELDS_MAX = 300
+# Each value of a list is looked at by each rule, and once more by who reads it.
+LITERAL_ITEMS_MAX = 1_000
+_VALUES = (TokenKind.INT, TokenKind.FLOAT, TokenKind.STRING, TokenKind.BLOCK_STRING, TokenKind.NAME)
 
 
 class Measure(NamedTuple):
@@ -96,6 +99,20 @@ def _number(document: DocumentNode) -> None:
         raise exceeded("fragments", FRAGMENTS_MAX)
     if _literal_fields(document) > LITERAL_FIELDS_MAX:
         raise exceeded("fields of objects that are written out: send them as variables", LITERAL_FIELDS_MAX)
+    if _literal_items(document) > LITERAL_ITEMS_MAX:
+        raise exceeded("values of lists that are written out: send them as variables", LITERAL_ITEMS_MAX)
+
+
+def _literal_items(document: DocumentNode) -> int:
+    """Count values in brackets; the names of types stand there as well."""
+    lists, items = 0, 0
+    for token in tokens(document):
+        kind = token.kind
+        if kind is TokenKind.BRACKET_L or kind is TokenKind.BRACKET_R:
+            lists += 1 if kind is TokenKind.BRACKET_L else -1
+        elif lists and kind in _VALUES:
+            items += 1
+    return items
 
 
 def _literal_fields(document: DocumentNode) -> int:

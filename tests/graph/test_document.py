@@ -69,10 +69,17 @@ def literals(number: int) -> str:
     )
 
 
+def items(number: int) -> str:
+    """Write so many values of lists, of each kind and in each place where one may stand."""
+    inner = " ".join(("1", "1.5", '"x"', "X")[i % 4] for i in range(number - 4))
+    return f"query($a: [X], $b: [X] = [1]) {{ hello(a: [{inner}] b: {{c: [$a]}}) @y(a: 1) {{ c }} }}"
+
+
 BUILDERS = [
     (operations, precheck.OPERATIONS_MAX),
     (fragments, precheck.FRAGMENTS_MAX),
     (literals, precheck.LITERAL_FIELDS_MAX),
+    (items, precheck.LITERAL_ITEMS_MAX),
 ]
 
 
