@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from graphql import parse
 
 from app.access.service import NAME_MAX
 from app.catalog import definitions, filters, values
@@ -61,8 +62,20 @@ def fields(number: int) -> str:
 
 
 def tokens(number: int) -> str:
-    """Write a document of so many tokens."""
-    return "{ activity(first: 1, filter: {types: [" + '"a" ' * (number - 22) + "]}) { nodes { id } } }"
+    """Write a document of so many tokens: by values of a list alone there can't be so many."""
+    others = many(19, f"{SOMEBODY} @include(if: true) {{ {THIRTY} }}")
+
+    def written(count: int) -> str:
+        values = '"a" ' * count
+        return f"{{ {others} activity(first: 1, filter: {{types: [{values}]}}) @skip(if: false) {{ nodes {{ id }} }} }}"
+
+    # Begin and end are tokens there that count for nothing.
+    return written(number - sum(1 for _ in precheck.tokens(parse(written(0)))) + 2)
+
+
+def listed(number: int) -> str:
+    """Write a document with so many values of a list."""
+    return "{ activity(first: 1, filter: {types: [" + '"a" ' * number + "]}) { nodes { id } } }"
 
 
 def depth(number: int) -> str:
@@ -79,6 +92,7 @@ def price(number: int) -> str:
 DOCUMENTS: list[tuple[str, int, Callable[[int], str]]] = [
     ("characters", precheck.CHARACTERS_MAX, "{ viewer { accountId } }".ljust),
     ("tokens", precheck.TOKENS_MAX, tokens),
+    ("values", precheck.LITERAL_ITEMS_MAX, listed),
     ("depth", precheck.DEPTH_MAX, depth),
     ("aliases", precheck.ALIASES_MAX, lambda n: f"{{ viewer {{ {many(n, 'accountId')} }} }}"),
     ("root fields", precheck.ROOT_FIELDS_MAX, lambda n: f"{{ {many(n, 'viewer { accountId }')} }}"),
