@@ -97,36 +97,33 @@ def _number(document: DocumentNode) -> None:
         raise exceeded("operations", OPERATIONS_MAX)
     if sum(isinstance(node, FragmentDefinitionNode) for node in definitions) > FRAGMENTS_MAX:
         raise exceeded("fragments", FRAGMENTS_MAX)
-    if _literal_fields(document) > LITERAL_FIELDS_MAX:
+    fields, items = _literals(document)
+    if fields > LITERAL_FIELDS_MAX:
         raise exceeded("fields of objects that are written out: send them as variables", LITERAL_FIELDS_MAX)
-    if _literal_items(document) > LITERAL_ITEMS_MAX:
+    if items > LITERAL_ITEMS_MAX:
         raise exceeded("values of lists that are written out: send them as variables", LITERAL_ITEMS_MAX)
 
 
-def _literal_items(document: DocumentNode) -> int:
-    """Count values in brackets; the names of types stand there as well."""
-    lists, items = 0, 0
-    for token in tokens(document):
-        kind = token.kind
-        if kind is TokenKind.BRACKET_L or kind is TokenKind.BRACKET_R:
-            lists += 1 if kind is TokenKind.BRACKET_L else -1
-        elif lists and kind in _VALUES:
-            items += 1
-    return items
+def _literals(document: DocumentNode) -> tuple[int, int]:
+    """Count `name: value` in braces that stand in parentheses: those of a selection never do; and values in brackets.
 
-
-def _literal_fields(document: DocumentNode) -> int:
-    """Count `name: value` in braces that stand in parentheses: those of a selection never do."""
-    brackets, braces, fields = 0, 0, 0
+    The names of types stand in brackets as well.
+    """
+    parentheses, braces, brackets, fields, items = 0, 0, 0, 0, 0
     for token in tokens(document):
         kind = token.kind
         if kind is TokenKind.COLON:
             fields += braces > 0
         elif kind is TokenKind.PAREN_L or kind is TokenKind.PAREN_R:
-            brackets += 1 if kind is TokenKind.PAREN_L else -1
-        elif brackets and (kind is TokenKind.BRACE_L or kind is TokenKind.BRACE_R):
-            braces += 1 if kind is TokenKind.BRACE_L else -1
-    return fields
+            parentheses += 1 if kind is TokenKind.PAREN_L else -1
+        elif kind is TokenKind.BRACKET_L or kind is TokenKind.BRACKET_R:
+            brackets += 1 if kind is TokenKind.BRACKET_L else -1
+        elif kind is TokenKind.BRACE_L or kind is TokenKind.BRACE_R:
+            if parentheses:
+                braces += 1 if kind is TokenKind.BRACE_L else -1
+        elif brackets and kind in _VALUES:
+            items += 1
+    return fields, items
 
 
 class _Ruler:

@@ -9,14 +9,14 @@ from app.catalog.service import CatalogService
 from app.changes.service import Changes
 from app.companies.service import Companies
 from app.core import clock
-from app.mongo.engine import Document, Engine
+from app.mongo.engine import Document, Engine, Group
 from app.persons.service import Persons
 from app.sync.crm import Crm, CrmField
 from app.sync.incoming import Source
 from app.sync.mapping import ENTITIES, EntityMap
 from app.sync.model import OPEN, RETRYING, Connection, Link, SyncIssue, link_id
 from app.sync.slots import of_map
-from app.sync.store import OUTWARD, Group, Lease, Store, issue_id, settled, told
+from app.sync.store import OUTWARD, Lease, Store, issue_id, settled, told
 from app.sync.weigh import Trouble
 
 # A failed record is tried again after one minute, two, four ...

@@ -10,6 +10,7 @@ from typing import Any
 from app.changes.model import Ask, Outcome
 from app.claims.model import Locator
 from app.core import clock
+from app.mongo.engine import Group
 from app.persons.model import Person
 from app.sync.crm import DYNAMICS, CrmChange, CrmRecord
 from app.sync.going import Going, base_of
@@ -17,7 +18,7 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import FAILED, LINKED, PENDING
-from app.sync.store import ISSUES, LINKS, Group, drop, put
+from app.sync.store import ISSUES, LINKS, drop, put
 from app.sync.unlink import Attached
 from app.sync.weigh import UNLIKE, Trouble, inward
 

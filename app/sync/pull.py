@@ -12,7 +12,7 @@ from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
 from app.core.steps import stepwise
 from app.imports.fields import CUSTOM
-from app.mongo.engine import Document
+from app.mongo.engine import Document, Group
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
@@ -21,7 +21,7 @@ from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.store import ISSUES, LINKS, OUTWARD, Group, counted, drop, issue_id, new, put, settled, told
+from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
 from app.timeline.record import COLLECTION as EVENTS

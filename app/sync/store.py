@@ -4,7 +4,7 @@ A worker holds a connection by a lease with a number of its own: every unit it w
 that was taken for dead writes nothing any more.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from app.claims.model import digest
 from app.core import clock, ids
 from app.core.pages import Page, Slice, cut
 from app.mongo.bound import Bound
-from app.mongo.engine import Clash, Delete, Document, Engine, Insert, Replace, Sort, Stale, Unit, Update, Write
+from app.mongo.engine import Clash, Delete, Document, Engine, Group, Insert, Replace, Sort, Stale, Update, Write
 from app.sync import model
 from app.sync.model import Connection, Link, SyncIssue
 
@@ -28,7 +28,6 @@ NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
 OUTWARD = ">"
 # Behind the name of an entity in the marks of a connection: what changed here, when links were compared last.
 HERE, COMPARED = ">", "="
-Group = tuple[str, list[Write]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +125,8 @@ class Store:
 
         Tells whether it was still held, and nobody whom it is about was erased meanwhile.
         """
-
-        async def work(unit: Unit) -> None:
-            for collection, writes in (lease.holding(change), *groups):
-                if writes:
-                    await unit.write(collection, writes)
-
-        return await self._done(work)
-
-    async def _done(self, work: Callable[[Unit], Awaitable[None]]) -> bool:
         try:
-            await self._engine.unit(work)
+            await self._engine.write_unit([lease.holding(change), *(one for one in groups if one[1])])
         except (Stale, Clash):
             return False
         return True

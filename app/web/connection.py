@@ -184,8 +184,7 @@ class Connection(HttpToolsProtocol):
         if begin is None:
             return False
         self._asked = self.app.asker(cycle.scope["headers"])
-        begun = begin(self._asked, cycle.body, self.reply)
-        return self._begun(begun)
+        return self._begun(begin(self._asked, cycle.body, self.reply))
 
     def _begun(self, begun: bool | Coroutine[Any, Any, None]) -> bool:  # noqa: FBT001 - what the application said
         """Have the task of an answer begin, where it needs one; tells whether the application answers at all."""
@@ -249,12 +248,9 @@ class Connection(HttpToolsProtocol):
         self._answering = False
         if self.transport.is_closing():
             return
-        last, defaults = self._every_answer(self.server_state.default_headers)
-        self.transport.write(b"".join((STATUS_LINE[status], defaults, lines, b"\r\n", body)))
+        last = self._write(self.server_state.default_headers, status, lines, body)
         self._answered_at = self.loop.time()
-        if last:
-            self.transport.close()
-        elif self._behind:
+        if self._behind and not last:
             data, self._behind = self._behind, b""
             self.flow.resume_reading()
             self.data_received(data)
@@ -300,23 +296,25 @@ class Connection(HttpToolsProtocol):
             return
         cycle.response_started = cycle.response_complete = True
         cycle.waiting_for_100_continue = False
-        # Those of when it was asked for.
-        closes, defaults = self._every_answer(cycle.default_headers)
-        last = closes or not cycle.keep_alive
-        if last and not closes:
-            lines += b"connection: close\r\n"
-        self.transport.write(b"".join((STATUS_LINE[status], defaults, lines, b"\r\n", body)))
+        # The headers are those of when it was asked for.
+        self._write(cycle.default_headers, status, lines, body, kept=cycle.keep_alive)
         cycle.message_event.set()
-        if last:
-            self.transport.close()
         cycle.on_response()
         cycle.on_response = _nothing
 
+    def _write(self, headers: list[Header], status: int, lines: bytes, body: bytes, *, kept: bool = True) -> bool:
+        """Write an answer with the `headers` of every answer; tells whether it was the last, and closes behind that."""
+        closes, defaults = self._every_answer(headers)
+        if not (kept or closes):
+            lines += b"connection: close\r\n"
+        self.transport.write(b"".join((STATUS_LINE[status], defaults, lines, b"\r\n", body)))
+        if closes or not kept:
+            self.transport.close()
+        return closes or not kept
+
     def _refuse(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
-            named = [name + b": " + value + b"\r\n" for name, value in self.server_state.default_headers]
-            more = b"content-length: 0\r\nconnection: close\r\n\r\n"
-            self.transport.write(b"".join([STATUS_LINE[_TOO_LARGE], *named, more]))
+            self._write(self.server_state.default_headers, _TOO_LARGE, b"content-length: 0\r\n", b"", kept=False)
         self.transport.close()
 
 

@@ -19,7 +19,7 @@ from app.core.errors import Fault
 from app.graph.operation import Rejected, Request, Stream, rejected
 from app.live.seat import AtOnce, Closing, SlowConsumer
 from app.live.topic import Frame
-from app.web.edge import Edge, Headers, request_id
+from app.web.edge import Edge, Headers, key_of, request_id
 from app.web.frames import EXTENSION, text_frame
 from app.web.graphql import read_request
 
@@ -117,7 +117,7 @@ class Socket:
         if payload is not None and not isinstance(payload, dict):
             raise Closed(BAD_MESSAGE, "The payload of connection_init is an object")
         try:
-            actor = await self._edge.access.authenticate(_key(payload or {}) or _header_key(self._headers))
+            actor = await self._edge.access.authenticate(_key(payload or {}) or key_of(self._headers))
             return actor, await self._edge.access.on_revoked(actor.key, self._revoked)
         except Fault as fault:
             if fault.code != "UNAUTHENTICATED":
@@ -322,11 +322,6 @@ def _at_once(before: str, write: Write) -> AtOnce:
 
 def _errors(payload: str) -> str:
     return orjson.dumps(orjson.loads(payload)["errors"]).decode()
-
-
-def _header_key(headers: Headers) -> str | None:
-    given = headers.get(b"authorization")
-    return keys.bare(given.decode("latin-1")) if given else None
 
 
 def _key(payload: dict[str, Any]) -> str | None:

@@ -1,7 +1,5 @@
 """What a record of a CRM makes of a profile, case by case, and what a profile makes of a record."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.api import ATTRIBUTE, UPDATE, Api
@@ -10,13 +8,6 @@ from tests.stories.syncing import ALL, CONNECT, DELETE, DISCONNECT, PAUSE, RESOL
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 MERGE = "mutation($input: MergePersonsInput!) { mergePersons(input: $input) { person { id } errors { code } } }"
 DROP = "mutation($name: String!) { deleteAttribute(name: $name) { errors { code path } } }"
-
-
-@pytest.fixture(params=["SALESFORCE", "DYNAMICS"])
-async def side(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Side]:
-    """Give a CRM of each system beside an empty account."""
-    async with sided(api, request.param) as one:
-        yield one
 
 
 async def test_a_contact_of_a_known_lead_promotes_it(side: Side) -> None:

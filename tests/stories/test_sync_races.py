@@ -14,18 +14,11 @@ from app.sync.line import Line
 from app.sync.pull import Pull
 from app.sync.service import Syncs
 from app.sync.store import LINKS
-from tests.api import UPDATE, Api
-from tests.stories.syncing import DELETE, RESOLVE, Side, sided
+from tests.api import UPDATE
+from tests.stories.syncing import DELETE, RESOLVE, Side
 
 Around = Callable[..., AbstractAsyncContextManager[None]]
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
-
-
-@pytest.fixture(params=["SALESFORCE", "DYNAMICS"])
-async def side(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Side]:
-    """Give a CRM of each system beside an empty account."""
-    async with sided(api, request.param) as one:
-        yield one
 
 
 def once(

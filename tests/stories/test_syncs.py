@@ -1,20 +1,9 @@
 """Z: Salesforce and Dynamics 365 in step with profiles, both ways, over the real protocols."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
-from tests.api import UPDATE, Api
-from tests.stories.syncing import RESOLVE, SAVE, Side, sided
+from tests.api import UPDATE
+from tests.stories.syncing import RESOLVE, SAVE, Side
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
-
-
-@pytest.fixture(params=["SALESFORCE", "DYNAMICS"])
-async def side(request: pytest.FixtureRequest, api: Api) -> AsyncIterator[Side]:
-    """Give a CRM of each system beside an empty account."""
-    async with sided(api, request.param) as one:
-        yield one
 
 
 async def test_Z1_contacts_are_customers_and_leads_leads(side: Side) -> None:

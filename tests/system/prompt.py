@@ -158,7 +158,13 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, sent: 
     return (await read_answer(reader))[1]
 
 
-async def first(sent: bytes) -> bytes:
-    """Return the body of the first answer on a connection."""
-    async with prompt(sent) as (_, reader, _writer):
-        return (await read_answer(reader))[1]
+async def under_way(
+    app: Prompt, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, body: bytes, *, known: bool
+) -> None:
+    """Have a request be answered that waits for `goes_on`; `known`: behind one with the same headers."""
+    if known:
+        assert await ask(reader, writer, asking(b"2", b"With: task")) == b"22"
+    app.goes_on.clear()
+    count = len(app.seen)
+    writer.write(asking(body, b"With: task"))
+    await until(lambda: len(app.seen) > count)

@@ -19,6 +19,7 @@ from tests.system.prompt import (
     opened_at,
     prompt,
     read_answer,
+    under_way,
     until,
 )
 
@@ -231,12 +232,7 @@ async def test_nobody_waits_for_an_answer_that_is_not_written(
     app = Prompt()
     async with listening(app) as (state, address), asyncio.timeout(SECONDS):
         reader, writer = await opened_at(address)
-        if known:
-            assert await ask(reader, writer, asking(b"1", b"With: task")) == b"1"
-        app.goes_on.clear()
-        count = len(app.seen)
-        writer.write(asking(b"7" if how == "broken" else b"2", b"With: task"))
-        await until(lambda: len(app.seen) > count)
+        await under_way(app, reader, writer, b"7" if how == "broken" else b"2", known=known)
         for task in list(state.tasks):
             if how == "cancelled":
                 task.cancel()
@@ -255,12 +251,7 @@ async def test_who_resets_is_forgotten_at_once(known: bool) -> None:  # noqa: FB
     app = Prompt()
     async with listening(app) as (state, address), asyncio.timeout(SECONDS):
         reader, writer = await opened_at(address)
-        if known:
-            await ask(reader, writer, asking(b"2", b"With: task"))
-        app.goes_on.clear()
-        count = len(app.seen)
-        writer.write(asking(b"2", b"With: task"))
-        await until(lambda: len(app.seen) > count)
+        await under_way(app, reader, writer, b"2", known=known)
         (left,) = map(weakref.ref, state.connections)
         # By a reset instead of an end.
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -303,12 +294,7 @@ async def test_what_waits_behind_others_goes_with_the_connection(how: str, caplo
 async def test_no_websocket_begins_over_an_answer(known: bool) -> None:  # noqa: FBT001 - a case
     """Where one is still to be written it would stand in the middle of frames."""
     async with prompt() as (app, reader, writer):
-        if known:
-            await ask(reader, writer, asking(b"2", b"With: task"))
-        app.goes_on.clear()
-        count = len(app.seen)
-        writer.write(asking(b"2", b"With: task"))
-        await until(lambda: len(app.seen) > count)
+        await under_way(app, reader, writer, b"2", known=known)
         writer.write(asking(b"", *UPGRADE, b"Upgrade: websocket", line=(b"GET", b"1.1")))
         await writer.drain()
         await asyncio.sleep(0.05)
