@@ -305,7 +305,7 @@ def _services(engine: Engine, access: Access, queue: Queue, vault: Vault, settin
         companies=companies,
         persons=persons,
         batches=Batches(engine, persons),
-        tracking=Tracking(engine, catalog, persons, timeline),
+        tracking=Tracking(engine, claims, catalog, persons, timeline),
         merges=Merges(engine, catalog, persons, companies),
         channels=channels,
         forms=Forms(FormStore(engine), catalog, persons, channels, visitors),

@@ -22,7 +22,7 @@ class Claims:
         found = await self._reads.get_all(keys)
         return {document["_id"]: read(document) for document in found if document}
 
-    def ask(self, key: str, tally: Tally) -> "Future[Document | Exception | None]":
+    def ask(self, key: str, tally: Tally | None) -> "Future[Document | Exception | None]":
         """Return what will hold the claim on `key` as it is kept; see `Reads.ask`."""
         return self._reads.ask(key, tally)
 

@@ -1,6 +1,7 @@
 """The time, through one door: naive UTC with milliseconds, as MongoDB keeps it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from time import time_ns
 
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC is the house's time
 _MILLISECOND = timedelta(milliseconds=1)
@@ -8,8 +9,9 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 def now() -> datetime:
     """Return the present, naive UTC, cut to milliseconds."""
-    moment = datetime.now(UTC)
-    return moment.replace(tzinfo=None, microsecond=moment.microsecond // 1000 * 1000)
+    # By sums: `datetime.now` and its `replace` take twice as long, several times in each request.
+    seconds, milliseconds = divmod(time_ns() // 1_000_000, 1000)
+    return EPOCH + timedelta(0, seconds, milliseconds * 1000)
 
 
 def millis(moment: datetime) -> int:

@@ -3,7 +3,6 @@
 What never ran is refused with a status and codes; what ran answers with data and the errors of its fields.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from graphql.execution.values import VariableValues
 
 from app.access.load import Load
 from app.core.actor import Actor, Scope
+from app.core.deadline import Deadlines
 from app.core.errors import Fault, forbidden
 from app.graph import compiled, faults
 from app.graph.access import needed
@@ -134,6 +134,7 @@ class Operations:
         self._introspection = introspection
         self.take = take
         self.load = load or Load()
+        self.deadlines = Deadlines()
         self._shared: Shared[Answer] = Shared(lambda answer: not answer.codes)
 
     def prepare(self, actor: Actor, request: Request, read: Values | None = None) -> Ready:
@@ -229,8 +230,7 @@ class Operations:
 
     async def _in_time(self, work: Callable[[], Awaitable[Answer]], request_id: str) -> Answer:
         try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                return await work()
+            return await self.deadlines.within(OPERATION_SECONDS, work())
         except TimeoutError as error:
             return self.refusal(rejected(faults.known(error, request_id)))
         except Fault as fault:
@@ -338,8 +338,8 @@ class Operations:
         assert self._schema.subscription_type is not None  # noqa: S101 - there is a subscription
         subscribe: Any = self._schema.subscription_type.fields[slot.name].subscribe
         try:
-            async with asyncio.timeout(OPERATION_SECONDS):
-                following: Following | Progress = await subscribe(None, Info(context), **arguments)
+            begun: Awaitable[Following | Progress] = subscribe(None, Info(context), **arguments)
+            following = await self.deadlines.within(OPERATION_SECONDS, begun)
         except Exception as error:
             raise rejected(faults.known(error, context.request_id), [slot.key]) from error
         return following

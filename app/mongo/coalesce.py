@@ -30,7 +30,7 @@ class Reads:
         """Return one document, if it is there."""
         return await self._chunks.put(key)
 
-    def ask(self, key: str, tally: Tally) -> "Future[Document | Exception | None]":
+    def ask(self, key: str, tally: Tally | None) -> "Future[Document | Exception | None]":
         """Return what will hold one document, or why it could not be read; for an operation that has no task."""
         return self._chunks.ask(key, tally)
 

@@ -15,12 +15,13 @@ from app.catalog.model import Catalog
 from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.model import Ask
-from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Locator
+from app.claims.service import Claims
 from app.core import clock, ids
 from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.core.steps import stepwise
+from app.core.tally import TALLY
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
 from app.persons.model import Carrier
@@ -77,13 +78,15 @@ People = dict[Locator, Carrier]
 class Tracking:
     """Puts sent events on the timelines of persons."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService, persons: Persons, timeline: Timeline) -> None:
+    def __init__(
+        self, engine: Engine, claims: Claims, catalog: CatalogService, persons: Persons, timeline: Timeline
+    ) -> None:
         self._engine = engine
+        self._claims = claims
         self._catalog = catalog
         self._persons = persons
         self._timeline = timeline
         self._erased = Reads(engine, erasure.COLLECTION)
-        self._claims = Reads(engine, CLAIMS)
 
     async def track(self, actor: Actor, items: Sequence[Tracked], *, atomic: bool = False) -> list[Outcome]:
         """Record events, aligned with their outcomes; refuses more than EVENTS_MAX with TOO_MANY."""
@@ -186,10 +189,13 @@ class Tracking:
         self, actor: Actor, good: Sequence[_Item], named: Sequence[Locator], outcomes: dict[int, Outcome]
     ) -> Sequence[Carrier | None]:
         """Find the lines of some; what belonged to somebody who was deleted is rejected."""
-        carriers = self._persons.carriers(actor.account, named)
         if not any(item.tracked.sent.event_id and item.tracked.locator.kind in erasure.KINDS for item in good):
-            return await carriers
-        found, erased = await gather(carriers, self._claims.get(erasure.key_of(actor.account)))
+            return await self._persons.carriers(actor.account, named)
+        # Asked for together with the claims by which persons are found.
+        asked = self._claims.ask(erasure.key_of(actor.account), TALLY.get())
+        found, erased = await self._persons.carriers(actor.account, named), await asked
+        if isinstance(erased, Exception):
+            raise erased
         if erased is not None:
             await self._refuse_erased(actor.account, good, outcomes)
         return found

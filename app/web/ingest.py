@@ -130,8 +130,9 @@ class Ingest:
         tally.account = actor.account
         said = await self._read(actor, given, kind, small=len(body) <= wire.MESSAGE_BYTES_MAX)
         self._measure(actor, said.messages)
-        async with asyncio.timeout(OPERATION_SECONDS):
-            await self._edge.operations.load.carry(actor.account, partial(self._take, actor, said))
+        operations = self._edge.operations
+        carried = operations.load.carry(actor.account, partial(self._take, actor, said))
+        await operations.deadlines.within(OPERATION_SECONDS, carried)
         if not said.plain:
             await _tick(arrived)
         return _answer(said.rejected)

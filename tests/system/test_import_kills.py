@@ -19,8 +19,9 @@ from tests.system.pair import Pair, forgetful
 
 # Longer than any unit takes on a busy machine.
 TRANSACTION_SECONDS = 4
-# Moments of death of one import.
+# Moments of death of one import: so many of a small one, of a large one no more than one in so many rows.
 KILLS_EACH = 5
+ROWS_A_KILL = 1_000
 # How often an import is taken away as well from one that lives.
 TAKEN_AWAY = 0.3
 
@@ -67,7 +68,8 @@ async def unbroken(pair: Pair, content: str) -> tuple[Seen, float]:
 
 def moments(chance: random.Random, rows: int, kills: int) -> list[list[int]]:
     """Return for each of several imports the places at which a process dies under it."""
-    each = [min(KILLS_EACH, kills - start) for start in range(0, kills, KILLS_EACH)]
+    most = max(KILLS_EACH, rows // ROWS_A_KILL)
+    each = [min(most, kills - start) for start in range(0, kills, most)]
     return [sorted(chance.randrange(rows) for _ in range(number)) for number in each]
 
 
@@ -99,7 +101,7 @@ class Hand:
         return hits
 
 
-@pytest.mark.timeout(3600)
+@pytest.mark.timeout(7200)
 async def test_an_import_survives_each_kill(
     pair: Pair, tmp_path: Path, seed: int, request: pytest.FixtureRequest
 ) -> None:
