@@ -111,6 +111,22 @@ async def test_the_key_is_looked_at_before_the_body(api: Api) -> None:
     assert response.status_code == 401
 
 
+@pytest.mark.parametrize(
+    ("beside", "status"),
+    [
+        (b'"' + b"[{," * VALUES_MAX + b'"', 200),
+        (b'"' + b'\\\\\\",' * VALUES_MAX + b'\\\\"', 200),
+        (b'["\\\\",' + b"1," * VALUES_MAX + b'"\\""]', 413),
+        (b"[" + b'"",' * (VALUES_MAX // 2) + b'"' + b"," * VALUES_MAX + b'"]', 413),
+    ],
+    ids=["one text", "quotes in a text", "between texts", "behind very many texts"],
+)
+async def test_what_stands_in_a_text_is_no_value(api: Api, beside: bytes, status: int) -> None:
+    """A file in a text has as many commas as it likes; of very many texts nobody looks at all."""
+    response = await post(api, b'{"query": "{ viewer { accountName } }", "x": %s}' % beside)
+    assert response.status_code == status, response.text[:200]
+
+
 async def test_a_body_over_the_limit_is_refused_said_or_unsaid(api: Api) -> None:
     """R21: 15,728,640 bytes; also where no length is given before."""
     large = b'{"query": "{ viewer { accountName } }", "x": "' + b"x" * BODY_BYTES_MAX + b'"}'
