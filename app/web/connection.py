@@ -30,6 +30,8 @@ _SIZE = re.compile(rb"\r\ncontent-length:[ ]?([0-9]+)\r\n", re.IGNORECASE)
 _SIZE_DIGITS = 5
 _TOO_LARGE = 431
 _CLOSE = (b"connection", b"close")
+# What clients offer beside a request that they send anyway, as that of Java does; not where its line goes on.
+_OFFER = re.compile(rb"\r\nupgrade:[ \t]*h2c[ \t]*(?=\r\n[^ \t])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,8 @@ class Connection(HttpToolsProtocol):
         fresh = not self.since or self.scope is None
         if fresh and self._head is not None and self._again(self._head, data):
             return
+        if fresh and (b"h2c" in data or b"H2C" in data):
+            data = _without_offer(data)
         heading, whole, self._asked = self.heading, self._whole, None
         if heading and self._header_bytes + len(data) > HEADER_BYTES_MAX and self._endless(data):
             self._refuse()
@@ -316,6 +320,12 @@ class Connection(HttpToolsProtocol):
         if self.cycle is None or self.cycle.response_complete:
             self._write(self.server_state.default_headers, _TOO_LARGE, b"content-length: 0\r\n", b"", kept=False)
         self.transport.close()
+
+
+def _without_offer(data: bytes) -> bytes:
+    """Return a request without its offer to speak HTTP/2 instead: with that the parser takes no body."""
+    end = data.find(_END) + len(_END)
+    return _OFFER.sub(b"", data[:end], count=1) + data[end:] if end >= len(_END) else data
 
 
 def _nothing() -> None:

@@ -5,6 +5,7 @@ import gc
 import socket
 import struct
 import weakref
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,17 @@ from tests.system.prompt import (
 )
 
 UPGRADE = (b"Connection: Upgrade", b"Sec-WebSocket-Version: 13", b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")
+
+
+async def echo(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the body."""
+    body, more = b"", True
+    while more:
+        piece = await receive()
+        body, more = body + piece.get("body", b""), piece.get("more_body", False)
+    headers = [(b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 @on_both_loops
@@ -332,7 +344,7 @@ async def test_behind_a_protocol_that_is_not_spoken_nothing_is_a_request() -> No
             if known:
                 await ask(reader, writer, asking(b"4"))
             app.goes_on.clear()
-            for sent in (asking(b"", b"Connection: Upgrade", b"Upgrade: h2c"), asking(b"2")):
+            for sent in (asking(b"", b"Connection: Upgrade", b"Upgrade: irc"), asking(b"2")):
                 writer.write(sent)
                 await writer.drain()
                 await asyncio.sleep(0.02)
@@ -341,6 +353,29 @@ async def test_behind_a_protocol_that_is_not_spoken_nothing_is_a_request() -> No
             assert b"connection: close" in head
             assert await reader.read() == b""
             assert app.seen == [b"4"] * known
+
+
+@on_both_loops
+async def test_an_offer_of_http_2_is_not_heard() -> None:
+    """A client that makes one with each request is answered in HTTP/1.1, body and all, on the same connection."""
+    offer = (b"Connection: Upgrade, HTTP2-Settings", b"HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA")
+    async with listening(echo) as (_, address), asyncio.timeout(SECONDS):
+        reader, writer = await opened_at(address)
+        for upgrade in (b"Upgrade: h2c", b"upgrade:H2C", b"UPGRADE:\th2c "):
+            for more in ((*offer, upgrade), (upgrade, *offer)):
+                sent = asking(b"12", *more)
+                for cut in (len(sent), -1, -2):
+                    writer.write(sent[:cut])
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+                    writer.write(sent[cut:])
+                    head, body = await read_answer(reader)
+                    assert (body, b"connection: close" in head) == (b"12", False)
+        # In a body it is a part as any other.
+        body = b"1\r\nUpgrade: h2c\r\n\r\n"
+        assert await ask(reader, writer, asking(body)) == body
+        writer.close()
+        await writer.wait_closed()
 
 
 @on_both_loops
