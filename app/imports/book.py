@@ -14,7 +14,11 @@ from app.imports.reader import Asker
 from app.imports.rows import Told, outcome
 from app.imports.store import CHUNKS, JOBS, Lease, failed_row
 from app.mongo.engine import Document, Group, Insert, Update, Write
+from app.mongo.packed import size_of
 
+# A document of the store has at most 16 MB; an entry without values is short.
+LEDGER_BYTES = 8_000_000
+SHORT_BYTES = 150
 # Reasons that are counted one by one; further ones are counted together.
 GROUPS = 200
 SAMPLES = 10
@@ -34,7 +38,7 @@ class Book:
     def seal(self, asks: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
         """Return what is written with a part: nothing of it happens where the import is not where the part begins."""
         first: Told = asks[0].change.told  # type: ignore[attr-defined]  # all asks of an import have it
-        entries: list[Document] = []
+        entries: list[tuple[int, Document]] = []
         failed: list[RowError] = []
         counts: Counter[str] = Counter()
         for ask, done in zip(asks, outcomes, strict=True):
@@ -44,7 +48,7 @@ class Book:
                 counts[result] += 1
                 # A dry run has written nothing that could be taken back.
                 if self._import.mode == COMMIT and (entry := ledger.entry(told.line, done)):
-                    entries.append(ledger.document(entry))
+                    entries.append((told.index, ledger.document(entry)))
             else:
                 # Also by a mistake of ours: it is that row's alone, and tried again it would be the same.
                 counts[ROW_FAILED] += 1
@@ -52,10 +56,12 @@ class Book:
         change = self._change(len(asks), counts, failed, wrote=bool(entries))
         job = Update(self._lease.where(next=first.index), change, must=True)
         chunks: list[Write] = [failed_row(self._import, one) for one in failed]
-        if entries:
-            at = f"{self._import.id}:l:{first.index:010}"
-            chunks.append(Insert({"_id": at, "account": self._import.account, "rows": entries}))
+        chunks += [self._ledger(rows) for rows in _parts(entries)]
         return [(JOBS, [job]), *([(CHUNKS, chunks)] if chunks else [])]
+
+    def _ledger(self, rows: Sequence[tuple[int, Document]]) -> Insert:
+        at = f"{self._import.id}:l:{rows[0][0]:010}"
+        return Insert({"_id": at, "account": self._import.account, "rows": [entry for _, entry in rows]})
 
     def _change(self, rows: int, counts: Counter[str], failed: Sequence[RowError], *, wrote: bool) -> Document:
         found: Counter[str] = counts.copy()
@@ -89,6 +95,21 @@ class Book:
     def values(self, told: Told) -> Mapping[str, Any]:
         """Return the cells of a row by the names of their columns."""
         return dict(zip(self._columns, told.cells, strict=False))
+
+
+def _parts(entries: Sequence[tuple[int, Document]]) -> list[list[tuple[int, Document]]]:
+    """Return the entries of a unit in parts that a document can hold; each is smaller than LEDGER_BYTES."""
+    parts: list[list[tuple[int, Document]]] = []
+    left = 0
+    for one in entries:
+        # One of somebody who was made has no values.
+        taken = SHORT_BYTES if one[1]["c"] else size_of(one[1])
+        if taken > left:
+            parts.append([])
+            left = LEDGER_BYTES
+        parts[-1].append(one)
+        left -= taken
+    return parts
 
 
 def _mark(message: str, column: str | None) -> str:

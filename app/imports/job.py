@@ -41,6 +41,7 @@ from app.imports.table import Unreadable
 from app.mongo.engine import Engine, Write
 
 CHUNK_ROWS = 500
+ROWS_MIN = 5
 # While others are being served, by more than a look at the import each second: a unit holds up whoever shares the
 # process with it, so it is small and alone, and a pause makes up for it. Beside a process at work an import has this
 # share of the time.
@@ -49,12 +50,20 @@ BUSY_MIN = 0.1
 IMPORT_SHARE = 0.5
 
 
+def smaller(rows: int, tries: int) -> int:
+    """Return how many rows a unit has that has been tried so often: half as many each time."""
+    return max(rows >> tries, min(rows, ROWS_MIN))
+
+
 class Lost(Exception):  # noqa: N818 - read as what it says
     """Somebody else goes on with this import, or nobody needs to."""
 
 
 class Run:
-    """One run of one import; `changes` are those of its profiles, `busy` is how much others ask, from 0 to 1."""
+    """One run of one import; `changes` are those of its profiles, `busy` is how much others ask, from 0 to 1.
+
+    `tries`: how often it was put off, for units that were too much for the store among other reasons.
+    """
 
     def __init__(  # noqa: PLR0913 - what a run needs, by name
         self,
@@ -66,6 +75,7 @@ class Run:
         changes: Changes[Any],
         home: Path,
         busy: Callable[[], float],
+        tries: int = 0,
     ) -> None:
         self._engine = engine
         self._store = store
@@ -74,6 +84,7 @@ class Run:
         self._changes = changes
         self._home = home
         self._busy = busy
+        self._rows = smaller(CHUNK_ROWS, tries)
 
     async def go(self, one: Import, lease: Lease) -> None:
         """Carry a run out to its end. Raises UNAVAILABLE, and Lost; what was done by then is kept and known."""
@@ -154,7 +165,7 @@ class Run:
         try:
             while True:
                 began, busy = monotonic(), self._busy()
-                size = CHUNK_ROWS_BUSY if busy > BUSY_MIN else CHUNK_ROWS
+                size = min(self._rows, CHUNK_ROWS_BUSY) if busy > BUSY_MIN else self._rows
                 part = await parts.next(size)
                 asks = await asker.asks(part.rows, at, await self._catalog.of(one.account))
                 if await self._cancelled(one, lease, sealing):
@@ -162,7 +173,7 @@ class Run:
                 at += len(part.rows)
                 if asks:
                     await sealing.send(asks, made.seal)
-                if part.broken is not None or len(part.rows) < size:
+                if part.last:
                     break
                 if busy > BUSY_MIN:
                     await sealing.over()
@@ -187,7 +198,7 @@ class Run:
         catalog = reader.imagined(await self._catalog.fresh(one.account), asker.mapping)
         again: Repeats = Repeats()
         parts = await file.parts()
-        while (part := await parts.next(CHUNK_ROWS)).rows:
+        while (part := await parts.next(self._rows)).rows:
             for keys in await self._met(await asker.asks(part.rows, 0, catalog)):
                 again.add(keys)
             if await self._cancelled(one, lease):
@@ -200,13 +211,13 @@ class Run:
         while True:
             if await self._cancelled(one, lease):
                 return
-            part = await parts.next(CHUNK_ROWS)
+            part = await parts.next(self._rows)
             asks = await asker.asks(part.rows, at, catalog)
             if asks:
                 outcomes = await self._changes.rehearse(asks, memory)
                 await self._note(asks, outcomes, made)
             at += len(asks)
-            if part.broken is not None or len(part.rows) < CHUNK_ROWS:
+            if part.last:
                 break
         await self._over(one, lease, part, at)
 

@@ -25,6 +25,8 @@ from app.persons import wish as person_wish
 from app.persons.model import LEAD
 
 ORIGIN = "IMPORT"
+# A unit of more is too much for a store that is slow: it has to be over within a deadline.
+PART_CHARACTERS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,10 @@ class FailedRow(Change[Any]):
 
 @dataclass(slots=True)
 class Part:
-    """Some rows of the file in order, and why it can't be read any further, where it can't."""
+    """Some rows of the file in order; `last` where there are no more, `broken` why it can't be read any further."""
 
     rows: list[Row]
+    last: bool = False
     broken: str | None = None
 
 
@@ -78,16 +81,20 @@ class Parts:
         next(islice(self._rows, count - 1, None), None)
 
     async def next(self, size: int) -> Part:
-        """Return so many rows, fewer or none at the end of the file."""
+        """Return so many rows; fewer where they are long, and at the end of the file, where there may be none."""
         return await asyncio.to_thread(self._next, size)
 
     def _next(self, size: int) -> Part:
-        part = Part([])
+        part, characters = Part([]), 0
         try:
             for row in islice(self._rows, size):
                 part.rows.append(row)
+                characters += row.characters()
+                if characters >= PART_CHARACTERS:
+                    return part
         except Unreadable as unreadable:
             part.broken = str(unreadable)
+        part.last = len(part.rows) < size
         return part
 
 

@@ -38,6 +38,10 @@ class Row:
     cells: tuple[Cell, ...]
     problem: str | None = None
 
+    def characters(self) -> int:
+        """Return how long its texts are; lists count by what they show."""
+        return sum(len(one) if isinstance(one, str) else len(str(one)) for one in self.cells if one is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -97,7 +101,7 @@ def sample(table: Table) -> Sample:
     for row in islice(table.rows(), SAMPLE_ROWS):
         if row.problem is None:
             rows.append(row)
-            characters += sum(len(str(cell)) for cell in row.cells if cell is not None)
+            characters += row.characters()
         if characters >= SAMPLE_CHARACTERS:
             break
     return Sample(table.columns, rows)

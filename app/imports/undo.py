@@ -10,7 +10,7 @@ from app.claims.model import Locator
 from app.companies.model import sought
 from app.core import clock
 from app.imports import ledger
-from app.imports.job import Lost
+from app.imports.job import Lost, smaller
 from app.imports.ledger import Entry, Undone
 from app.imports.model import PERSON, REVERTED, Import, RowError
 from app.imports.reader import ORIGIN
@@ -24,13 +24,14 @@ UNDO_ROWS = 100
 
 
 class Undo:
-    """One undo of one import; `changes` are those of the profiles that it is about."""
+    """One undo of one import; `changes` are those of the profiles that it is about, `tries` as of a run."""
 
-    def __init__(self, engine: Engine, store: Store, changes: Changes[Any]) -> None:
+    def __init__(self, engine: Engine, store: Store, changes: Changes[Any], tries: int = 0) -> None:
         self._engine = engine
         self._store = store
         self._changes = changes
         self._collection = changes.collection
+        self._rows = smaller(UNDO_ROWS, tries)
         # Of those whom several rows were about: the version at which the last row left them.
         self._last: dict[str, int] = {}
         self._made: set[str] = set()
@@ -41,8 +42,8 @@ class Undo:
         at = one.undone
         async for entries in self._parts(one):
             rest = [entry for entry in entries if at is None or entry.line < at]
-            for start in range(0, len(rest), UNDO_ROWS):
-                part = rest[start : start + UNDO_ROWS]
+            for start in range(0, len(rest), self._rows):
+                part = rest[start : start + self._rows]
                 await self._changes.sealed(await self._asks(one, part, at), _Seal(one, lease))
                 at = part[-1].line
         finished = {"state": REVERTED, "finishedAt": clock.now()}

@@ -6,6 +6,7 @@ that neither a lost message nor a dead worker loses anything.
 
 import asyncio
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -53,6 +54,8 @@ class Worker:
         self._claims = Claims(engine)
         self._persons = persons
         self._companies = companies
+        # How often each was put off by this process.
+        self._tries: Counter[str] = Counter()
         self._asked: asyncio.Queue[tuple[str, str, asyncio.Future[None]]] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -90,9 +93,10 @@ class Worker:
 
     async def _work(self, one: Import, lease: Lease) -> None:
         changes: Changes[Any] = self._companies.changes if one.target == COMPANY else self._persons.changes
+        tries = self._tries.pop(one.id, 0)
         try:
             if one.state == REVERTING:
-                await Undo(self._engine, self._store, changes).go(one, lease)
+                await Undo(self._engine, self._store, changes, tries).go(one, lease)
                 return
             with tempfile.TemporaryDirectory(prefix="import-") as home:
                 run = Run(
@@ -103,12 +107,14 @@ class Worker:
                     changes=changes,
                     home=Path(home),
                     busy=self._busy,
+                    tries=tries,
                 )
                 await run.go(one, lease)
         except Lost:
             log.info("import_left", id=one.id)
         except Fault as fault:
-            # The database is away: whoever looks next goes on.
+            # The database is away, or a unit was too much for it: whoever looks next goes on, in smaller ones.
+            self._tries[one.id] = tries + 1
             log.warning("import_put_off", id=one.id, code=fault.code)
         except Exception as error:  # noqa: BLE001 - a mistake of ours is told, and not met again every few seconds
             unexpected(error, "an import")

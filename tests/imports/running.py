@@ -94,6 +94,11 @@ class Place:
         await self.imports.run(ACTOR, one.id, mode)
         return await self.seen(one)
 
+    async def gone_on(self, one: Import) -> Import:
+        """Have whoever looks next go on with an import that was put off."""
+        await self.imports._send(one.account, one.id)
+        return await self.seen(one)
+
     async def rehearsed(self, one: Import) -> Import:
         """Run it dry."""
         return await self.ran(one, DRY_RUN)

@@ -1,24 +1,30 @@
 """Who holds an import: one of all who ask, and nobody by a lease that is over."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from app.changes.model import Ask
+from app.changes.service import Changes
 from app.core import clock
+from app.core.errors import unavailable
 from app.imports import job
 from app.imports.mapping import Entry
-from app.imports.model import COMMIT, DONE, DRY_RUN, MAPPED, PERSON, RUNNING, Import, RowError
+from app.imports.model import COMMIT, DONE, DRY_RUN, MAPPED, PERSON, REVERTED, REVERTING, RUNNING, Import, RowError
 from app.imports.reader import Asker
 from app.imports.service import Mapped
 from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row
-from app.mongo.engine import Engine, Update
+from app.imports.undo import UNDO_ROWS
+from app.mongo.engine import Engine, Group, Update
 from tests.imports.running import place, written
 from tests.make import ACTOR
 
 TAKERS = 8
+MOST = 70
 ACCOUNT = ACTOR.account
 
 
@@ -114,6 +120,42 @@ async def test_a_dry_run_stops_while_it_looks_for_repetitions(monkeypatch: pytes
     monkeypatch.setattr(Asker, "asks", stopping)
     over = await here.ran(one, DRY_RUN)
     assert (over.state, over.counts.processed, over.cancel) == (MAPPED, 0, False)
+
+
+async def test_a_unit_that_is_too_much_for_the_store_is_tried_in_smaller_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """G a store that gives up on more than 70 rows W an import and its undo are put off T they get on by fewer."""
+    here = await place()
+    rows = [("", f"p{n}@b.example", "", "", "", "1", "") for n in range(600)]
+    one = await here.mapped(written(PERSON, rows), PERSON, None, "REWRITE")
+    write_unit, sizes = here.engine.write_unit, list[int]()
+
+    async def slow(groups: Sequence[Group]) -> None:
+        sizes.append(len(dict(groups).get("persons", ())))
+        if sizes[-1] > MOST:
+            raise unavailable()
+        await write_unit(groups)
+
+    monkeypatch.setattr(here.engine, "write_unit", slow)
+    now = await here.ran(one)
+    for _ in range(3):
+        assert now.state == RUNNING
+        now = await here.gone_on(one)
+    assert (now.state, now.counts.created) == (DONE, len(rows))
+    assert all(size <= MOST for size in sizes[-len(rows) // MOST :])
+    parts, sealed = list[int](), Changes.sealed
+
+    async def slowly(changes: Changes[Any], asks: Sequence[Ask[Any]], seal: Any) -> None:
+        parts.append(len(asks))
+        if len(asks) > UNDO_ROWS // 2:
+            raise unavailable()
+        await sealed(changes, asks, seal)
+
+    monkeypatch.setattr(Changes, "sealed", slowly)
+    now = await here.reverted(now)
+    assert (now.state, parts) == (REVERTING, [len(rows) % 62, 62])
+    now = await here.gone_on(now)
+    assert (now.state, now.undo and now.undo.deleted, parts[2]) == (REVERTED, len(rows), UNDO_ROWS // 2)
+    assert await here.findings() == []
 
 
 async def test_attributes_are_made_with_ids_of_their_own() -> None:

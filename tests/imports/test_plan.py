@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from app.claims.model import Locator
 from app.companies.model import sought
 from app.companies.wish import Given as CompanyGiven
-from app.imports import job
+from app.imports import book, job, reader
 from app.imports.model import CHECKED, COMPANY, PERSON, REVERTED, REWRITE, SKIP, Import
 from app.persons.model import CUSTOMER, LEAD
 from tests.chances import few
@@ -23,7 +23,9 @@ from tests.make import ACTOR
 from tests.make import given as person
 
 MORE = int(os.environ.get("IMPORT_EXAMPLES", "0"))
-SIZES = (1, 2, 3, 500)
+# Rows of a unit; with one number the ledger has a document for each entry, with the other long rows end a unit early.
+SIZES = (1, 2, 3, 499, 500)
+APART, SHORT = 3, 499
 # Few of each, so that rows meet each other, and those who are there.
 KEYS = ("", "x1", "x2", "x3")
 ADDRESSES = tuple(f"{one}@b.example" for one in "abcde")
@@ -123,6 +125,10 @@ def in_chunks(size: int) -> Iterator[None]:
     """Have imports go on by so many rows."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(job, "CHUNK_ROWS", size)
+        if size == APART:
+            patch.setattr(book, "LEDGER_BYTES", 1)
+        if size == SHORT:
+            patch.setattr(reader, "PART_CHARACTERS", 40)
         yield
 
 

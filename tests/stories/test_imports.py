@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 
+from app.catalog.values import STRING_MAX
+from app.imports import book, reader
 from app.imports.ledger import Undone
 from app.imports.rows import PersonRow
-from tests.api import COMPANY, CREATE, FIND, LINK, UPDATE, Api
+from tests.api import ATTRIBUTE, COMPANY, CREATE, FIND, LINK, UPDATE, Api
 from tests.stories import importing
 from tests.stories.importing import created, followed, imported, mapped, ran, reverted
 
@@ -197,6 +199,28 @@ async def test_an_import_is_taken_back_exactly(api: Api) -> None:
     assert {**after, "version": 0} == {**before, "version": 0}
     assert await api(FIND, by=BOB) is None
     assert await api.codes(importing.REVERT, id=done["id"]) == ["WRONG_STATE"]
+
+
+async def test_rows_of_long_values_are_taken_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G persons of long values W a file changes all of it T it is done in units, and a ledger, of the store's size."""
+    monkeypatch.setattr(reader, "PART_CHARACTERS", 40_000)
+    monkeypatch.setattr(book, "LEDGER_BYTES", 40_000)
+    await api(ATTRIBUTE, input={"target": "PERSON", "name": "note", "type": "STRING"})
+    fields = {"Email": "email", "Note": "customAttributes.note"}
+
+    async def noted(letter: str) -> dict[str, Any]:
+        rows = (f"p{row}@b.example,{letter * STRING_MAX}" for row in range(25))
+        one = await mapped(api, await created(api, "\n".join([",".join(fields), *rows])), fields, tag=None)
+        return await ran(api, one)
+
+    await noted("x")
+    done = await noted("y")
+    assert (done["state"], done["counts"]) == ("DONE", counts(25, updated=25))
+    parts = await api.service.store.engine.find("importChunks", {"rows": {"$exists": True}})
+    assert [len(each["rows"]) for each in parts if each["_id"].startswith(done["id"])] == [4, 4, 2, 4, 4, 2, 4, 1]
+    assert (await reverted(api, done))["reverted"] == {"deleted": 0, "restored": 25, "kept": 0}
+    for row in range(25):
+        assert (await found(api, {"email": f"p{row}@b.example"}))["customAttributes"] == {"note": "x" * STRING_MAX}
 
 
 async def test_what_others_changed_since_stays(api: Api) -> None:
