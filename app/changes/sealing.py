@@ -8,6 +8,8 @@ from app.changes.chunk import Before, Seal
 from app.changes.desk import Desk
 from app.changes.model import Ask, P
 
+ROWS_MIN = 5
+
 Carry = Callable[[Sequence[Ask[P]], Seal[P], Before[P]], Coroutine[Any, Any, list[Desk[P]]]]
 
 
@@ -42,3 +44,8 @@ class Sealing(Generic[P]):
         while len(self._tasks) > most:
             await self._tasks[0]
             del self._tasks[0]
+
+
+def smaller(rows: int, tries: int) -> int:
+    """Return how many rows a part has that was put off so often: half as many each time, for they may be too much."""
+    return max(rows >> tries, min(rows, ROWS_MIN))

@@ -15,7 +15,7 @@ from app.catalog.model import AttributeDefinition
 from app.catalog.service import CatalogService
 from app.changes.model import Ask
 from app.changes.rehearsal import Memory
-from app.changes.sealing import Sealing
+from app.changes.sealing import Sealing, smaller
 from app.changes.service import Changes
 from app.claims.service import Claims
 from app.core import clock, ids
@@ -41,18 +41,12 @@ from app.imports.table import Unreadable
 from app.mongo.engine import Engine, Write
 
 CHUNK_ROWS = 500
-ROWS_MIN = 5
 # While others are being served, by more than a look at the import each second: a unit holds up whoever shares the
 # process with it, so it is small and alone, and a pause makes up for it. Beside a process at work an import has this
 # share of the time.
 CHUNK_ROWS_BUSY = 100
 BUSY_MIN = 0.1
 IMPORT_SHARE = 0.5
-
-
-def smaller(rows: int, tries: int) -> int:
-    """Return how many rows a unit has that has been tried so often: half as many each time."""
-    return max(rows >> tries, min(rows, ROWS_MIN))
 
 
 class Lost(Exception):  # noqa: N818 - read as what it says

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from app.changes.model import Ask, Effect, Outcome
+from app.changes.sealing import smaller
 from app.changes.service import Changes
 from app.claims.model import Locator
 from app.companies.model import sought
 from app.core import clock
 from app.imports import ledger
-from app.imports.job import Lost, smaller
+from app.imports.job import Lost
 from app.imports.ledger import Entry, Undone
 from app.imports.model import PERSON, REVERTED, Import, RowError
 from app.imports.reader import ORIGIN

@@ -30,7 +30,10 @@ class Lost(Exception):  # noqa: N818 - read as what it says
 
 @dataclass(slots=True)
 class Line:
-    """What a run works with: the rooms, the connection it holds, and what the CRM offers."""
+    """What a run works with: the rooms, the connection it holds, and what the CRM offers.
+
+    `tries`: how often it was put off by a store that was away, or for which a part was too much.
+    """
 
     engine: Engine
     store: Store
@@ -41,6 +44,7 @@ class Line:
     lease: Lease
     crm: Crm
     offers: Mapping[str, Sequence[CrmField]] = field(default_factory=dict)
+    tries: int = 0
 
     @property
     def account(self) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from app.changes.model import Ask, Change, Effect, Outcome
-from app.changes.sealing import Sealing
+from app.changes.sealing import Sealing, smaller
 from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
@@ -51,13 +51,13 @@ class Pull:
         looked at although they are as they were.
         """
         newest = list({one.id: one for one in sorted(records, key=lambda one: one.stamp)}.values())
-        sealing = self._line.changes(self._map).sealing()
+        sealing, size = self._line.changes(self._map).sealing(), smaller(PART_RECORDS, self._line.tries)
         try:
-            for start in range(0, max(len(newest), 1), PART_RECORDS):
-                part = newest[start : start + PART_RECORDS]
+            for start in range(0, max(len(newest), 1), size):
+                part = newest[start : start + size]
                 incoming = await self._looked_at(part, asked=asked)
                 counts = {"pulled": len(part), "unchanged": len(part) - len(incoming)}
-                behind = mark if start + PART_RECORDS >= len(newest) else beat()
+                behind = mark if start + size >= len(newest) else beat()
                 await self._send(sealing, incoming, {**behind, **counted(counts)})
             await sealing.over()
         finally:

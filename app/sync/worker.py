@@ -4,6 +4,7 @@ What is due and held by nobody is found by a look every few seconds; a process t
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -75,6 +76,8 @@ class Worker:
         self._vault = vault
         self._loopback = loopback
         self._known: dict[str, Known] = {}
+        # How often each was put off by this process.
+        self._tries: Counter[str] = Counter()
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._asked = asyncio.Event()
         self._working: dict[str, asyncio.Task[None]] = {}
@@ -139,29 +142,32 @@ class Worker:
             if not ended:
                 await self._give_back(lease)
 
-    async def _give_back(self, lease: Lease) -> None:
-        """Have whoever looks next go on."""
+    async def _give_back(self, lease: Lease, seconds: float = 0.0) -> None:
+        """Have whoever looks next go on, after a while."""
         with suppress(Fault):  # its lease will be over in half a minute
-            await self._store.mine(lease, {"$set": {"due": clock.now()}})
+            await self._store.mine(lease, {"$set": {"due": clock.now() + timedelta(seconds=seconds)}})
 
     async def _work(self, one: Connection, lease: Lease) -> None:
+        tries = self._tries.pop(one.id, 0)
         try:
-            await self._pass(one, lease)
+            await self._pass(one, lease, tries)
         except Lost:
             log.info("sync_left", id=one.id)
             await self._give_back(lease)
         except Fault as fault:
-            # The database is away: whoever looks next goes on.
+            # The database is away, or a part was too much for it: whoever looks next goes on, with smaller ones.
+            self._tries[one.id] = tries + 1
             log.warning("sync_put_off", id=one.id, code=fault.code)
-            await self._give_back(lease)
+            await self._give_back(lease, _backoff(tries))
         except Exception as error:  # noqa: BLE001 - a mistake of ours is told, and not met again every few seconds
             unexpected(error, "a synchronization")
             await self._fail(one, lease, "This went wrong here; it is tried again.")
 
-    async def _pass(self, one: Connection, lease: Lease) -> None:
+    async def _pass(self, one: Connection, lease: Lease, tries: int) -> None:
         try:
             known = await self._line_of(one)
-            line = Line(self._engine, self._store, self._catalog, self._persons, self._companies, one, lease, known.crm)
+            rooms = self._store, self._catalog, self._persons, self._companies
+            line = Line(self._engine, *rooms, one, lease, known.crm, tries=tries)
             run = Run(line, known.offer)
             await run.go()
         except Stopped:
@@ -205,8 +211,7 @@ class Worker:
         """End a pass that went wrong, and try again after a while: as long as the CRM says, else longer each time."""
         failures = one.failures + 1
         if seconds is None:
-            longest = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2 ** min(failures, 10))
-            seconds = longest / 2 + chance.part(longest / 2)
+            seconds = _backoff(failures)
         due = clock.now() + timedelta(seconds=seconds)
         ended = {"state": FAILING, "lastError": why, "failures": failures, "due": due}
         log.warning("sync_failing", id=one.id, why=why)
@@ -222,3 +227,9 @@ class Worker:
         await self._engine.write(SYNCS, [Update({**ended, "pause": True}, paused)])
         if await self._engine.write(SYNCS, [Update({**ended, "again": True}, again)]):
             self.wake()
+
+
+def _backoff(failures: int) -> float:
+    """Return how many seconds to wait, by chance, behind so many failures in a row."""
+    longest = min(BACKOFF_SECONDS_MAX, BACKOFF_SECONDS * 2.0 ** min(failures, 10))
+    return longest / 2 + chance.part(longest / 2)

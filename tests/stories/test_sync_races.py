@@ -9,7 +9,9 @@ import pytest
 
 from app.changes.chunk import Chunk
 from app.changes.sealing import Sealing
+from app.core.errors import unavailable
 from app.mongo.bound import Bound
+from app.sync import pull, worker
 from app.sync.line import Line
 from app.sync.pull import Pull
 from app.sync.service import Syncs
@@ -127,3 +129,33 @@ async def test_a_lead_may_become_the_contact_of_somebody_who_was_deleted(side: S
         one = await side.ran()
         assert (one["state"], one["lastError"]) == ("IDLE", None)
         assert (await side.of("lead", lead))["type"] == "CUSTOMER"
+
+
+async def test_a_part_that_is_too_much_for_the_store_is_tried_in_smaller_ones(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G a store that gives up on more than ten persons at once W a pass is put off T it gets on with fewer, later."""
+    for number in range(40):
+        side.add("contact", first="Ada", last=f"Love{number}", email=f"ada{number}@sales.example")
+    written, sizes = Chunk._written, list[int]()
+
+    async def slow(chunk: Any, desk: Any, writes: Any) -> None:
+        sizes.append(len(dict(writes).get("persons", ())))
+        if sizes[-1] > 10:
+            raise unavailable()
+        await written(chunk, desk, writes)
+
+    monkeypatch.setattr(pull, "PART_RECORDS", 40)
+    monkeypatch.setattr(Chunk, "_written", slow)
+    pauses = list[int]()
+
+    def at_once(failures: int) -> float:
+        pauses.append(failures)
+        return 0.0
+
+    monkeypatch.setattr(worker, "_backoff", at_once)
+    one = await side.begun("contact", fields=FIELDS)
+    assert (one["state"], one["counts"]["created"], one["counts"]["pulled"]) == ("IDLE", 40, 40)
+    assert pauses == [0, 1]
+    assert sizes.count(40) == sizes.count(20) == 1
+    assert sum(size for size in sizes if size <= 10) == 40
