@@ -14,7 +14,7 @@ from app.catalog.narrow import BY_VALUE
 from app.catalog.values import token_prefix
 from app.core import clock, ids
 from app.core.errors import Fault
-from app.mongo.engine import Delete, Document, Engine, Insert, Sort, Update, Write
+from app.mongo.engine import Delete, Engine, Insert, Sort, Update, Write
 
 COLLECTION = "sweeps"
 SWEEP_DOCUMENTS = 1000
@@ -58,20 +58,19 @@ class Part:
     index: Sort | None = None
 
 
-def _parts(kept: Document) -> list[Part]:
-    what = kept["what"]
-    if kept["kind"] == EVENTS:
-        found = {"subject": {"$in": what}, "type": {"$nin": ["personDeleted", "companyDeleted"]}}
+def _parts(kind: str, what: Sequence[str]) -> list[Part]:
+    if kind == EVENTS:
+        found = {"subject": {"$in": list(what)}, "type": {"$nin": ["personDeleted", "companyDeleted"]}}
         return [Part("events", found, None, BY_SUBJECT)]
-    if kept["kind"] == EVENTS_BEFORE:
+    if kind == EVENTS_BEFORE:
         moment, *lines = what
         return [Part("events", {"subject": {"$in": lines}, "at": {"$lt": clock.moment(int(moment))}}, None, BY_SUBJECT)]
-    if kept["kind"] == TAG:
+    if kind == TAG:
         tagged = {"tags": what[0]}
         indexes = {"persons": PERSONS_BY_TAG, "companies": COMPANIES_BY_TAG}
         return [Part(one, tagged, {"$pull": tagged}, index) for one, index in indexes.items()]
     definition, field = what
-    collection = "persons" if kept["kind"] == PERSON_ATTRIBUTE else "companies"
+    collection = "persons" if kind == PERSON_ATTRIBUTE else "companies"
     words = {"words": {"$regex": f"^{token_prefix(definition)}"}}
     # Lists stand in no index.
     index = None if field.startswith("l.") else BY_VALUE
@@ -107,12 +106,16 @@ class Sweeps:
             due = {"due": {"$lte": clock.now()}}
             found = await self._engine.find(COLLECTION, due, sort=(("_id", 1),), limit=SWEEPS_AT_ONCE)
             for kept in found:
-                for part in _parts(kept):
-                    await self._clear(kept["account"], part)
+                await self.clear(kept["account"], kept["kind"], kept["what"])
                 await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
             done += len(found)
             if len(found) < SWEEPS_AT_ONCE:
                 return done
+
+    async def clear(self, account: str, kind: str, what: Sequence[str]) -> None:
+        """Do one sweep."""
+        for part in _parts(kind, what):
+            await self._clear(account, part)
 
     async def _clear(self, account: str, part: Part) -> None:
         """Clear a part bit by bit: what is cleared is found no more, or, without an index, lies behind."""

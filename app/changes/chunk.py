@@ -14,6 +14,8 @@ from app.catalog.record import mark_key
 from app.catalog.service import CatalogService
 from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
+from app.changes.erasure import Gone
+from app.changes.farewell import Farewell, Unnoted
 from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
 from app.changes.rehearsal import Memory
@@ -46,6 +48,7 @@ class Chunk(Generic[P]):
         self._engine = engine
         self._catalog = catalog
         self._kind = kind
+        self._farewell = Farewell(engine)
         # One sealed unit at a time is written: whoever waits for a single change is served beside it.
         self._seals = asyncio.Semaphore(1)
 
@@ -65,6 +68,8 @@ class Chunk(Generic[P]):
                 if not all(isinstance(one, Effect) for one in outcomes):
                     return _unmade(outcomes)
                 return await self._settled(desk, outcomes)
+            except Unnoted as unnoted:
+                await self._farewell.note(unnoted.gone)
             except (Clash, Stale, Conflict):
                 await self._renew(asks, tried)
         raise unavailable()
@@ -83,6 +88,10 @@ class Chunk(Generic[P]):
             part = parts.pop(0)
             try:
                 desk = await self._sealed(part, seal, before)
+            except Unnoted as unnoted:
+                await self._farewell.note(unnoted.gone)
+                parts.insert(0, part)
+                continue
             except (Clash, Stale, Conflict):
                 tried += 1
                 if tried >= COMMIT_TRIES:
@@ -144,6 +153,10 @@ class Chunk(Generic[P]):
         try:
             desk = await self._read(asks)
             return await self._settled(desk, await self._planned(asks, desk))
+        except Unnoted as unnoted:
+            if len(asks) == 1:
+                return [unnoted]
+            return await self._halves(asks, tries)
         except (Clash, Stale, Conflict):
             # Somebody else was faster: read again, in halves, so that one contended change doesn't hold up the rest.
             if tries <= 1:
@@ -151,8 +164,11 @@ class Chunk(Generic[P]):
             await self._renew(asks, COMMIT_TRIES - tries)
             if len(asks) == 1:
                 return await self._commit(asks, tries - 1)
-            half = len(asks) // 2
-            return await self._half(asks[:half], tries - 1) + await self._half(asks[half:], tries - 1)
+            return await self._halves(asks, tries - 1)
+
+    async def _halves(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
+        half = len(asks) // 2
+        return await self._half(asks[:half], tries) + await self._half(asks[half:], tries)
 
     async def _half(self, asks: list[Ask[P]], tries: int) -> list[Outcome[P]]:
         """Commit a half; a fault is its own, for the other half may have been written."""
@@ -164,24 +180,33 @@ class Chunk(Generic[P]):
     async def _settled(
         self, desk: Desk[P], outcomes: list[Outcome[P]], besides: Sequence[Group] = ()
     ) -> list[Outcome[P]]:
-        """Write what was planned, and `besides`; raises Clash, Stale or Conflict where somebody else was faster."""
-        writes = await writes_of(desk, [one for one in outcomes if isinstance(one, Effect) and not one.replayed])
+        """Write what was planned, and `besides`; raises Clash, Stale or Conflict where somebody else was faster.
+
+        Raises Unnoted where somebody is deleted whose timeline has to be noted first.
+        """
+        effects = [one for one in outcomes if isinstance(one, Effect) and not one.replayed]
+        gone = [
+            Gone(one.account, one.id, tuple(one.subjects), tuple(desk.earliest.get(one.id, ()))) for one in desk.gone()
+        ]
+        long = bool(gone) and await self._farewell.long(gone)
+        for one in effects:
+            one.long = long
+        writes = await writes_of(desk, effects, long=long)
         writes += besides
         if writes:
-            await self._written(desk, writes)
+            await self._written(gone, writes, long=long)
         for tag_key, tag in desk.tags.items():
             if held := self._catalog.known(tag_key[0]):
                 held.add(tag)
         return outcomes
 
-    async def _written(self, desk: Desk[P], writes: Sequence[Group]) -> None:
-        gone = [erasure.Gone(one.account, one.subjects, desk.earliest.get(one.id, ())) for one in desk.gone()]
+    async def _written(self, gone: Sequence[Gone], writes: Sequence[Group], *, long: bool) -> None:
         if not gone:
             await self._engine.write_unit(writes)
             return
 
         async def work(unit: Unit) -> None:
-            await erasure.note(unit, gone)
+            await erasure.note(unit, gone, before=long)
             await write_groups(unit, writes)
 
         await self._engine.unit(work)

@@ -1,24 +1,28 @@
 """Erasure: what must not come back with a late repetition of an event, kept without a value of anybody.
 
 A deleted person leaves, for 31 days, digests of its identifiers together with the ids of its events: neither can be
-read from them. An event that comes again under the same id, for the same identifier, is refused by that.
+read from them. An event that comes again under the same id, for the same identifier, is refused by that. They are noted
+in the unit that deletes; of a long timeline before it, and stand once their person is gone (`changes/farewell.py`).
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import Claim, Locator, key
 from app.core import clock, ids
-from app.mongo.engine import Replace, Unit, Write
+from app.mongo.engine import Delete, Document, Replace, Unit, Write
 from app.timeline.record import COLLECTION as EVENTS
 
 COLLECTION = "erased"
 DIGEST_BYTES = 16
 # Events older than 30 days are not taken anyway.
 KEPT_DAYS = 31
+# An event is stamped before it is kept: what is older than this when somebody looks is there.
+LATE = timedelta(minutes=1)
+SENT = {"_id": 1, "account": 1, "subject": 1}
 # Kinds of identifiers for which an event may make a person anew, or come to whoever has them by then.
 KINDS = ("email", "phone", "externalId", "channel", "push")
 
@@ -39,43 +43,76 @@ def _mark(account: str, claim: str, event_id: str) -> str:
 
 
 class Gone(NamedTuple):
-    """A person who is being deleted: the lines of activity, and the claims that were held."""
+    """A profile that is being deleted: its lines of activity, and the claims that were held."""
 
     account: str
+    id: str
     subjects: Sequence[str]
     claims: Iterable[str]
 
 
-async def note(unit: Unit, gone: Sequence[Gone]) -> None:
-    """Note the sent events of persons who are being deleted, in one read; to be called before they are."""
+def noted_key(gone: Gone) -> str:
+    """Return the key of what was noted of somebody before, among the marks."""
+    return f"{gone.account}|of {gone.id}"
+
+
+def digest(reached: Mapping[str, Sequence[str]]) -> str:
+    """Return what tells lines and identifiers from others, and says nothing of them."""
+    said = repr(sorted((line, sorted(keys)) for line, keys in reached.items()))
+    return hashlib.blake2b(said.encode(), digest_size=DIGEST_BYTES).hexdigest()
+
+
+async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> None:
+    """Note the sent events of persons who are being deleted, in one read; to be called before they are.
+
+    `before`: all of them were noted before the unit, but for those that have come since.
+    """
+    kept = await unit.find(COLLECTION, {"_id": {"$in": list(map(noted_key, gone))}}) if before else []
     # Account and line → the identifiers by which an event comes to it; lines of visitors have none of these.
-    reached = {(one.account, line): keys for one in gone for line, keys in _reached(one)}
-    if not reached:
-        return
-    where = {"subject": {"$in": [line for _, line in reached]}, "account": {"$in": [one.account for one in gone]}}
-    found = await unit.find(EVENTS, where, projection={"_id": 1, "account": 1})
-    marks: dict[str, str] = {}
-    for kept in found:
-        line, _, event_id = kept["_id"].partition(":")
-        # Our own events have ids that nobody sends.
-        keys = reached.get((kept["account"], line), ()) if ids.kind(event_id) is None else ()
-        marks.update({_mark(kept["account"], key, event_id): kept["account"] for key in keys})
-    until = clock.now() + timedelta(days=KEPT_DAYS)
-    kept_marks = [{"_id": one, "account": marks[one], "until": until} for one in sorted(marks)]
+    claims = {(one.account, line): keys for one in gone for line, keys in reached_by(one).items()}
+    since = {"received": {"$gte": min(each["began"] for each in kept) - LATE}} if kept else {}
+    marks = {each["_id"]: each for each in await _marks(unit, claims, since)}
     # The same event may have been erased before, with another person of the same identifier.
-    writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in kept_marks]
+    writes: list[Write] = [Replace({"_id": one}, marks[one], upsert=True) for one in sorted(marks)]
+    writes += [Delete({"_id": each["_id"]}) for each in kept]
     if writes:
         await unit.write(COLLECTION, writes)
-        for account in sorted(set(marks.values())):
-            await _tell(unit, account)
+    for account in sorted({one["account"] for one in (*marks.values(), *kept)}):
+        await _tell(unit, account)
 
 
-def _reached(one: Gone) -> list[tuple[str, list[str]]]:
+async def _marks(
+    unit: Unit, claims: Mapping[tuple[str, str], Sequence[str]], since: Mapping[str, Any]
+) -> list[Document]:
+    if not claims:
+        return []
+    accounts, lines = {account for account, _ in claims}, [line for _, line in claims]
+    where = {"subject": {"$in": lines}, "account": {"$in": list(accounts)}, **since}
+    found = await unit.find(EVENTS, where, projection=SENT)
+    return [one for each in found for one in marks_of(each, claims.get((each["account"], each["subject"]), ()))]
+
+
+def stands(noted: Document, gone: Gone) -> bool:
+    """Tell whether it was noted of the very lines and identifiers of somebody, a short while ago."""
+    return bool(noted["of"] == digest(reached_by(gone)) and clock.now() < noted["until"])
+
+
+def marks_of(event: Document, claims: Sequence[str], **more: Any) -> list[Document]:
+    """Return the marks of an event, one for each of the identifiers that reach its line; our own events have none."""
+    _, _, event_id = event["_id"].partition(":")
+    # Our own have ids that nobody sends.
+    if ids.kind(event_id) is not None:
+        return []
+    account, until = event["account"], clock.now() + timedelta(days=KEPT_DAYS)
+    return [{"_id": _mark(account, key, event_id), "account": account, "until": until, **more} for key in claims]
+
+
+def reached_by(one: Gone) -> dict[str, list[str]]:
     """Return the lines of a person that identifiers reach, each with these; installations by registrations alone."""
     keys = [key for key in one.claims if key.split("|")[1] in KINDS]
     by_kind = {"sub": keys, "app": [key for key in keys if key.split("|")[1] == "push"]}
     found = [(line, by_kind.get(ids.kind(line) or "", [])) for line in one.subjects]
-    return [(line, these) for line, these in found if these]
+    return {line: these for line, these in found if these}
 
 
 async def _tell(unit: Unit, account: str) -> None:

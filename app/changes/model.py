@@ -79,7 +79,7 @@ class Effect(Generic[P]):
 
     `also` are other profiles that it changes with this one, `besides` writes to collections of other rooms, in the same
     unit; `replayed` says that it happened before, by the same key. `guards` are those of its ask, where a plan knows
-    better what becomes of one of them.
+    better what becomes of one of them. `long`: it was committed with timelines of deleted profiles still to be cleared.
     """
 
     before: P | None
@@ -90,6 +90,7 @@ class Effect(Generic[P]):
     besides: Sequence[tuple[str, Write]] = ()
     replayed: bool = False
     guards: "Sequence[Guard]" = ()
+    long: bool = False
 
     def parts(self) -> "list[Effect[P]]":
         """Return itself and what it does to others."""

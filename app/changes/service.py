@@ -9,6 +9,7 @@ from app.catalog.checks import has_unknown
 from app.catalog.model import Catalog, Tag
 from app.catalog.service import CatalogService
 from app.changes.chunk import CHUNK_CHANGES, Chunk, Seal
+from app.changes.farewell import Farewell, Unnoted
 from app.changes.model import Ask, Change, Effect, Impossible, Kind, Outcome, Outdated, P, Wishes
 from app.changes.parts import PART_CHANGES, Parts, named_by
 from app.changes.rehearsal import Memory
@@ -35,6 +36,7 @@ class Changes(Generic[P]):
     def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
         self.collection = kind.collection
         self._catalog = catalog
+        self._farewell = Farewell(engine)
         self._chunk = Chunk(engine, catalog, kind)
         self._chunks: Chunks[Ask[P], Outcome[P]] = Chunks(
             self._chunk.run, name=kind.collection, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
@@ -44,6 +46,17 @@ class Changes(Generic[P]):
     async def one(self, ask: Ask[P]) -> Effect[P]:
         """Carry out one change; raises what it was refused with."""
         return settled(await self._chunks.put(ask))
+
+    async def removed(self, ask: Ask[P]) -> Effect[P]:
+        """Carry out a change that deletes a profile, however long its timeline is: nothing of it is left behind."""
+        try:
+            effect = await self.one(ask)
+        except Unnoted as unnoted:
+            await self._farewell.note(unnoted.gone)
+            effect = await self.one(ask)
+        if effect.long:
+            await self._farewell.clear(effect.after.account, effect.after.subjects)
+        return effect
 
     async def dry(self, ask: Ask[P]) -> tuple[Effect[P], list[Tag]]:
         """Return what a change would do, and the tags that it would make; raises what it would be refused with."""

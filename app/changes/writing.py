@@ -18,10 +18,11 @@ from app.timeline.record import COLLECTION as EVENTS
 from app.timeline.record import document as event_document
 
 
-async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]], *, long: bool = False) -> list[Group]:
     """Return what to write of each collection, in the order of writing; none where nothing changes.
 
-    Others get their turn while the documents are made.
+    Others get their turn while the documents are made. `long`: the events of whoever is deleted are too many for a
+    unit, and left to be swept.
     """
     first: dict[str, P | None] = {}
     last: dict[str, P] = {}
@@ -36,10 +37,10 @@ async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
         (CLAIMS, _claims(desk, first, last)),
         (TAGS, [Insert(tag_document(account, tag)) for (account, _), tag in desk.tags.items()]),
         (desk.kind.collection, await _profiles(desk, first, last)),
-        (EVENTS, await _events(desk, events)),
+        (EVENTS, await _events(desk, events, long=long)),
         (requests.COLLECTION, _requests(desk)),
         *_guarded(desk, effects),
-        (sweeps.COLLECTION, [_swept(account, those) for account, those in _by_account(desk.gone())]),
+        (sweeps.COLLECTION, [one for each in _by_account(desk.gone()) for one in _swept(*each, long=long)]),
         *_besides(desk, effects),
     ]
     return [group for group in groups if group[1]]
@@ -112,16 +113,19 @@ def _held(guard: Guard, desk: Desk[P]) -> Write:
     return Update(same, guard.change or {"$set": {"touched": desk.now}}, must=True)
 
 
-def _swept(account: str, gone: Sequence[P]) -> Write:
+def _swept(account: str, gone: Sequence[P], *, long: bool) -> Sequence[Write]:
     # An event that was under way when its person was deleted may arrive behind this unit.
     lines = [line for one in gone for line in one.subjects]
-    return sweeps.later(account, sweeps.EVENTS, lines, seconds=sweeps.LATECOMERS_SECONDS)
+    if long:
+        return sweeps.twice(account, sweeps.EVENTS, lines)
+    return [sweeps.later(account, sweeps.EVENTS, lines, seconds=sweeps.LATECOMERS_SECONDS)]
 
 
-async def _events(desk: Desk[P], events: list[Event]) -> list[Write]:
+async def _events(desk: Desk[P], events: list[Event], *, long: bool) -> list[Write]:
     gone = [(account, [line for one in those for line in one.subjects]) for account, those in _by_account(desk.gone())]
     told = {line for _, lines in gone for line in lines}
-    swept: list[Write] = [Delete({"subject": {"$in": lines}, "account": account}, many=True) for account, lines in gone]
+    here = [] if long else gone
+    swept: list[Write] = [Delete({"subject": {"$in": lines}, "account": account}, many=True) for account, lines in here]
     kept = [one for one in events if one.subject not in told or one.type == desk.kind.last_word]
     return [*swept, *map(Insert, await stepwise(event_document, kept))]
 

@@ -152,7 +152,7 @@ class Companies:
     async def delete(self, actor: Actor, company: Company) -> None:
         """Take the members off, then remove the company and its timeline in one unit; safe to repeat."""
         await self._members.leave_all(actor, company)
-        await self.changes.one(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
+        await self.changes.removed(Ask(actor.account, actor.origin, Remove(), (Locator("id", company.id),)))
         # Whoever joined meanwhile.
         await self._members.leave_all(actor, company)
 

@@ -6,18 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import orjson
+
 from app.changes.model import Ask, Effect, Outcome
 from app.core.errors import Fault, Refusals, Refused
 from app.imports import ledger
 from app.imports.model import COMMIT, PROMOTED, ROW_FAILED, UPDATED, Counts, Import, RowError
 from app.imports.reader import Asker
 from app.imports.rows import Told, outcome
-from app.imports.store import CHUNKS, JOBS, Lease, failed_row
+from app.imports.store import CHUNKS, JOBS, Lease, failed_row, lapse
 from app.mongo.engine import Document, Group, Insert, Update, Write
-from app.mongo.packed import size_of
 
-# A document of the store has at most 16 MB; an entry without values is short.
-LEDGER_BYTES = 8_000_000
+# A document of the store has at most 16 MB, and what it keeps takes up to three times as much as JSON does. An entry
+# without values is short.
+LEDGER_BYTES = 4_000_000
 SHORT_BYTES = 150
 # Reasons that are counted one by one; further ones are counted together.
 GROUPS = 200
@@ -61,7 +63,8 @@ class Book:
 
     def _ledger(self, rows: Sequence[tuple[int, Document]]) -> Insert:
         at = f"{self._import.id}:l:{rows[0][0]:010}"
-        return Insert({"_id": at, "account": self._import.account, "rows": [entry for _, entry in rows]})
+        kept = {"account": self._import.account, "rows": [entry for _, entry in rows], "until": lapse()}
+        return Insert({"_id": at, **kept})
 
     def _change(self, rows: int, counts: Counter[str], failed: Sequence[RowError], *, wrote: bool) -> Document:
         found: Counter[str] = counts.copy()
@@ -103,7 +106,7 @@ def _parts(entries: Sequence[tuple[int, Document]]) -> list[list[tuple[int, Docu
     left = 0
     for one in entries:
         # One of somebody who was made has no values.
-        taken = SHORT_BYTES if one[1]["c"] else size_of(one[1])
+        taken = SHORT_BYTES if one[1]["c"] else len(orjson.dumps(one[1], default=str))
         if taken > left:
             parts.append([])
             left = LEDGER_BYTES

@@ -6,7 +6,7 @@ unit that was committed, `<import>:e:<row>` a row that failed, `<import>:k:<row>
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ UPLOAD_HOURS = 24
 IMPORT_UNDO_DAYS = 30
 LEASE_SECONDS = 30
 PIECES_AT_ONCE = 4
+PART_ROWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ class Store:
         await self.stay(one)
 
     async def stay(self, one: Import) -> None:
-        """Have the file, the ledger and the failed rows of an import stay for IMPORT_UNDO_DAYS from now."""
+        """Have the file and the ledger of an import stay for IMPORT_UNDO_DAYS from now."""
         await self._engine.write(CHUNKS, [lapsing(one)])
 
     async def get(self, account: str, import_id: str) -> Import | None:
@@ -170,12 +171,24 @@ class Store:
         return model.read(kept), Lease(import_id, account, kept["lease"])
 
     async def begin(self, one: Import, lease: Lease, change: Mapping[str, Any]) -> bool:
-        """Begin a run: the failed rows of an earlier one go, its ledger stays; tells whether it was still held."""
-        within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}, "account": one.account}
+        """Begin a run: the failed rows of an earlier one go, its ledger stays; tells whether it was still held.
+
+        There may be as many as the file has rows, so they go part by part.
+        """
+        chunks, held = Bound(self._engine, CHUNKS, one.account), True
+        within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}}
+        while held and (part := await chunks.find(within, projection={"_id": 1}, limit=PART_ROWS)):
+            gone = Delete({"_id": {"$in": [kept["_id"] for kept in part]}}, many=True)
+            held = await self._with(lease, {"$set": {"beat": clock.now()}}, [(CHUNKS, gone)])
+        return held and await self._with(lease, {"$set": dict(change)})
+
+    async def _with(self, lease: Lease, change: Document, also: Sequence[tuple[str, Write]] = ()) -> bool:
+        """Change an import with some other writes, in one unit; tells whether it was still held."""
 
         async def work(unit: Unit) -> None:
-            await unit.write(JOBS, [Update(lease.where(), {"$set": dict(change)}, must=True)])
-            await unit.write(CHUNKS, [Delete(within, many=True)])
+            await unit.write(JOBS, [Update(lease.where(), change, must=True)])
+            for collection, write in also:
+                await unit.write(collection, [write])
 
         return await self._mine(work)
 
@@ -193,14 +206,8 @@ class Store:
     async def end(self, lease: Lease, change: Mapping[str, Any], *, also: Sequence[tuple[str, Write]] = ()) -> bool:
         """Let an import go with a last change of it; tells whether it was still held. The lease is over then."""
         over: Document = {"$set": {**change, "cancel": False}, "$unset": {"due": ""}, "$inc": {"lease": 1}}
-
-        async def work(unit: Unit) -> None:
-            await unit.write(JOBS, [Update(lease.where(), over, must=True)])
-            await unit.write(JOBS, [Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
-            for collection, write in also:
-                await unit.write(collection, [write])
-
-        return await self._mine(work)
+        unlocked = (JOBS, Delete({"_id": f"lock|{lease.account}", "import": lease.import_id}))
+        return await self._with(lease, over, [unlocked, *also])
 
     async def let_go(self, lease: Lease) -> bool:
         """Give an import back unfinished: whoever looks next goes on with it; tells whether it was still held."""
@@ -251,6 +258,7 @@ def failed_row(one: Import, error: RowError, *, kept: bool = False) -> Insert:
             "column": error.column,
             "message": error.message,
             "values": orjson.dumps(error.values, default=str).decode(),
+            "until": lapse(),
         }
     )
 
@@ -259,11 +267,16 @@ def _row_error(kept: Document) -> RowError:
     return RowError(kept["_id"], kept["row"], kept["column"], kept["message"], orjson.loads(kept["values"]))
 
 
+def lapse() -> datetime:
+    """Return when what is kept now of a run goes."""
+    return clock.now() + timedelta(days=IMPORT_UNDO_DAYS)
+
+
 def lapsing(one: Import) -> Update:
-    """Return the write by which file, ledger and failed rows of an import go after IMPORT_UNDO_DAYS."""
-    until = clock.now() + timedelta(days=IMPORT_UNDO_DAYS)
-    mine = {"$or": [{"upload": one.upload}, {"_id": {"$gt": f"{one.id}:", "$lt": f"{one.id};"}}]}
-    return Update({**mine, "account": one.account}, {"$set": {"until": until}}, many=True)
+    """Return the write by which file and ledger of an import stay for IMPORT_UNDO_DAYS; what does so anyway is left."""
+    mine = {"$or": [{"upload": one.upload}, {"_id": {"$gt": f"{one.id}:l:", "$lt": f"{one.id}:m"}}]}
+    sooner = {"until": {"$not": {"$gte": lapse() - timedelta(days=1)}}}
+    return Update({**mine, "account": one.account, **sooner}, {"$set": {"until": lapse()}}, many=True)
 
 
 def new_id() -> str:

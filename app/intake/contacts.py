@@ -23,6 +23,7 @@ from app.intake.channels import ENDED, PARTICIPANT, STARTED, Contacted, Told
 from app.intake.participants import Join, Joining, Participant
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Engine
+from app.persons.erased import Erased
 from app.persons.model import Carrier, Line, Person
 from app.persons.service import Persons
 from app.persons.track import own_lines
@@ -39,7 +40,7 @@ class Channels:
         self._persons = persons
         self._timeline = timeline
         self._requests = Requests(engine)
-        self._erased = Reads(engine, erasure.COLLECTION)
+        self._erased = Erased(engine, persons)
         self._claims = Reads(engine, CLAIMS)
 
     async def record(self, actor: Actor, told: Told) -> Person:
@@ -81,7 +82,7 @@ class Channels:
         if await self._claims.get(erasure.key_of(account)) is None:
             return False
         marks = [erasure.mark(account, told.contact, told.event_id(phase)) for phase in told.phases]
-        return any(await self._erased.get_all(marks))
+        return bool(await self._erased.among(account, marks))
 
     async def tell(self, actor: Actor, line: Line, told: Told) -> None:
         """Put the event of what was told on a line of activity; nothing happens where the person has it already."""

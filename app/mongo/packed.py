@@ -52,8 +52,3 @@ class Packed(Sequence[Document]):
 
     def __iter__(self) -> Iterator[Document]:
         return iter(bson.decode_all(b"".join(self._parts)))
-
-
-def size_of(document: Document) -> int:
-    """Return how many bytes a document has in the store."""
-    return len(bson.encode(document))

@@ -258,7 +258,8 @@ class Persons:
 
     async def delete(self, actor: Actor, locator: Locator) -> str:
         """Remove a person with identifiers and timeline; returns the id."""
-        return (await self._one(actor, Remove(), locator)).after.id
+        ask = Ask(actor.account, actor.origin, Remove(), (locator,))
+        return (await self.changes.removed(ask)).after.id
 
     async def change_items(self, actor: Actor, locator: Locator, name: str, rule: items.ItemsRule) -> Person:
         """Change the items of a LIST attribute by a rule of `items`."""

@@ -22,8 +22,8 @@ from app.core.actor import Actor
 from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.core.steps import stepwise
 from app.core.tally import TALLY
-from app.mongo.coalesce import Reads
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
+from app.persons.erased import Erased
 from app.persons.model import Carrier
 from app.persons.plan import Create
 from app.persons.service import Persons
@@ -86,7 +86,7 @@ class Tracking:
         self._catalog = catalog
         self._persons = persons
         self._timeline = timeline
-        self._erased = Reads(engine, erasure.COLLECTION)
+        self._erased = Erased(engine, persons)
 
     async def track(self, actor: Actor, items: Sequence[Tracked], *, atomic: bool = False) -> list[Outcome]:
         """Record events, aligned with their outcomes; refuses more than EVENTS_MAX with TOO_MANY."""
@@ -203,7 +203,7 @@ class Tracking:
     async def _refuse_erased(self, account: str, good: Sequence[_Item], outcomes: dict[int, Outcome]) -> None:
         """Reject what belonged to somebody who was deleted."""
         marks = {item.index: mark for item in good if (mark := _mark(account, item))}
-        there = {one["_id"] for one in await self._erased.get_all(list(marks.values())) if one} if marks else set()
+        there = await self._erased.among(account, list(marks.values()))
         for index in (index for index, mark in marks.items() if mark in there):
             words = "This event belonged to a person who was deleted."
             outcomes[index] = Outcome(REJECTED, None, (Refused("PERSON_NOT_FOUND", words, ("person",)),))

@@ -13,13 +13,14 @@ from app.changes.service import Changes
 from app.core import clock
 from app.core.errors import unavailable
 from app.imports import job
+from app.imports import store as kept
 from app.imports.mapping import Entry
 from app.imports.model import COMMIT, DONE, DRY_RUN, MAPPED, PERSON, REVERTED, REVERTING, RUNNING, Import, RowError
 from app.imports.reader import Asker
 from app.imports.service import Mapped
 from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row
 from app.imports.undo import UNDO_ROWS
-from app.mongo.engine import Engine, Group, Update
+from app.mongo.engine import Engine, Group, Insert, Update
 from tests.imports.running import place, written
 from tests.make import ACTOR
 
@@ -92,6 +93,19 @@ async def test_an_old_lease_begins_nothing(engine: Engine) -> None:
     await engine.write(CHUNKS, [failed_row(one, RowError("0", 2, None, "Wrong.", {}))])
     assert not await store.begin(one, old, {"next": 0})
     assert await engine.count(CHUNKS, {}) == 1
+
+
+async def test_any_number_of_failed_rows_goes_before_a_run(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W an earlier run had failed rows T a new one begins without them, part by part; the ledger stays."""
+    monkeypatch.setattr(kept, "PART_ROWS", 2)
+    store, one = Store(engine), await due(engine)
+    lease = await taken(engine, one)
+    rows = [failed_row(one, RowError(f"{number}", 2, None, "Wrong.", {})) for number in range(5)]
+    ledger = {"_id": f"{one.id}:l:0", "account": ACCOUNT, "rows": []}
+    await engine.write(CHUNKS, [*rows, Insert(ledger)])
+    assert await store.begin(one, lease, {"prepared": True})
+    assert [each["_id"] for each in await engine.find(CHUNKS, {})] == [ledger["_id"]]
+    assert [each["prepared"] for each in await engine.find(JOBS, {"_id": one.id})] == [True]
 
 
 async def test_what_is_over_is_written_no_more(engine: Engine) -> None:

@@ -3,12 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from app.catalog import sweeps
-from app.changes import erasure
+from app.changes import erasure, farewell
+from app.changes.farewell import Farewell
 from app.core import clock
+from app.core.errors import unavailable
 from app.mongo.engine import Engine, Insert
 from app.mongo.indexes import INDEXES
-from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, Api
+from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, UPDATE, Api
 
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
 CREATE = """mutation($input: CreatePersonInput!, $key: String) {
@@ -146,3 +150,110 @@ async def test_marks_of_erased_events_lapse(api: Api, engine: Engine) -> None:
     kept = await engine.find(erasure.COLLECTION, {})
     assert len(kept) == 6
     assert {round((one["until"] - clock.now()) / timedelta(days=1)) for one in kept} == {31}
+
+
+# ---------------------------------------------------------------- timelines too long for one unit
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a unit take hardly any events."""
+    monkeypatch.setattr(farewell, "UNIT_EVENTS", 20)
+    monkeypatch.setattr(farewell, "PART_EVENTS", 7)
+
+
+async def long(api: Api, number: int = 50) -> tuple[str, list[dict[str, Any]]]:
+    """Make somebody with a long timeline; return the id, and what was sent: by an identifier, and by the id."""
+    person_id = await prepared(api)
+    named = ({"email": ANN["emails"][0]["address"]}, {"id": person_id})
+    sent = [event(named[each % 2], eventId=f"n{each:03}", createPerson=not each % 2) for each in range(number)]
+    assert {one["status"] for one in await api.track(*sent)} == {"ACCEPTED"}
+    return person_id, sent
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_long_timeline_is_erased_as_any_other(api: Api, engine: Engine) -> None:
+    """When the call returns nothing is left, what was noted on the way neither; and nothing comes back."""
+    person_id, sent = await long(api)
+    assert (await api(DELETE, by={"id": person_id}))["errors"] == []
+    assert await traces(engine) == []
+    assert [one["type"] for one in await engine.find("events", {"person": person_id})] == ["personDeleted"]
+    assert {one["status"] for one in await api.track(*sent)} == {"REJECTED"}
+    assert not [one for one in await engine.find(erasure.COLLECTION, {}) if "of" in one]
+    assert await api(DELETE, by={"id": person_id}) == {"deletedIds": [], "errors": [{"code": "PERSON_NOT_FOUND"}]}
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_deletion_that_broke_off_goes_on(api: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G it was noted in part W it broke off T nobody is gone, and nothing is refused; asked again it is done.
+
+    What comes meanwhile is noted as well.
+    """
+    person_id, sent = await long(api)
+    parts, keep = list[str](), Farewell._keep
+
+    async def breaking(self: Farewell, noted: Any) -> None:
+        parts.append(noted["last"])
+        if len(parts) == 3:
+            raise unavailable()
+        await keep(self, noted)
+
+    monkeypatch.setattr(Farewell, "_keep", breaking)
+    assert (await api.post(DELETE, {"by": {"id": person_id}})).status_code == 503
+    assert {one["status"] for one in await api.track(*sent)} == {"DUPLICATE"}
+    late = event({"email": ANN["emails"][0]["address"]}, eventId="a-late-one", createPerson=True)
+    assert [one["status"] for one in await api.track(late)] == ["ACCEPTED"]
+    assert (await api(DELETE, by={"id": person_id}))["errors"] == []
+    # It went on behind what was kept, and found what came before that too.
+    assert parts[3] == parts[2] > parts[1]
+    assert {one["status"] for one in await api.track(late, *sent)} == {"REJECTED"}
+    assert await traces(engine) == []
+
+
+@pytest.mark.usefixtures("short")
+async def test_who_has_another_identifier_by_then_is_noted_anew(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W a contact is added while the timeline is noted T its events are refused by that one too."""
+    person_id, sent = await long(api)
+    note, left = Farewell.note, [1]
+
+    async def slowly(self: Farewell, gone: Any) -> None:
+        await note(self, gone)
+        if left:
+            left.clear()
+            added = {"emails": {"add": [{"address": "other@example.com"}]}}
+            assert (await api(UPDATE, by={"id": person_id}, input=added))["errors"] == []
+
+    monkeypatch.setattr(Farewell, "note", slowly)
+    assert (await api.post(DELETE, {"by": {"id": person_id}})).status_code == 503
+    assert (await api(DELETE, by={"id": person_id}))["errors"] == []
+    by_other = [{**one, "person": {"email": "other@example.com"}, "createPerson": True} for one in sent]
+    assert {one["status"] for one in await api.track(*by_other)} == {"REJECTED"}
+
+
+@pytest.mark.usefixtures("short")
+async def test_several_who_are_too_many_together(api: Api, engine: Engine) -> None:
+    """W persons are deleted at once whose events are too many for one unit T all are gone, whoever has most as well."""
+    person_id, _ = await long(api)
+    others = []
+    for number in range(6):
+        made = await api(CREATE, input={"emails": [{"address": f"{MARK}{number}@example.com"}]})
+        others.append(made["person"]["id"])
+        await api.track(*(event({"id": others[-1]}, eventId=f"x{each}") for each in range(9)))
+    some = "mutation($by: [PersonLocator!]!) { deletePersons(by: $by) { deletedIds errors { code } } }"
+    payload = await api(some, by=[{"id": one} for one in (*others, person_id)])
+    assert (payload["errors"], sorted(payload["deletedIds"])) == ([], sorted([*others, person_id]))
+    assert await traces(engine) == []
+
+
+@pytest.mark.usefixtures("short")
+async def test_a_company_with_a_long_timeline_is_deleted(api: Api, engine: Engine) -> None:
+    """Its events go with it."""
+    await api(COMPANY, input={"name": "Acme"})
+    for number in range(30):
+        change = f'input: {{region: "r{number}"}}'
+        update = f'mutation {{ updateCompany(by: {{name: "Acme"}}, {change}) {{ errors {{ code }} }} }}'
+        assert (await api(update))["errors"] == []
+    gone = await api('mutation { deleteCompany(by: {name: "Acme"}) { deletedIds errors { code } } }')
+    assert gone["errors"] == []
+    (company_id,) = gone["deletedIds"]
+    assert [one["type"] for one in await engine.find("events", {"company": company_id})] == ["companyDeleted"]

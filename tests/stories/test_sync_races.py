@@ -139,11 +139,11 @@ async def test_a_part_that_is_too_much_for_the_store_is_tried_in_smaller_ones(
         side.add("contact", first="Ada", last=f"Love{number}", email=f"ada{number}@sales.example")
     written, sizes = Chunk._written, list[int]()
 
-    async def slow(chunk: Any, desk: Any, writes: Any) -> None:
+    async def slow(chunk: Any, gone: Any, writes: Any, **more: Any) -> None:
         sizes.append(len(dict(writes).get("persons", ())))
         if sizes[-1] > 10:
             raise unavailable()
-        await written(chunk, desk, writes)
+        await written(chunk, gone, writes, **more)
 
     monkeypatch.setattr(pull, "PART_RECORDS", 40)
     monkeypatch.setattr(Chunk, "_written", slow)
