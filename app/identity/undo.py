@@ -15,7 +15,7 @@ from app.identity.model import Merge
 from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
-from app.persons.leaving import SUBMISSIONS, VISITORS
+from app.persons.leaving import ISSUES, LINKS, SUBMISSIONS, VISITORS
 from app.persons.model import Membership, Person, claims_of
 from app.persons.plan import event
 from app.timeline.model import TIMELINE
@@ -109,7 +109,7 @@ class Undo(Change[Person]):
             kept += [*edited, *lost]
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
-        besides = [write for one in back for write in _returned(one, held.id)]
+        besides = [write for one in back for write in _returned(one, held)]
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 
@@ -177,7 +177,7 @@ def _bring(image: Person, after: Person, held: Person) -> None:
         setattr(after, name, {line: one for line, one in getattr(after, name).items() if line not in mine})
 
 
-def _returned(back: Effect[Person], survivor: str) -> list[tuple[str, Write]]:
+def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]:
     """Return what gives a person who is back the submissions and the visitors that came by its identifiers."""
     one, lines = back.after, {"$in": back.after.subjects}
     mine = {"$set": {"person": one.id}}
@@ -186,9 +186,23 @@ def _returned(back: Effect[Person], survivor: str) -> list[tuple[str, Write]]:
         (
             VISITORS,
             Update(
-                {"account": one.account, "person": survivor, "subject": lines},
+                {"account": one.account, "person": survivor.id, "subject": lines},
                 {**mine, "$inc": {"version": 1}},
                 many=True,
             ),
         ),
+        *_linked(one, survivor),
     ]
+
+
+def _linked(one: Person, survivor: Person) -> list[tuple[str, Write]]:
+    """Return what gives a person who is back the links of its records in CRMs, and the issues of these."""
+    records = [{"entity": held.object, "record": held.record_id} for held in one.crm_links]
+    if not records:
+        return []
+    # Also what was noted of them while the survivor was somebody else.
+    theirs = {"account": one.account, "profile": {"$in": [survivor.id, *survivor.merged_ids]}, "$or": records}
+    mine = {"$set": {"profile": one.id}}
+    # Nothing was ever compared with this version of them.
+    links = Update(theirs, {**mine, "$unset": {"version": ""}}, many=True)
+    return [(LINKS, links), (ISSUES, Update(theirs, mine, many=True))]

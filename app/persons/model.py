@@ -61,12 +61,13 @@ class PushRegistration:
 
 @dataclass(frozen=True, slots=True)
 class CrmLink:
-    """The record of a CRM that this person stands for."""
+    """The record of a CRM that this person stands for; `connection` says of which, for there may be several."""
 
     system: str
     object: str
     record_id: str
     synced_at: datetime | None = None
+    connection: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

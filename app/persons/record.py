@@ -142,7 +142,8 @@ def _text(data: dict[str, Any]) -> str:
 
 
 def _crm(one: CrmLink) -> Document:
-    return {"system": one.system, "object": one.object, "record": one.record_id, "at": one.synced_at}
+    kept = {"system": one.system, "object": one.object, "record": one.record_id, "at": one.synced_at}
+    return kept if one.connection is None else {**kept, "by": one.connection}
 
 
 def _words(person: Person) -> list[str]:
@@ -212,7 +213,8 @@ def _read_rare(person: Person, kept: Document) -> None:
     if "channels" in kept:
         person.channels = [ChannelContact(one["channel"], one["sender"], one["user"]) for one in kept["channels"]]
     if "crm" in kept:
-        person.crm_links = [CrmLink(one["system"], one["object"], one["record"], one["at"]) for one in kept["crm"]]
+        crm = ((one["system"], one["object"], one["record"], one["at"], one.get("by")) for one in kept["crm"])
+        person.crm_links = [CrmLink(*one) for one in crm]
 
 
 def former_lines(kept: Document, line: str) -> Sequence[str]:

@@ -25,12 +25,13 @@ class Left(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where records come from: the system, the entity, the type of its persons, and its slots."""
+    """Where records come from: the system, the entity, the type of its persons, its slots, and the connection."""
 
     system: str
     entity: str
     type: str | None
     slots: Sequence[Slot]
+    connection: str = ""
     # The entity whose records converted leads become, and the one whose they were.
     contact: str = ""
     lead: str = ""
@@ -67,7 +68,10 @@ class Verdict:
 
 @dataclass(slots=True)
 class Incoming:
-    """A record that came in, with what is known of it. `later` tells when a field of ours was last changed."""
+    """A record that came in, with what is known of it. `later` tells when a field of ours was last changed.
+
+    `taken` has the records that profiles are linked to already, as far as this pass has met them.
+    """
 
     source: Source
     record: CrmRecord
@@ -75,6 +79,7 @@ class Incoming:
     link: Link | None = None
     company: Company | None = None
     later: Callable[[str], datetime | None] = lambda _: None
+    taken: dict[str, str] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
     _alone: Weighed | None = None
 

@@ -56,7 +56,7 @@ class Line:
         slots = of_map(one, self.offers[one.object], await self.catalog.of(self.account))
         company, lead, contact = ENTITIES[self.connection.system]
         names = {"contact": contact, "lead": lead, "company": company}
-        return Source(self.connection.system, one.object, one.person_type, slots, **names)
+        return Source(self.connection.system, one.object, one.person_type, slots, self.connection.id, **names)
 
     def changes(self, one: EntityMap) -> Changes[Any]:
         """Return the path of the profiles of an entity."""

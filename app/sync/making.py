@@ -18,6 +18,7 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import FAILED, LINKED, PENDING
+from app.sync.slots import tagged
 from app.sync.store import ISSUES, LINKS, drop, put
 from app.sync.unlink import Attached
 from app.sync.weigh import UNLIKE, Trouble, inward
@@ -153,7 +154,7 @@ class Making:
         for one, record_id, record in made:
             now = inward(self._source.slots, record).hashes if record is not None else {}
             base: Any = {slot.name: (now.get(slot.name), UNLIKE) for slot in self._source.slots}
-            base = base_of(one, self._source.slots) if record is None else base
+            base = tagged(base_of(one, self._source.slots) if record is None else base, self._source.slots)
             link = replace(
                 one.link, record=record_id, state=LINKED, base=base, at=clock.now(), push=None, tries=0, key=None
             )

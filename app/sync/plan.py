@@ -16,7 +16,7 @@ from app.persons.finder import COMPANIES
 from app.persons.model import CUSTOMER, LEAD, CrmLink, Person
 from app.persons.wish import Contact
 from app.persons.wish import Wish as PersonWish
-from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, note
+from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Source, Verdict, note
 from app.sync.model import CONVERTED, ERASED, LINKED
 from app.sync.slots import fingerprint
 from app.sync.weigh import Trouble, Weighed
@@ -75,7 +75,11 @@ class PersonRecord(Wished[Person]):
         return self._apply(person, scene)
 
     def _kin(self, link: CrmLink) -> bool:
-        return (link.system, link.object) == (self.incoming.source.system, self.incoming.source.entity)
+        source = self.incoming.source
+        if link.connection not in (None, source.connection):
+            # A record of another org: a person has one in each.
+            return False
+        return (link.system, link.object) == (source.system, source.entity)
 
     def _apply(self, person: Person, scene: Scene) -> Effect[Person]:
         made = self.incoming.weighed(person)
@@ -140,7 +144,7 @@ class PersonRecord(Wished[Person]):
             if not effect.changed:
                 person = successor(person, scene)
                 effect = Effect(effect.before, person, ("crmLinks",))
-            person.crm_links = _stamped(person.crm_links, source.system, records, scene.now)
+            person.crm_links = _stamped(person.crm_links, source, records, scene.now)
             changed = effect.changed if "crmLinks" in effect.changed or not missing else (*effect.changed, "crmLinks")
             effect.changed = changed
             effect.events.append(persons.event(person, scene, "crmSynced", source.said(self.incoming.record.id)))
@@ -187,9 +191,11 @@ def _has(person: Person, system: str, entity: str, record: str) -> bool:
     return any(one.key == (system, entity, record) for one in person.crm_links)
 
 
-def _stamped(links: Sequence[CrmLink], system: str, records: Sequence[tuple[str, str]], now: datetime) -> list[CrmLink]:
+def _stamped(
+    links: Sequence[CrmLink], source: Source, records: Sequence[tuple[str, str]], now: datetime
+) -> list[CrmLink]:
     """Return the links of a person with some of now: where they stand, or behind the others."""
-    fresh = {(system, *one): CrmLink(system, *one, now) for one in records}
+    fresh = {(source.system, *one): CrmLink(source.system, *one, now, source.connection) for one in records}
     kept = [fresh.pop(one.key, one) for one in links]
     return [*kept, *fresh.values()]
 

@@ -47,6 +47,9 @@ class CompanyRecord(Wished[Company]):
         if not found:
             return self._noted(companies.Create(self.wish).plan(None, scene), incoming.weighed(None), scene, CREATED)
         (company,) = found
+        other = incoming.taken.get(company.id, incoming.record.id)
+        if known is None and other != incoming.record.id:
+            raise Refused("INVALID", f"{company.id} is linked to another record already: {other}.")
         made = incoming.weighed(company)
         return self._noted(companies.Update(self._wish(made, company)).plan(company, scene), made, scene, UPDATED)
 
@@ -57,6 +60,7 @@ class CompanyRecord(Wished[Company]):
             said = source.said(self.incoming.record.id)
             effect.events.append(companies.event(effect.after, scene, "crmSynced", **said))
         verdict.profile = effect.after.id
+        self.incoming.taken[effect.after.id] = self.incoming.record.id
         note(verdict, made, source.slots, effect.after)
         return effect
 

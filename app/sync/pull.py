@@ -7,6 +7,7 @@ from typing import Any
 
 from app.changes.model import Ask, Change, Effect, Outcome
 from app.changes.sealing import Sealing, smaller
+from app.claims.model import COLLECTION as CLAIMS
 from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
@@ -16,11 +17,13 @@ from app.mongo.engine import Document, Group
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.line import Line, beat, retry, standing
+from app.sync.line import Line, beat, retry
+from app.sync.line import standing as state_of
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
+from app.sync.slots import standing, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
@@ -29,6 +32,7 @@ from app.timeline.record import COLLECTION as EVENTS
 EVENTS_READ = 1000
 # As many records are one unit: it holds up whoever shares the process with it for some hundredths of a second.
 PART_RECORDS = 250
+_MERGE = ", which is another profile here: merge them"
 
 
 class Pull:
@@ -38,6 +42,8 @@ class Pull:
         self._line = line
         self._map = one
         self._source = source
+        # Of companies, the records that they are linked to, as far as this pass has met them.
+        self._taken: dict[str, str] = {}
 
     @property
     def fields(self) -> list[str]:
@@ -66,7 +72,8 @@ class Pull:
     async def _looked_at(self, records: Sequence[CrmRecord], *, asked: bool) -> list[Incoming]:
         """Return what is to be planned: records that are not as they were."""
         ids = [self._line.link_id(self._source.entity, one.id) for one in records]
-        links, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
+        known, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
+        links = {key: replace(one, base=standing(one.base, self._source.slots)) for key, one in known.items()}
 
         def look(record: CrmRecord) -> Incoming | None:
             link = links.get(self._line.link_id(self._source.entity, record.id))
@@ -77,11 +84,23 @@ class Pull:
             if company is None:
                 # So that it is looked at again once the company is here.
                 found.hashes.pop(ACCOUNT, None)
-            return Incoming(self._source, record, found, link, company)
+            return Incoming(self._source, record, found, link, company, taken=self._taken)
 
         made = [one for one in await stepwise(look, records) if one is not None]
         await self._judge(made)
+        await self._take_note([one for one in made if one.link is None or one.link.profile is None])
         return made
+
+    async def _take_note(self, fresh: Sequence[Incoming]) -> None:
+        """Note to which records the companies are linked that new records name; persons say it themselves."""
+        if self._map.person_type or not fresh:
+            return
+        named = {key.claim(self._line.account) for one in fresh for key in CompanyRecord(one).wish.named()}
+        claims = await self._line.engine.find(CLAIMS, {"_id": {"$in": list(named)}})
+        owners = [kept["owner"] for kept in claims]
+        for link in await self._line.store.of_profiles(self._line.connection, self._source.entity, owners):
+            if link.profile and not link.wanted and link.state not in (DELETED, ERASED):
+                self._taken.setdefault(link.profile, link.record)
 
     async def _companies(self, records: Sequence[CrmRecord]) -> dict[str, Company]:
         """Return the companies that records belong to, by the ids of their own records."""
@@ -163,7 +182,7 @@ class Pull:
         again = retry(tries)
         state = before.state if before.profile else FAILED
         failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
-        issue = self._line.issue(failed, "", Trouble(_why(outcome)), standing(again))
+        issue = self._line.issue(failed, "", Trouble(_why(outcome)), state_of(again))
         failed = replace(failed, open=[*{*before.open, issue.id}])
         return _Sealed("failed", [put(failed)], [told(issue)])
 
@@ -173,7 +192,7 @@ class Pull:
             link,
             state=verdict.state,
             profile=verdict.profile or link.profile,
-            base=_agreed(verdict.base, incoming),
+            base=tagged(_agreed(verdict.base, incoming), self._source.slots),
             push=clock.now() if verdict.push else None,
             version=None if verdict.push else verdict.version,
         )
@@ -246,10 +265,12 @@ class Pull:
         writes = [put(now)]
         words = "This record was deleted in the CRM; the profile stays."
         if deleted.into is not None:
-            words = f"This record was merged into {deleted.into} in the CRM, which is another profile here: merge them."
-            master = (await line.store.links(line.account, [line.link_id(source.entity, deleted.into)])).values()
-            if not any(one.profile for one in master):
-                words = f"This record was merged into {deleted.into} in the CRM; the profile goes on with that one."
+            owner = await self._owner(deleted.into)
+            there = await line.profiles(self._map, [one for one in (link.profile, owner) if one])
+            same = len({one.id for one in there.values()}) == 1
+            rest = "; the profile goes on with that one" if owner is None or same else _MERGE
+            words = f"This record was merged into {deleted.into} in the CRM{rest}."
+            if owner is None:
                 writes.append(put(replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)))
         issue = line.issue(now, "", Trouble(words), OPEN)
         groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(link.open), told(issue)])]
@@ -261,6 +282,11 @@ class Pull:
         change = Unlinked(source, link.record, into)
         ask: Ask[Person] = Ask(line.account, source.system, change, (source.locator(link.record),))
         await line.persons.changes.sealed([ask], lambda _, __: [*groups, holding])
+
+    async def _owner(self, record: str) -> str | None:
+        """Return the profile that a record is linked to."""
+        links = await self._line.store.links(self._line.account, [self._line.link_id(self._source.entity, record)])
+        return next((one.profile for one in links.values() if one.state not in (DELETED, ERASED)), None)
 
 
 @dataclass(slots=True)

@@ -12,17 +12,19 @@ from app.persons.model import LEAD, Person
 from app.sync.crm import CrmChange, CrmDeleted, CrmOutcome, CrmRecord
 from app.sync.going import SENT_TIMES, Going, Profile, outward, sent, too_often
 from app.sync.incoming import Source
-from app.sync.line import Line, beat, retry, standing
+from app.sync.line import Line, beat, retry
+from app.sync.line import standing as state_of
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
-from app.sync.model import LINKED, PENDING, STUCK, Link, wanted_record
+from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, Link, wanted_record
 from app.sync.pull import Pull
-from app.sync.slots import Slot, fingerprint
+from app.sync.slots import Slot, fingerprint, standing, tagged
 from app.sync.store import ISSUES, LINKS, drop, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
 # Profiles that are looked through at once: most are as they were.
 SCANNED = 500
+DEAD = (DELETED, ERASED)
 
 
 class Push:
@@ -35,6 +37,7 @@ class Push:
         self._pull = pull
         self._goes = [slot for slot in source.slots if slot.goes]
         self._making = Making(line, one, source)
+        self._began = clock.now()
 
     @property
     def idle(self) -> bool:
@@ -46,6 +49,8 @@ class Push:
         persons = self._map.person_type is not None
         bound = Bound(self._line.engine, self._line.changes(self._map).collection, self._line.account)
         at, last = (mark["at"], mark["id"]) if mark else (clock.EPOCH, "")
+        # From the beginning each is held against its record, also those that are as they were.
+        whole = mark is None or mark.get("whole", False)
         where: dict[str, Any] = {"$or": [{"updatedAt": {"$gt": at}}, {"updatedAt": at, "_id": {"$gt": last}}]}
         where["updatedAt"] = {"$gte": at}
         if persons:
@@ -55,13 +60,15 @@ class Push:
         found = await bound.find(where, projection={"updatedAt": 1, "version": 1}, sort=sort, limit=SCANNED)
         if not found:
             return [], None
-        there = await self._line.profiles(self._map, await self._unlike({one["_id"]: one["version"] for one in found}))
-        return list(there.values()), {"at": found[-1]["updatedAt"], "id": found[-1]["_id"]}
+        versions = {one["_id"]: one["version"] for one in found}
+        there = await self._line.profiles(self._map, await self._unlike(versions, whole=whole))
+        return list(there.values()), {"at": found[-1]["updatedAt"], "id": found[-1]["_id"], "whole": whole}
 
-    async def _unlike(self, versions: Mapping[str, int]) -> list[str]:
-        """Return the profiles that are not as their records were held against them last."""
+    async def _unlike(self, versions: Mapping[str, int], *, whole: bool) -> list[str]:
+        """Return the profiles that are not as their records were held against them last; of a whole pass: in it."""
         links = await self._line.store.of_profiles(self._line.connection, self._source.entity, list(versions))
-        same = {one.profile for one in links if one.state == LINKED and one.version == versions[one.profile or ""]}
+        held = [one for one in links if not whole or (one.at is not None and one.at >= self._began)]
+        same = {one.profile for one in held if one.state == LINKED and one.version == versions[one.profile or ""]}
         return [one for one in versions if one not in same]
 
     async def waiting(self, state: str | None = None) -> list[Profile]:
@@ -133,17 +140,24 @@ class Push:
         noted = await self._line.store.of_profiles(self._line.connection, self._source.entity, list(owners))
         found: dict[str, Link] = {}
         over = list[Link]()
-        for link in sorted((*noted, *named.values()), key=_newness):
-            owner = by_record.get(link.id) or (None if link.id in named else owners.get(link.profile or ""))
+        for link in sorted((*noted, *named.values()), key=_rank):
+            owner = by_record.get(link.id) or (owners.get(link.profile or "") if self._by_note(link) else None)
             if owner is not None:
                 if owner in found and found[owner].wanted:
                     over.append(found[owner])
-                found[owner] = link
+                found[owner] = replace(link, base=standing(link.base, self._source.slots))
         if over:
             # What they waited for is there, be it that the CRM's own list told so first.
             writes = [write for one in over for write in settled(one.open)]
             await self._line.held(beat(), [(LINKS, [drop(one) for one in over]), (ISSUES, writes)])
         return found
+
+    def _by_note(self, link: Link) -> bool:
+        """Tell whether what was noted of a link says whose it is: of a person's record the person does.
+
+        It may have been with somebody else while they were one.
+        """
+        return self._map.person_type is None or link.wanted or link.state in (PENDING, *DEAD)
 
     # ------------------------------------------------------------ what to write
 
@@ -235,7 +249,8 @@ class Push:
                     theirs = base.get(trouble.slot.name, (None, None))[0]
                     base[trouble.slot.name] = (theirs, fingerprint(trouble.ours))
             version = going.profile.version
-            link = replace(link, base=base, sent=times, etag=outcome.etag, push=None, tries=0, version=version)
+            known = tagged(base, self._source.slots)
+            link = replace(link, base=known, sent=times, etag=outcome.etag, push=None, tries=0, version=version)
             link = replace(link, at=clock.now())
             return self._line.listed(link, going.troubles)
         tries = link.tries + 1
@@ -245,8 +260,8 @@ class Push:
             # Tried often enough: only when it is another value.
             for slot in going.slots:
                 base[slot.name] = (base.get(slot.name, (None,))[0], fingerprint(slot.ours(going.profile)))
-            link = replace(link, base=base, tries=0)
-        return self._line.listed(link, [Trouble(outcome.message)], standing(again))
+            link = replace(link, base=tagged(base, self._source.slots), tries=0)
+        return self._line.listed(link, [Trouble(outcome.message)], state_of(again))
 
     async def _stuck(self, going: Going, slot: Slot) -> None:
         words = (
@@ -256,5 +271,6 @@ class Push:
         await self._line.held(beat(), [(LINKS, [put(link)]), (ISSUES, issues)])
 
 
-def _newness(link: Link) -> tuple[bool, datetime]:
-    return (not link.wanted, link.at or clock.EPOCH)
+def _rank(link: Link) -> tuple[bool, bool, datetime]:
+    """Return by what the link that is written to comes last: one that lives, and of these the newest."""
+    return (link.state not in DEAD, not link.wanted, link.at or clock.EPOCH)

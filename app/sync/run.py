@@ -9,12 +9,14 @@ from app.core import clock
 from app.core.errors import Refused
 from app.mongo.engine import Document
 from app.sync.crm import DYNAMICS, CrmDeleted, CrmField, CrmPage, FieldGone
+from app.sync.incoming import Source
 from app.sync.line import Line, Lost, beat
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
 from app.sync.pull import Pull
 from app.sync.push import Push
-from app.sync.store import COMPARED, HERE
+from app.sync.slots import fingerprint
+from app.sync.store import COMPARED, HERE, MAPPED
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -86,8 +88,21 @@ class Run:
         line = self._line
         line.offers = {**line.offers, one.object: await self._offer(one.object)}
         source = await line.source(one)
+        await self._mapped(one, source)
         pull = Pull(line, one, source)
         return one, pull, Push(line, one, source, pull)
+
+    async def _mapped(self, one: EntityMap, source: Source) -> None:
+        """Have all be compared from the beginning where fields, or what they are mapped to, are others by now."""
+        mapped = fingerprint("\n".join(sorted(f"{slot.name} {slot.tag}" for slot in source.slots)))
+        if self._marks.get(f"{one.object}{MAPPED}") == mapped:
+            return
+        ends = ("", HERE, COMPARED)
+        for end in ends:
+            self._marks.pop(f"{one.object}{end}", None)
+        self._marks[f"{one.object}{MAPPED}"] = mapped
+        forgotten = {f"marks.{one.object}{end}": "" for end in ends}
+        await self._line.held({"$set": {f"marks.{one.object}{MAPPED}": mapped}, "$unset": forgotten})
 
     async def _standing(self) -> None:
         """See that the connection is still held, and wanted; raises Lost and Stopped."""

@@ -7,7 +7,7 @@ every further slot only brings values in.
 import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,8 @@ _NUMBERED = ("Picklist", "State", "Status")
 _END_OF_HOST = re.compile(r"[/\\?#]")
 
 Check = Callable[[Any], Any]
+# Of a record, by slot: the hashes of theirs and of ours, and the tag of the slot by which they are known.
+Base = Mapping[str, Sequence[str | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,11 @@ class Slot:
     def name(self) -> str:
         """The name of the CRM's field, by which all that is known of a record is kept."""
         return self.crm.name
+
+    @property
+    def tag(self) -> str:
+        """What it was mapped to: what was known of a record by another mapping says nothing of this one."""
+        return f"{self.place} {self.direction} {self.first:d}"
 
     @property
     def comes(self) -> bool:
@@ -237,6 +244,18 @@ def _firsts(fields: Sequence[FieldMap]) -> dict[str, str]:
 
 def _kept(type_: str) -> Check:
     return lambda value: values.kept(type_, value, wrong="INVALID")
+
+
+def tagged(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]:
+    """Return what is known of a record with the tags of the slots that it is known by."""
+    tags = {slot.name: slot.tag for slot in slots}
+    return {name: (*both[:2], tags[name]) if name in tags else both for name, both in base.items()}
+
+
+def standing(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]:
+    """Return what is known of a record without what was known by another mapping of a field."""
+    tags = {slot.name: slot.tag for slot in slots}
+    return {name: both for name, both in base.items() if name not in tags or tuple(both[2:]) in ((), (tags[name],))}
 
 
 def fingerprint(value: Any) -> str | None:

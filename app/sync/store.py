@@ -26,8 +26,9 @@ CONNECTIONS_MAX = 50
 NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
 # Begins the name, and ends the id, of an issue about what can't be written to a CRM.
 OUTWARD = ">"
-# Behind the name of an entity in the marks of a connection: what changed here, when links were compared last.
-HERE, COMPARED = ">", "="
+# Behind the name of an entity in the marks of a connection: what changed here, when links were compared last, and by
+# which mapping.
+HERE, COMPARED, MAPPED = ">", "=", "#"
 
 
 @dataclass(frozen=True, slots=True)

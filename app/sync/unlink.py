@@ -26,7 +26,7 @@ class Unlinked(Change[Person]):
         mine = (self.source.system, self.source.entity, self.record)
         kept = [one for one in held.crm_links if one.key != mine]
         if self.into is not None:
-            kept.append(CrmLink(self.source.system, self.source.entity, self.into, scene.now))
+            kept.append(CrmLink(self.source.system, self.source.entity, self.into, scene.now, self.source.connection))
         after = successor(held, scene)
         after.crm_links = kept
         said = self.source.said(self.record)
@@ -57,7 +57,7 @@ class Attached(Change[Person]):
         after = replace(successor(held, scene))
         after.crm_links = [
             *held.crm_links,
-            CrmLink(self.source.system, self.source.entity, self.record, scene.now),
+            CrmLink(self.source.system, self.source.entity, self.record, scene.now, self.source.connection),
         ]
         said = self.source.said(self.record)
         effect = Effect(held, after, ("crmLinks",), [persons.event(after, scene, "crmSynced", said)])

@@ -10,10 +10,9 @@ from typing import Any
 from app.core.errors import Refused
 from app.sync.crm import CrmRecord
 from app.sync.model import CRM, PROFILE
-from app.sync.slots import Slot, fingerprint
+from app.sync.slots import Base, Slot, fingerprint
 from app.sync.wire import cut
 
-Base = Mapping[str, Sequence[str | None]]
 # Stands among the slots for the company of a record.
 ACCOUNT = "@account"
 # As our part of a base: whatever we have, it is to be written.
@@ -115,7 +114,7 @@ def _one(  # noqa: PLR0913 - see above
     keep: str | None,
 ) -> None:
     theirs, own = found.hashes[slot.name], fingerprint(ours)
-    was_theirs, was_ours = before or (None, None)
+    was_theirs, was_ours = (before or (None, None))[:2]
     came, went = theirs != was_theirs, slot.first and own != was_ours
     if slot.name in found.broken and slot.comes:
         if came:

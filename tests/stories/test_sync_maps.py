@@ -1,0 +1,110 @@
+"""Synchronizations whose mapping changes: what was known by another one says nothing of a field."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import ATTRIBUTE, UPDATE
+from tests.stories.syncing import DISCONNECT, SAVE, Side
+
+EMAIL = "ada@sales.example"
+NAMES = (("email", "email", "BOTH"), ("last", "lastName", "BOTH"))
+
+
+async def saved(side: Side, *fields: tuple[str, str, str]) -> None:
+    """Map contacts by names and some more fields, and have it run."""
+    contact = side.name("contact")
+    mapped = [
+        {"crmField": side.name(crm, contact), "field": ours, "direction": way} for crm, ours, way in (*NAMES, *fields)
+    ]
+    payload = await side.api(SAVE, id=side.id, mappings=[{"object": contact, "fields": mapped}])
+    assert payload["errors"] == [], payload
+    await side.ran()
+
+
+async def changed(side: Side, **given: Any) -> None:
+    """Change the person here."""
+    payload = await side.api(UPDATE, by={"email": EMAIL}, input=given)
+    assert payload["errors"] == [], payload
+
+
+async def defined(side: Side, *names: str) -> None:
+    """Define attributes."""
+    for name in names:
+        payload = await side.api(ATTRIBUTE, input={"name": name, "type": "STRING"})
+        assert payload["errors"] == []
+
+
+async def titled(side: Side) -> tuple[Any, Any]:
+    """Have the person change, and a pass run; return the title there, and the attributes here."""
+    await changed(side, lastName="Byron")
+    await side.ran()
+    (record,) = side.records("contact")
+    assert record["last"] == "Byron"
+    return record["title"], (await side.person(email=EMAIL))["customAttributes"]
+
+
+async def test_a_field_that_is_mapped_to_another_attribute_fills_it(side: Side) -> None:
+    """W its attribute is another one T what the CRM has comes in, and is not cleared by the next change here."""
+    await defined(side, "Job", "Role")
+    side.add("contact", last="Lovelace", email=EMAIL, title="Countess")
+    await side.connected()
+    await saved(side, ("title", "customAttributes.Job", "BOTH"))
+    await saved(side, ("title", "customAttributes.Role", "BOTH"))
+    assert await titled(side) == ("Countess", {"Job": "Countess", "Role": "Countess"})
+
+
+async def test_an_attribute_that_is_defined_again_is_filled_again(side: Side) -> None:
+    """G it was deleted while nothing ran W another one of its name is defined T it gets what the CRM has."""
+    await defined(side, "Job")
+    side.add("contact", last="Lovelace", email=EMAIL, title="Countess")
+    await side.connected()
+    await saved(side, ("title", "customAttributes.Job", "BOTH"))
+    await side.api(DISCONNECT, id=side.id)
+    assert await side.api.codes('mutation { deleteAttribute(name: "Job") { errors { code } } }') == []
+    await side.connected()
+    await defined(side, "Job")
+    await side.ran()
+    assert await titled(side) == ("Countess", {"Job": "Countess"})
+
+
+async def test_the_order_of_phones_may_change(side: Side) -> None:
+    """W the other field is the first one T neither number of the CRM is written over."""
+    second = "Phone" if side.system == "SALESFORCE" else "telephone1"
+    side.add("contact", last="Lovelace", email=EMAIL, phone="+436641111111", **{second: "+43155555555"})
+    await side.connected()
+    await saved(side, ("phone", "phone", "BOTH"), (second, "phone", "BOTH"))
+    await saved(side, (second, "phone", "BOTH"), ("phone", "phone", "BOTH"))
+    await titled(side)
+    (record,) = side.fake.records(side.name("contact"))
+    assert (record[second], record[side.name("phone")]) == ("+43155555555", "+436641111111")
+
+
+@pytest.mark.parametrize("before", ["IN", "OUT"])
+async def test_a_field_that_goes_both_ways_from_now_on_is_agreed_on(side: Side, before: str) -> None:
+    """G both sides have other values, as one way allows W it goes both ways T they have the CRM's."""
+    record = side.add("contact", last="Lovelace", email=EMAIL, city="Theirs")
+    await side.connected()
+    await saved(side, ("city", "city", before))
+    if before == "IN":
+        await changed(side, city="Ours")
+        await side.ran()
+    side.edit("contact", record, last="Byron", **({} if before == "IN" else {"city": "Theirs"}))
+    await side.ran()
+    await saved(side, ("city", "city", "BOTH"))
+    assert ((await side.person(email=EMAIL))["city"], side.record("contact", record)["city"]) == ("Theirs", "Theirs")
+
+
+async def test_a_field_that_was_left_out_for_a_while_is_compared(side: Side) -> None:
+    """W it was changed here meanwhile, and is mapped again T that goes to the CRM."""
+    record = side.add("contact", last="Lovelace", email=EMAIL, city="Graz")
+    await side.connected()
+    await saved(side, ("city", "city", "BOTH"))
+    await saved(side)
+    await changed(side, city="Linz", lastName="Byron")
+    await side.ran()
+    assert side.record("contact", record)["city"] == "Graz"
+    await saved(side, ("city", "city", "BOTH"))
+    assert side.record("contact", record)["city"] == "Linz"
+    one = await side.ran(full=True)
+    assert (one["counts"]["pushed"], one["counts"]["updated"], one["issues"]["nodes"]) == (0, 0, [])

@@ -1,0 +1,143 @@
+"""Synchronizations of persons and companies with several records: which of them is whose, and which is written to."""
+
+import pytest
+
+from app.sync import run
+from tests.api import UPDATE, Api
+from tests.stories.syncing import DELETE, DISCONNECT, Side, sided
+
+FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
+MERGE = """mutation($input: MergePersonsInput!) {
+  mergePersons(input: $input) { person { id } merge { id } errors { code } } }"""
+REVERT = "mutation($id: ID!) { revertMerge(id: $id) { persons { id } errors { code } } }"
+NAME = {"SALESFORCE": "Name", "DYNAMICS": "name"}
+
+
+async def two(side: Side) -> tuple[list[str], list[str]]:
+    """Have two contacts, the second one later; return them, and their persons."""
+    records = [side.add("contact", last="One", email="one@sales.example")]
+    await side.begun("contact", fields=FIELDS)
+    records.append(side.add("contact", last="Two", email="two@sales.example"))
+    await side.ran()
+    return records, [(await side.of("contact", one))["id"] for one in records]
+
+
+async def merged(side: Side, persons: list[str]) -> str:
+    """Merge persons, and have it run; return the merge."""
+    payload = await side.api(MERGE, input={"persons": [{"id": one} for one in persons]})
+    assert payload["errors"] == []
+    await side.ran()
+    return str(payload["merge"]["id"])
+
+
+async def changed(side: Side, person: str, **given: str) -> None:
+    """Change a person here, and have it run."""
+    payload = await side.api(UPDATE, by={"id": person}, input=given)
+    assert payload["errors"] == []
+    await side.ran()
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each change be looked at by one pass alone."""
+    monkeypatch.setattr(run, "OVERLAP_SECONDS", 0.0)
+
+
+async def apart(side: Side) -> tuple[list[str], list[str]]:
+    """Have two who were one for a while, in which the second one's record was looked at."""
+    records, persons = await two(side)
+    merge = await merged(side, persons)
+    side.edit("contact", records[1], first="Touched")
+    await side.ran()
+    payload = await side.api(REVERT, id=merge)
+    assert payload["errors"] == []
+    return records, persons
+
+
+@pytest.mark.usefixtures("once")
+async def test_whoever_is_back_from_a_merge_has_their_own_record(side: Side) -> None:
+    """W each is changed for itself T each change goes to their own record."""
+    records, persons = await apart(side)
+    await side.ran()
+    await changed(side, persons[1], city="Linz")
+    await side.ran()
+    await changed(side, persons[0], city="Wien", lastName="First")
+    found = [side.record("contact", one) for one in records]
+    assert [(one["last"], one["city"], one["email"]) for one in found] == [
+        ("First", "Wien", "one@sales.example"),
+        ("Two", "Linz", "two@sales.example"),
+    ]
+
+
+async def test_whoever_is_back_from_a_merge_stays_when_the_other_one_goes(side: Side) -> None:
+    """W the one they were merged into is deleted T their own record is written to as ever."""
+    records, persons = await apart(side)
+    assert (await side.api(DELETE, by={"id": persons[0]}))["errors"] == []
+    await side.ran()
+    for city in ("Wien", "Linz"):
+        await changed(side, persons[1], city=city)
+        assert side.record("contact", records[1])["city"] == city
+
+
+async def test_the_record_that_is_left_is_written_to(side: Side) -> None:
+    """G one person of two records W the newer one is deleted there T changes go to the other."""
+    records, persons = await two(side)
+    await merged(side, persons)
+    side.delete("contact", records[1])
+    await side.ran()
+    await changed(side, persons[0], city="Wien")
+    assert side.record("contact", records[0])["city"] == "Wien"
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+async def test_what_is_merged_on_both_sides_goes_on_as_one(side: Side, first: str) -> None:
+    """Whichever side is first: nobody is asked to merge who is one already, and changes go out."""
+    records, persons = await two(side)
+    if first == "here":
+        await merged(side, persons)
+    side.fake.merge(side.name("contact"), *records)
+    side.fake.advance(60)
+    one = await side.ran()
+    assert ("another profile" in one["issues"]["nodes"][0]["message"]) == (first == "there")
+    if first == "there":
+        await merged(side, persons)
+    await changed(side, persons[0], city="Wien")
+    assert side.record("contact", records[0])["city"] == "Wien"
+
+
+@pytest.mark.parametrize("beside", [False, True])
+async def test_a_person_has_a_record_in_each_org(side: Side, api: Api, beside: bool) -> None:  # noqa: FBT001 - by name
+    """G a sandbox W production is connected, instead of it or beside it T its records are linked, none is made."""
+    async with sided(api, side.system) as production:
+        side.add("contact", last="Lovelace", email="ada@sales.example")
+        for number in range(3):
+            # So that ids are others than those of the sandbox.
+            production.add("lead", last=f"Other{number}")
+        await side.begun("contact", fields=FIELDS)
+        if not beside:
+            assert (await api(DISCONNECT, id=side.id))["errors"] == []
+        for _ in range(3):
+            record = production.add("contact", last="Somebody", email=f"x{_}@sales.example")
+        production.edit("contact", record, last="Lovelace", email="ada@sales.example")
+        await production.begun("contact", fields=FIELDS)
+        assert len(production.records("contact")) == 3
+        assert (await production.of("contact", record))["id"] == (await side.person(email="ada@sales.example"))["id"]
+
+
+async def test_two_accounts_of_one_name_are_not_one_company(side: Side) -> None:
+    """The second one is listed; each keeps what it says there. Also where both come at once."""
+    name = NAME[side.system]
+    first = side.fake.add(side.name("account"), **{name: "Acme"})
+    await side.begun("account")
+    others = [side.fake.add(side.name("account"), **{name: one}) for one in ("Acme", "Bolt", "Bolt")]
+    one = await side.ran()
+    listed = {each["recordId"] for each in one["issues"]["nodes"]}
+    assert others[0] in listed
+    assert len(listed & set(others[1:])) == 1
+    assert all("linked to another record already" in each["message"] for each in one["issues"]["nodes"])
+    side.fake.edit(side.name("account"), first, **{name: "Acme North"})
+    side.fake.edit(side.name("account"), others[0], **{name: "Acme South"})
+    await side.ran()
+    key = "Id" if side.system == "SALESFORCE" else "id"
+    kept = {each[key]: each[name] for each in side.fake.records(side.name("account"))}
+    assert (kept[first], kept[others[0]]) == ("Acme North", "Acme South")
