@@ -32,6 +32,7 @@ from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder
 from app.persons.model import Carrier, Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
+from app.persons.torn import Torn, whole
 from app.persons.upsert import Upsert
 from app.persons.wish import Given, check
 
@@ -107,7 +108,13 @@ class Persons:
         return [line.person if line else None for line in await self.lines(account, locators)]
 
     async def lines(self, account: str, locators: Sequence[Locator]) -> list[Line | None]:
-        """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads."""
+        """Return whom each locator means, and the line of activity it carries events to; aligned, in two reads.
+
+        What moves between them is read again. Raises UNAVAILABLE.
+        """
+        return await whole(partial(self._lines, account), locators)
+
+    async def _lines(self, account: str, locators: Sequence[Locator]) -> list[Line | Torn[Line | None] | None]:
         named = await self._named(account, locators)
         found = await self.get_all(account, [person_id for person_id, _ in named])
         # A login may have taken what was claimed to an heir since it was read.
@@ -122,8 +129,11 @@ class Persons:
     async def carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | None]:
         """Return what `lines` says without the persons themselves, and what their installations carried to before.
 
-        Aligned, in two small reads; in one more where only some are named by an installation.
+        Aligned, in two small reads; in one more where only some are named by an installation. Raises UNAVAILABLE.
         """
+        return await whole(partial(self._carriers, account), locators)
+
+    async def _carriers(self, account: str, locators: Sequence[Locator]) -> list[Carrier | Torn[Carrier | None] | None]:
         named = await self._named(account, locators)
         ids = dict.fromkeys(person_id for person_id, _ in named if person_id)
         installed = {one for (one, _), each in zip(named, locators, strict=True) if one and each.kind == "push"}
@@ -139,26 +149,32 @@ class Persons:
         owned = await self._claims.owners(list(dict.fromkeys(keys)))
         return [(one.value, None) if one.kind == "id" else _owner(owned.get(one.claim(account))) for one in locators]
 
-    async def _carrier(self, account: str, kept: Document | None, subject: str | None) -> Carrier | None:
+    async def _carrier(
+        self, account: str, kept: Document | None, subject: str | None
+    ) -> Carrier | Torn[Carrier | None] | None:
         if kept is None:
             return None
         if kept["state"] == ACTIVE:
             lines = kept["subjects"]
             own = subject if subject and subject in lines else lines[0]
-            return Carrier(kept["_id"], own, lines, record.former_lines(kept, own))
+            carrier = Carrier(kept["_id"], own, lines, record.former_lines(kept, own))
+            return carrier if subject in (None, own) else Torn(carrier, (subject, kept["_id"], kept["version"]))
         # What was claimed, a login may have taken to an heir since it was read.
         find = self.get if subject is None else self.heir
         line = await self._line(await find(account, kept["_id"]), kept["_id"], subject)
-        return Carrier(line.person.id, line.subject, line.person.subjects, _former(line)) if line else None
+        return Torn(_carrier(line.answer), line.seen) if isinstance(line, Torn) else _carrier(line)
 
-    async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | None:
+    async def _line(self, person: Person | None, asked: str, subject: str | None) -> Line | Torn[Line | None] | None:
         if person is None:
             return None
         if subject is None and person.id != asked:
             # An id that was merged away carries on its own line.
             kept = await self._reads.get(asked)
             subject = kept["subjects"][0] if kept else None
-        return Line(person, subject if subject in person.subjects else person.subjects[0])
+        if subject is None or subject in person.subjects:
+            return Line(person, subject or person.subjects[0])
+        # Who was merged came apart meanwhile, or an external id was given to the survivor as its own before.
+        return Torn(Line(person, person.subjects[0]), (subject, person.id, person.version))
 
     async def get_all(self, account: str, ids: Sequence[str]) -> dict[str, Person]:
         """Return persons by the ids asked for, in one read; merged ones are their survivors."""
@@ -354,6 +370,10 @@ class Persons:
 
 def _owner(claim: Claim | None) -> tuple[str, str | None]:
     return (claim.owner, claim.subject) if claim else ("", None)
+
+
+def _carrier(line: Line | None) -> Carrier | None:
+    return Carrier(line.person.id, line.subject, line.person.subjects, _former(line)) if line else None
 
 
 def _former(line: Line) -> Sequence[str]:

@@ -11,6 +11,6 @@ BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1
 BY_WORD: Sort = (("account", 1), ("words", 1), ("_id", 1))
 
 # What tells whose an event is.
-BRIEF = {"account": 1, "state": 1, "subjects": 1}
+BRIEF = {"account": 1, "state": 1, "subjects": 1, "version": 1}
 # The same of who is named by an installation, with the lines that it had before.
 INSTALLED = {**BRIEF, "push.line": 1, "push.former": 1}
