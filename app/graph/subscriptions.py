@@ -197,8 +197,7 @@ class _Changes:
         if event.type == "personDeleted":
             return Told([_update(cursor, "DELETED", event, changed)], self._ids == frozenset({event.person_id}))
         if event.type == "personMerged" and event.told:
-            survivor = await self._context.services.persons.get(self._context.account, event.person_id)
-            return Told([_update(cursor, "MERGED", event, changed, survivor)])
+            return Told([_update(cursor, "MERGED", event, changed, await self._survivor(event.person_id))])
         person = await self._context.services.persons.met(self._context.account, event.person_id, self._wanted)
         if person is not None:
             kind = "CREATED" if event.type == "personCreated" else "UPDATED"
@@ -206,6 +205,16 @@ class _Changes:
         # Who is new never was among them.
         left = event.type != "personCreated" and self._fields & {*changed, *_ALWAYS}
         return Told([_update(cursor, "LEFT", event, changed)] if left else [])
+
+    async def _survivor(self, merged_id: str) -> Person | None:
+        """Return whom a merged person lives on in, where the filter finds them."""
+        persons, account = self._context.services.persons, self._context.account
+        survivor = await persons.get(account, merged_id)
+        if survivor is None:
+            return None
+        # An id that was merged away means whoever survived.
+        wanted = self._wanted if self._ids is None else {**(self._wanted or {}), "ids": [survivor.id]}
+        return await persons.met(account, survivor.id, wanted)
 
 
 def _update(

@@ -1,5 +1,6 @@
 """Changes of persons, told by what a filter finds: who comes, who changes, who no longer belongs."""
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests import api as apis
 from tests.api import ATTRIBUTE, COMPANY, LINK, UPDATE, Api
 from tests.stories.test_filters import attribute
+from tests.stories.test_merges import merged
 
 CHANGES = """subscription($filter: PersonFilter, $after: Cursor) {
   personChanges(filter: $filter, after: $after) {
@@ -155,6 +157,24 @@ async def test_ids_and_time_of_change_are_filters_too(shop: Api) -> None:
         await shop(DELETE, by={"id": person["id"]})
         assert (await by_id.data())["kind"] == "DELETED"
         assert (await by_id.next())["type"] == "complete"
+
+
+async def test_who_was_merged_shows_the_survivor_only_where_the_filter_finds_it(shop: Api) -> None:
+    """MERGED comes without the person where the survivor doesn't match; an id that was merged away means them."""
+    one, two = await shop.made(externalId="1", city="Rome"), await shop.made(externalId="2")
+    wanted: list[Input | None] = [{"city": {"eq": "rome"}}, {"hasPush": True}, None]
+    wanted += [{"ids": [two["id"]]}, {"ids": [two["id"]], "hasPush": True}]
+    seen = []
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(shop.live(CHANGES, filter=each)) for each in wanted]
+        for socket in sockets:
+            assert (await socket.data())["kind"] == "READY"
+        await merged(shop, one, two)
+        for socket in sockets:
+            told = await socket.data()
+            assert (told["kind"], told["personId"]) == ("MERGED", two["id"])
+            seen.append(told["person"] and told["person"]["id"])
+    assert seen == [one["id"], None, one["id"], one["id"], None]
 
 
 async def test_what_another_process_did_a_moment_ago_is_known(shop: Api) -> None:
