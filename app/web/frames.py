@@ -7,11 +7,15 @@ import asyncio
 import struct
 from typing import Any
 
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from app.web.answers import rendered
+
 EXTENSION = "profiles.frame"
 _FINAL_TEXT = 0x81
+_BAD_REQUEST = 400
 _SHORT_BYTES, _MIDDLE_BYTES = 125, 0xFFFF
 
 
@@ -29,6 +33,26 @@ class Frames(WebSocketsSansIOProtocol):
     """One websocket of uvicorn. `full` tells that its client has yet to read what was written before."""
 
     full = False
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; a handshake that can't be read, such as one with a body, is refused: nobody else answers it."""
+        super().data_received(data)
+        if self.conn.handshake_exc is not None and not self.handshake_initiated:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Say why, where the parser does, as of headers that are too long; and close."""
+        nothing = b"content-length: 0\r\nconnection: close\r\n\r\n"
+        told = b"".join(self.conn.data_to_send())
+        self.transport.write(told or STATUS_LINE[_BAD_REQUEST] + rendered(self.default_headers) + nothing)
+        self.transport.close()
+
+    def shutdown(self) -> None:
+        """Say that this end goes. Nothing can be said once a connection closes: to try would end the whole stop."""
+        if self.transport.is_closing():
+            self.stop_keepalive()
+        else:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """Take no more frames at once."""

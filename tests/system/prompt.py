@@ -14,6 +14,7 @@ import uvloop
 from uvicorn.server import ServerState
 
 from app.web.connection import Connection
+from app.web.frames import Frames
 
 SECONDS = 30.0
 
@@ -43,7 +44,7 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..
 @asynccontextmanager
 async def listening(app: Any = inert) -> AsyncIterator[tuple[ServerState, Any]]:
     """Serve it in this process; gives the connections, and the address. Nothing may go wrong unseen meanwhile."""
-    config = uvicorn.Config(app, log_config=None, lifespan="off", proxy_headers=False, timeout_keep_alive=75)
+    config = uvicorn.Config(app, ws=Frames, log_config=None, lifespan="off", proxy_headers=False, timeout_keep_alive=75)
     loop, state, wrong = asyncio.get_running_loop(), ServerState(), list[Any]()
     server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
     loop.set_exception_handler(lambda _, context: wrong.append(context))

@@ -54,6 +54,22 @@ RAW: list[tuple[bytes, int | None]] = [
     (CHUNKED + b"3\r\n{}\n\r\n0\r\n\r\n", 401),
 ]
 
+SHAKE = b"Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+SHAKE += b"dGhlIHNhbXBsZSBub25jZQ==\r\n"
+GET, POST = b"GET /graphql HTTP/1.1\r\n" + SHAKE, b"POST /v1/batch HTTP/1.1\r\n" + SHAKE
+# Handshakes that open no websocket.
+SHAKEN: list[tuple[bytes, bytes]] = [
+    (GET + b"Content-Length: 5\r\n\r\nhello", b"400"),
+    (POST + b"Content-Length: 5\r\n\r\nhe", b"400"),
+    (LINE + SHAKE[9:] + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"400"),
+    (POST + b"\r\n", b"405"),
+    (LINE + SHAKE[9:] + b"\r\n", b"403"),
+    (GET.replace(b"13", b"12") + b"\r\n", b"400"),
+    (GET + b"a: " + b"b" * 9000 + b"\r\n\r\n", b"431"),
+    (GET + b"a: b\r\n" * 200 + b"\r\n", b"431"),
+    (GET.replace(b"/graphql", b"/graphql?" + b"x" * 9000) + b"\r\n", b"414"),
+]
+
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
@@ -87,6 +103,19 @@ def test_what_is_no_request_has_a_status_of_its_own(served: Served, sent: bytes,
     assert int(told.split(b" ", 2)[1]) == status, told
     assert b"x-content-type-options: nosniff\r\n" in told
     assert b"referrer-policy: no-referrer\r\n" in told
+
+
+@pytest.mark.parametrize(("sent", "status"), SHAKEN, ids=lambda value: repr(value[-20:]))
+def test_a_handshake_that_opens_no_websocket_ends_the_connection(served: Served, sent: bytes, status: bytes) -> None:
+    """With an answer: whoever sent a body, or more than the parser takes, would wait for ever."""
+    with opened(served) as line:
+        line.sendall(sent)
+        told = b""
+        with suppress(ConnectionResetError):  # what wasn't read of a body
+            while more := line.recv(65_536):
+                told += more
+    assert told.startswith(b"HTTP/1.1 %b " % status)
+    assert b"connection: close\r\n" in told.lower()
 
 
 def test_large_bodies_in_one_piece_are_no_headers(served: Served) -> None:

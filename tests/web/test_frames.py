@@ -184,3 +184,26 @@ def test_descriptors_are_raised_to_what_the_system_allows() -> None:
         serving.allow_descriptors()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_a_client_that_goes_without_reading_keeps_no_server_from_its_end() -> None:
+    """It has said that it closes, but not all that was written has left: nothing more can be said to it at a stop."""
+    full: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    over = asyncio.Event()
+
+    async def work(write: Write) -> None:
+        await filled(write, text_frame(b"x" * 10_000))
+        full.set_result(write)
+        await over.wait()
+
+    async with served(work) as port:
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=4096)
+        writer.write(HELLO)
+        frames = (await asyncio.wait_for(full, SECONDS)).__self__
+        writer.write(b"\x88\x80\0\0\0\0")
+        async with asyncio.timeout(SECONDS):
+            while not frames.transport.is_closing():
+                await turn()
+    over.set()
+    await asyncio.wait(frames.tasks, timeout=SECONDS)
+    writer.close()
