@@ -35,14 +35,17 @@ def soon(one: Connection) -> Document:
     return {"$set": {"due": clock.now()} if runs else {"touched": clock.now()}, "$inc": {"lease": 1}}
 
 
-def person(field: str, value: Any) -> persons.Given:
-    """Return the wish for one value of one field of a person."""
+def person(field: str, value: Any, other: Any) -> persons.Given:
+    """Return the wish for one value of one field of a person; where it is empty, the `other` side's is taken off."""
     given = persons.Given()
     if field.startswith(CUSTOM):
         given.attributes = {field.removeprefix(CUSTOM): value}
-    elif field in MANY and value is not None:
-        setattr(given, FIELDS[PERSON][field].place, Listing(add=[(value, True)]))
-    elif field not in MANY:
+    elif field in MANY:
+        listing: Listing[tuple[str, bool | None]] = (
+            Listing(add=[(value, True)]) if value else Listing(remove=[other] if other else [])
+        )
+        setattr(given, FIELDS[PERSON][field].place, listing)
+    else:
         given.scalars[FIELDS[PERSON][field].place] = value
     return given
 

@@ -13,7 +13,7 @@ from app.companies.model import sought
 from app.companies.service import Companies
 from app.core import clock, text
 from app.core.actor import Actor
-from app.core.errors import Fault, Refused
+from app.core.errors import Fault, Refusals, Refused
 from app.core.pages import Page, Slice
 from app.core.text import caseless
 from app.imports.fields import CUSTOM
@@ -23,11 +23,11 @@ from app.sync import adapters, guard, mapping, ruling
 from app.sync.crm import DYNAMICS, Credentials, Crm, CrmError, CrmField, Denied
 from app.sync.mapping import ENTITIES, Wanted
 from app.sync.model import (
-    CRM,
     DISCONNECTED,
     FAILING,
     IDLE,
     PAUSED,
+    PROFILE,
     RESOLVED,
     RETRYING,
     RUNNING,
@@ -307,8 +307,8 @@ class Syncs:
         lease = replace(lease, number=lease.number + 1)
         try:
             if keep is not None:
-                await self._write(actor, issue, issue.crm_value if keep == CRM else issue.profile_value)
-        except Refused:
+                await self._write(actor, issue, keep)
+        except (Refused, Refusals):
             await self.store.mine(lease, ruling.soon(one))
             raise
         links = await self.store.links(actor.account, [link_id(one.id, issue.object, ruling.record(issue))])
@@ -319,10 +319,14 @@ class Syncs:
             return None
         return replace(issue, state=RETRYING if link is not None else RESOLVED)
 
-    async def _write(self, actor: Actor, issue: SyncIssue, value: Any) -> None:
+    async def _write(self, actor: Actor, issue: SyncIssue, keep: str) -> None:
         """Give a profile the value of the side that is kept; the CRM gets it by the next pass."""
+        value, other = issue.crm_value, issue.profile_value
+        if keep == PROFILE:
+            value, other = other, value
         if issue.person_id is not None:
-            await self._persons.update(actor, Locator("id", issue.person_id), ruling.person(issue.field or "", value))
+            wish = ruling.person(issue.field or "", value, other)
+            await self._persons.update(actor, Locator("id", issue.person_id), wish)
         elif issue.company_id is not None:
             by = sought("id", issue.company_id)
             await self._companies.update(actor, by, ruling.company(issue.field or "", value))
