@@ -11,6 +11,8 @@ from app.imports.fields import CUSTOM, FIELDS
 from app.mongo.engine import Document
 from app.persons import wish as persons
 from app.sync.model import FAILING, IDLE, LINKED, PROFILE, RUNNING, STUCK, Connection, Link, SyncIssue, wanted_record
+from app.sync.store import OUTWARD, issue_id
+from app.sync.weigh import UNLIKE, Base
 
 # Fields of which a person has several values: the one that was ruled is the primary one.
 MANY = ("email", "phone")
@@ -24,9 +26,27 @@ def record(issue: SyncIssue) -> str:
 def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
     """Return a link that is looked at once more; what was kept stands in the profile now, and goes to the CRM."""
     rules = {**link.keep, issue.slot: PROFILE} if keep and issue.slot else link.keep
-    fresh = replace(link, tries=0, keep=rules, state=LINKED if link.state == STUCK else link.state, sent={})
+    base = link.base if issue.slot else _anew(link, issue)
+    fresh = replace(link, base=base, tries=0, keep=rules, sent={})
+    fresh = replace(fresh, state=LINKED if link.state == STUCK else link.state)
     now = clock.now()
     return replace(fresh, again=now) if issue.record_id else replace(fresh, push=now)
+
+
+def _anew(link: Link, issue: SyncIssue) -> Base:
+    """Return a base by which what an issue is about is held against the other side once more, whatever it was."""
+
+    def about(what: str) -> bool:
+        return issue.id == issue_id(link.connection, link.entity, link.record, what)
+
+    base = dict(link.base)
+    for name, (theirs, ours) in link.base.items():
+        if about(name):
+            base[name] = (UNLIKE, ours)
+        elif theirs != ours and not (theirs or "").startswith(UNLIKE) and (about(f"{OUTWARD}{name}") or about(OUTWARD)):
+            # What can't be read from there is not written over for that.
+            base[name] = (theirs, UNLIKE)
+    return base
 
 
 def soon(one: Connection) -> Document:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from app.sync import line
 from tests.api import UPDATE
 from tests.stories.syncing import RESOLVE, Connection, Side
 
@@ -57,3 +60,39 @@ async def test_the_last_identifier_is_not_ruled_away(side: Side) -> None:
     assert [each["address"] for each in (await side.of("contact", record))["emails"]] == ["ada@sales.example"]
     one = await resolved(side, issue, "PROFILE")
     assert (side.record("contact", record)["email"], issues_of(one)) == ("ada@sales.example", [])
+
+
+# ------------------------------------------------------------ tried again
+
+
+async def test_what_is_as_wrong_as_before_is_listed_again(side: Side) -> None:
+    """W a name that is too long there, and one that can't be here, are tried again T each is listed, as before."""
+    long = side.add("contact", last="Lovelace", email="ada@sales.example")
+    side.add("contact", first="A<b>", last="Byron", email="byron@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    await changed(side, long, firstName="x" * 60)
+    one = await side.ran()
+    before = {issue["id"]: issue["message"] for issue in issues_of(one)}
+    for issue in issues_of(one):
+        await resolved(side, issue)
+    one = await side.ran(full=True)
+    assert len(before) == 2
+    assert {issue["id"]: issue["message"] for issue in issues_of(one)} == before
+    assert [each["first"] for each in side.records("contact")] == [None, "A<b>"]
+
+
+async def test_what_is_right_by_now_is_written(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W a change was refused until it was tried no more, and is tried again T it is written, and not listed."""
+    monkeypatch.setattr(line, "RETRY_SECONDS", 0.0)
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    side.fake.faults["partial"] = 1.0
+    await changed(side, record, city="Linz")
+    (issue,) = issues_of(await side.ran())
+    while issue["state"] == "RETRYING":
+        (issue,) = issues_of(await side.ran())
+    side.fake.faults["partial"] = 0.0
+    await side.ran(full=True)
+    assert side.record("contact", record)["city"] is None
+    one = await resolved(side, issue)
+    assert (side.record("contact", record)["city"], issues_of(one)) == ("Linz", [])
