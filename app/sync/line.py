@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.catalog import values
 from app.catalog.service import CatalogService
 from app.changes.service import Changes
 from app.companies.service import Companies
@@ -15,7 +16,7 @@ from app.sync.crm import Crm, CrmField
 from app.sync.incoming import Source
 from app.sync.mapping import ENTITIES, EntityMap
 from app.sync.model import OPEN, RETRYING, Connection, Link, SyncIssue, link_id
-from app.sync.slots import of_map
+from app.sync.slots import Slot, of_map
 from app.sync.store import OUTWARD, Lease, Store, issue_id, settled, told
 from app.sync.weigh import Trouble
 
@@ -89,8 +90,8 @@ class Line:
             clock.now(),
             link.profile,
             slot.field if slot else None,
-            _shown(trouble.theirs),
-            _shown(trouble.ours),
+            _shown(slot, trouble.theirs),
+            _shown(slot, trouble.ours),
             state,
             slot.name if slot and what.startswith("!") else None,
         )
@@ -104,8 +105,9 @@ class Line:
         return replace(link, open=[*stay, *mine]), [*(told(one) for one in issues), *settled(over)]
 
 
-def _shown(value: Any) -> Any:
-    return clock.text(value) if isinstance(value, datetime) else value
+def _shown(slot: Slot | None, value: Any) -> Any:
+    """Return a value as a client writes it: days as days."""
+    return values.shown(slot.kind, value) if slot and isinstance(value, datetime) else value
 
 
 def retry(tries: int) -> datetime | None:

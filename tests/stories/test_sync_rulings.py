@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.sync import line
-from tests.api import UPDATE
+from tests.api import ATTRIBUTE, UPDATE
 from tests.stories.syncing import RESOLVE, Connection, Side
 
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
@@ -60,6 +60,26 @@ async def test_the_last_identifier_is_not_ruled_away(side: Side) -> None:
     assert [each["address"] for each in (await side.of("contact", record))["emails"]] == ["ada@sales.example"]
     one = await resolved(side, issue, "PROFILE")
     assert (side.record("contact", record)["email"], issues_of(one)) == ("ada@sales.example", [])
+
+
+DAYS = {"SALESFORCE": "Born__c", "DYNAMICS": "birthdate"}
+
+
+@pytest.mark.parametrize(("keep", "day"), [("PROFILE", "2000-02-29"), ("CRM", "2001-01-01")])
+async def test_a_day_can_be_ruled(side: Side, keep: str, day: str) -> None:
+    """W a day was changed on both sides T it is listed as a day, and either one can be kept."""
+    name = DAYS[side.system]
+    await side.api(ATTRIBUTE, input={"name": "Born", "type": "DATE"})
+    record = side.add("contact", last="Lovelace", email="ada@sales.example", **{name: "1999-12-31"})
+    await side.begun("contact", fields={"last": "lastName", "email": "email", name: "customAttributes.Born"})
+    await changed(side, record, customAttributes={"Born": "2000-02-29"})
+    side.fake.advance(5)
+    side.edit("contact", record, **{name: "2001-01-01"})
+    (issue,) = issues_of(await side.ran())
+    assert (issue["crmValue"], issue["profileValue"]) == ("2001-01-01", "2000-02-29")
+    one = await resolved(side, issue, keep)
+    assert (await side.of("contact", record))["customAttributes"] == {"Born": day}
+    assert ([each[name] for each in side.fake.records(side.name("contact"))], issues_of(one)) == ([day], [])
 
 
 # ------------------------------------------------------------ tried again
