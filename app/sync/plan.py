@@ -223,9 +223,8 @@ def _keep_last(wish: PersonWish, made: Weighed, person: Person) -> None:
         if slot.place in ("emails", "phones", "external_id"):
             own = slot.ours(person)
             made.base[slot.name] = (made.base[slot.name][0], fingerprint(own))
-            made.troubles.append(
-                Trouble(f"{slot.field} is empty in the CRM; it says who this is, and stays.", slot, None, own)
-            )
+            words = f"{slot.field} is empty in the CRM; it says who this is, and stays."
+            made.troubles.append(Trouble(words, slot, None, own, conflict=True))
 
 
 def _left(held: Sequence[str], wish: Listing[Contact] | None) -> list[str]:

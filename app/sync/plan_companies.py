@@ -92,6 +92,7 @@ def _name(made: Weighed, slot: Slot, value: str | None, company: Company | None)
     if value is None:
         own = company.name
         made.base[slot.name] = (None, fingerprint(own))
-        made.troubles.append(Trouble("The name is empty in the CRM; a company has one, and keeps it.", slot, None, own))
+        words = "The name is empty in the CRM; a company has one, and keeps it."
+        made.troubles.append(Trouble(words, slot, None, own, conflict=True))
         return False
     return caseless(value) != caseless(company.name) or value != company.name

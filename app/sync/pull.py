@@ -200,11 +200,10 @@ class Pull:
             now = replace(now, base={}, push=None)
         issues, open_ = list[Any](), []
         for each in verdict.troubles:
-            conflict = each.slot is not None and each.slot.name not in incoming.found.broken and each.ours is not None
-            what = f"!{each.slot.name}" if conflict and each.slot else (each.slot.name if each.slot else "*")
+            what = f"{'!' if each.conflict else ''}{each.slot.name}" if each.slot else "*"
             issue = self._line.issue(now, what, each, OPEN)
             issues.append(told(issue))
-            open_ += [] if conflict else [issue.id]
+            open_ += [] if each.conflict else [issue.id]
         gone = [one for one in link.open if one not in open_ and self._over(one, incoming)]
         if open_ or link.open:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])

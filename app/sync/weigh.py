@@ -21,12 +21,16 @@ UNLIKE = "!"
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What somebody should look at; of a conflict, or of a value that can't be, with its slot and both values."""
+    """What somebody should look at; of a conflict, or of a value that can't be, with its slot and both values.
+
+    `conflict`: either value can be, and somebody may say which.
+    """
 
     message: str
     slot: Slot | None = None
     theirs: Any = None
     ours: Any = None
+    conflict: bool = False
 
 
 @dataclass(slots=True)
@@ -145,7 +149,7 @@ def _one(  # noqa: PLR0913 - see above
 
 def _conflict(slot: Slot, theirs: Any, ours: Any, came: bool) -> Trouble:  # noqa: FBT001 - which of two
     winner = "The CRM's is later, and was taken" if came else "Ours is later, and goes to the CRM"
-    return Trouble(f"{slot.field} was changed on both sides. {winner}.", slot, theirs, ours)
+    return Trouble(f"{slot.field} was changed on both sides. {winner}.", slot, theirs, ours, conflict=True)
 
 
 def values_of(slots: Sequence[Slot], profile: Any) -> dict[str, Any]:

@@ -82,6 +82,24 @@ async def test_a_day_can_be_ruled(side: Side, keep: str, day: str) -> None:
     assert ([each[name] for each in side.fake.records(side.name("contact"))], issues_of(one)) == ([day], [])
 
 
+@pytest.mark.parametrize(("field", "ours", "theirs"), [("city", None, "Graz"), ("phones", {"set": []}, "436641234567")])
+async def test_what_was_cleared_here_can_be_ruled(side: Side, field: str, ours: Any, theirs: str) -> None:
+    """W a value was cleared here and changed there T it stays listed, and its being empty can be kept."""
+    name = field.removesuffix("s")
+    record = side.add("contact", last="Lovelace", email="ada@sales.example", city="Vienna", phone="436647654321")
+    await side.begun("contact", fields=FIELDS)
+    await changed(side, record, **{field: ours})
+    side.fake.advance(5)
+    side.edit("contact", record, **{name: theirs})
+    await side.ran()
+    side.edit("contact", record, last="Byron")
+    (issue,) = issues_of(await side.ran())
+    assert (issue["field"], issue["crmValue"], issue["profileValue"]) == (name, theirs, None)
+    one = await resolved(side, issue, "PROFILE")
+    assert (side.record("contact", record)[name], issues_of(one)) == (None, [])
+    assert not (await side.person(email="ada@sales.example"))[field]
+
+
 # ------------------------------------------------------------ tried again
 
 
