@@ -17,13 +17,12 @@ from app.mongo.engine import Document, Group
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.line import Line, beat, retry
-from app.sync.line import standing as state_of
+from app.sync.line import RETRIES_MAX, Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.slots import standing, tagged
+from app.sync.slots import known_by, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
@@ -73,12 +72,12 @@ class Pull:
         """Return what is to be planned: records that are not as they were."""
         ids = [self._line.link_id(self._source.entity, one.id) for one in records]
         known, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
-        links = {key: replace(one, base=standing(one.base, self._source.slots)) for key, one in known.items()}
+        links = {key: replace(one, base=known_by(one.base, self._source.slots)) for key, one in known.items()}
 
         def look(record: CrmRecord) -> Incoming | None:
             link = links.get(self._line.link_id(self._source.entity, record.id))
             found = inward(self._source.slots, record)
-            if link is not None and not asked and not link.keep and _settled(link, record, found):
+            if link is not None and not asked and _settled(link, record, found):
                 return None
             company = companies.get(record.account or "")
             if company is None:
@@ -182,7 +181,7 @@ class Pull:
         again = retry(tries)
         state = before.state if before.profile else FAILED
         failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
-        issue = self._line.issue(failed, "", Trouble(_why(outcome)), state_of(again))
+        issue = self._line.issue(failed, "", Trouble(_why(outcome)), standing(again))
         failed = replace(failed, open=[*{*before.open, issue.id}])
         return _Sealed("failed", [put(failed)], [told(issue)])
 
@@ -297,12 +296,23 @@ class _Sealed:
 
 def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
     """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
+    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
+    if as_it_was and _waits(link, found):
+        return True
+    if link.keep:
+        return False
     if link.state == STUCK:
         return True
     if link.state == LINKED:
         return not record.converted and same(link.base, found)
-    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
     return as_it_was or (link.state == CONVERTED and record.converted)
+
+
+def _waits(link: Link, found: Inward) -> bool:
+    """Tell whether a linked record could not be taken in, and is left until its time; not by another mapping."""
+    known = all(name in link.base for name in found.hashes if name != ACCOUNT)
+    over = link.again is None and link.tries > RETRIES_MAX
+    return known and (over or (link.again is not None and link.again > clock.now()))
 
 
 def _agreed(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:

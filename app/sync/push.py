@@ -12,13 +12,12 @@ from app.persons.model import LEAD, Person
 from app.sync.crm import CrmChange, CrmDeleted, CrmOutcome, CrmRecord
 from app.sync.going import SENT_TIMES, Going, Profile, outward, sent, too_often
 from app.sync.incoming import Source
-from app.sync.line import Line, beat, retry
-from app.sync.line import standing as state_of
+from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
 from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, Link, wanted_record
 from app.sync.pull import Pull
-from app.sync.slots import Slot, fingerprint, standing, tagged
+from app.sync.slots import Slot, fingerprint, known_by, tagged
 from app.sync.store import ISSUES, LINKS, drop, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
@@ -145,7 +144,7 @@ class Push:
             if owner is not None:
                 if owner in found and found[owner].wanted:
                     over.append(found[owner])
-                found[owner] = replace(link, base=standing(link.base, self._source.slots))
+                found[owner] = replace(link, base=known_by(link.base, self._source.slots))
         if over:
             # What they waited for is there, be it that the CRM's own list told so first.
             writes = [write for one in over for write in settled(one.open)]
@@ -261,7 +260,7 @@ class Push:
             for slot in going.slots:
                 base[slot.name] = (base.get(slot.name, (None,))[0], fingerprint(slot.ours(going.profile)))
             link = replace(link, base=tagged(base, self._source.slots), tries=0)
-        return self._line.listed(link, [Trouble(outcome.message)], state_of(again))
+        return self._line.listed(link, [Trouble(outcome.message)], standing(again))
 
     async def _stuck(self, going: Going, slot: Slot) -> None:
         words = (

@@ -252,7 +252,7 @@ def tagged(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]
     return {name: (*both[:2], tags[name]) if name in tags else both for name, both in base.items()}
 
 
-def standing(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]:
+def known_by(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]:
     """Return what is known of a record without what was known by another mapping of a field."""
     tags = {slot.name: slot.tag for slot in slots}
     return {name: both for name, both in base.items() if name not in tags or tuple(both[2:]) in ((), (tags[name],))}

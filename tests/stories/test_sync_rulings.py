@@ -134,3 +134,18 @@ async def test_what_is_right_by_now_is_written(side: Side, monkeypatch: pytest.M
     assert side.record("contact", record)["city"] is None
     one = await resolved(side, issue)
     assert (side.record("contact", record)["city"], issues_of(one)) == ("Linz", [])
+
+
+async def test_what_is_refused_here_waits_for_its_time(side: Side) -> None:
+    """W a record gets the email of somebody else here T it is tried once, however often others are looked at."""
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    await side.api.made(lastName="Byron", emails=[{"address": "byron@sales.example"}])
+    side.edit("contact", record, email="byron@sales.example")
+    failed = [(await side.ran())["counts"]["failed"] for _ in range(10)]
+    (issue,) = issues_of(await side.seen())
+    assert (failed, issue["state"], issue["recordId"]) == ([1, *[0] * 9], "RETRYING", record)
+    # It is another one now: that is looked at in no time.
+    side.edit("contact", record, email="augusta@sales.example")
+    assert issues_of(await side.ran()) == []
+    assert [each["address"] for each in (await side.of("contact", record))["emails"]] == ["augusta@sales.example"]
