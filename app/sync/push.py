@@ -18,7 +18,7 @@ from app.sync.mapping import EntityMap
 from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, Link, wanted_record
 from app.sync.pull import Pull
 from app.sync.slots import Slot, fingerprint, known_by, tagged
-from app.sync.store import ISSUES, LINKS, drop, put, settled
+from app.sync.store import ISSUES, LINKS, counted, drop, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
 # Profiles that are looked through at once: most are as they were.
@@ -219,16 +219,15 @@ class Push:
                 (wanted if one.fields else idle).append(one)
         changes = [CrmChange(one.link.record, one.fields, etag=there[one.link.record].etag) for one in wanted]
         outcomes = await self._line.crm.write(self._source.entity, changes) if changes else []
-        links, issues, written = list[Any](), list[Any](), 0
+        links, issues = list[Any](), list[Any]()
         for one, outcome in (*zip(wanted, outcomes, strict=True), *((one, CrmOutcome("WRITTEN")) for one in idle)):
-            written += outcome.status == "WRITTEN" and bool(one.fields)
             link, told_ = self._written(one, outcome)
             links.append(put(link))
             issues += told_
         if links:
-            await self._line.held(
-                {"$inc": {"counts.pushed": written}} if written else beat(), [(LINKS, links), (ISSUES, issues)]
-            )
+            stands = [outcome.status for outcome in outcomes]
+            counts = {"pushed": stands.count("WRITTEN"), "failed": stands.count("REFUSED")}
+            await self._line.held(counted(counts) or beat(), [(LINKS, links), (ISSUES, issues)])
 
     def _written(self, going: Going, outcome: CrmOutcome) -> tuple[Link, list[Any]]:
         link = going.link

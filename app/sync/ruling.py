@@ -11,8 +11,9 @@ from app.imports.fields import CUSTOM, FIELDS
 from app.mongo.engine import Document
 from app.persons import wish as persons
 from app.sync.model import FAILING, IDLE, LINKED, PROFILE, RUNNING, STUCK, Connection, Link, SyncIssue, wanted_record
+from app.sync.slots import Base
 from app.sync.store import OUTWARD, issue_id
-from app.sync.weigh import UNLIKE, Base
+from app.sync.weigh import UNLIKE
 
 # Fields of which a person has several values: the one that was ruled is the primary one.
 MANY = ("email", "phone")
@@ -40,12 +41,12 @@ def _anew(link: Link, issue: SyncIssue) -> Base:
         return issue.id == issue_id(link.connection, link.entity, link.record, what)
 
     base = dict(link.base)
-    for name, (theirs, ours) in link.base.items():
+    for name, (theirs, ours, *tag) in link.base.items():
         if about(name):
-            base[name] = (UNLIKE, ours)
+            base[name] = (UNLIKE, ours, *tag)
         elif theirs != ours and not (theirs or "").startswith(UNLIKE) and (about(f"{OUTWARD}{name}") or about(OUTWARD)):
             # What can't be read from there is not written over for that.
-            base[name] = (theirs, UNLIKE)
+            base[name] = (theirs, UNLIKE, *tag)
     return base
 
 

@@ -149,3 +149,13 @@ async def test_what_is_refused_here_waits_for_its_time(side: Side) -> None:
     side.edit("contact", record, email="augusta@sales.example")
     assert issues_of(await side.ran()) == []
     assert [each["address"] for each in (await side.of("contact", record))["emails"]] == ["augusta@sales.example"]
+
+
+async def test_a_refused_change_counts(side: Side) -> None:
+    """W a change is refused there T the run says that one failed, and that nothing was written."""
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    side.fake.faults["partial"] = 1.0
+    await changed(side, record, city="Linz")
+    one = await side.ran()
+    assert (one["counts"]["failed"], one["counts"]["pushed"], len(issues_of(one))) == (1, 0, 1)
