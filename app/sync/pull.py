@@ -77,7 +77,7 @@ class Pull:
         def look(record: CrmRecord) -> Incoming | None:
             link = links.get(self._line.link_id(self._source.entity, record.id))
             found = inward(self._source.slots, record)
-            if link is not None and not asked and _settled(link, record, found):
+            if link is not None and not (asked or self._strays(link)) and _settled(link, record, found):
                 return None
             company = companies.get(record.account or "")
             if company is None:
@@ -182,8 +182,9 @@ class Pull:
         state = before.state if before.profile else FAILED
         failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
         issue = self._line.issue(failed, "", Trouble(_why(outcome)), standing(again))
-        failed = replace(failed, open=[*{*before.open, issue.id}])
-        return _Sealed("failed", [put(failed)], [told(issue)])
+        strays = self._strays(before)
+        failed = replace(failed, open=[*({*before.open, issue.id} - strays)])
+        return _Sealed("failed", [put(failed)], [told(issue), *settled(list(strays))])
 
     def _well(self, link: Link, incoming: Incoming) -> "_Sealed":
         verdict = incoming.verdict
@@ -206,6 +207,9 @@ class Pull:
         gone = [one for one in link.open if one not in open_ and self._over(one, incoming)]
         if open_ or link.open:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
+        if incoming.link is not None and incoming.link.state == DELETED:
+            # It is there again.
+            gone.append(self._named(link, ""))
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
         writes = [put(now, revived=incoming.link.state == ERASED) if incoming.link is not None else new(now)]
         if verdict.became:
@@ -221,18 +225,28 @@ class Pull:
             writes.append(put(contact, revived=True))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
 
+    def _named(self, link: Link, what: str) -> str:
+        return issue_id(self._line.connection.id, link.entity, link.record, what)
+
+    def _strays(self, link: Link) -> set[str]:
+        """Return the issues of a record that are about what is mapped no more."""
+        if not link.open:
+            return set()
+        goes = [f"{OUTWARD}{slot.name}" for slot in self._source.slots if slot.goes]
+        names = ["", "*", *self._source.fields, *goes, *([OUTWARD] if goes else [])]
+        return {*link.open} - {self._named(link, name) for name in names}
+
     def _over(self, issue: str, incoming: Incoming) -> bool:
         """Tell whether an issue of a record is over: what it is about is in order, or is the same on both sides."""
         link, verdict = incoming.link, incoming.verdict
         assert link is not None  # noqa: S101 - asked of links with issues alone
-
-        def named(what: str) -> str:
-            return issue_id(self._line.connection.id, link.entity, link.record, what)
-
+        if issue in self._strays(link):
+            return True
         if not issue.endswith(OUTWARD):
-            return issue not in {named(name) for name in incoming.found.broken}
+            return issue not in {self._named(link, name) for name in incoming.found.broken}
         equal = [slot.name for slot in self._source.slots if len({*verdict.base.get(slot.name, (0, 1))}) == 1]
-        return issue in {named(f"{OUTWARD}{name}") for name in equal} or (issue == named(OUTWARD) and not verdict.push)
+        whole = issue == self._named(link, OUTWARD) and not verdict.push
+        return whole or issue in {self._named(link, f"{OUTWARD}{name}") for name in equal}
 
     # ------------------------------------------------------------ what is gone
 

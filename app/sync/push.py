@@ -15,10 +15,10 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
-from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, Link, wanted_record
+from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, WANTED, Link, wanted_record
 from app.sync.pull import Pull
 from app.sync.slots import Slot, fingerprint, known_by, tagged
-from app.sync.store import ISSUES, LINKS, counted, drop, put, settled
+from app.sync.store import ISSUES, LINKS, counted, drop, issue_id, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
 # Profiles that are looked through at once: most are as they were.
@@ -96,6 +96,12 @@ class Push:
         if writes:
             issues = settled([issue for one in wanted for issue in one.open])
             await self._line.held(beat(), [(LINKS, writes), (ISSUES, issues)])
+
+    async def retire(self) -> None:
+        """Forget the records that were to be made: nothing goes there any more."""
+        line, entity = self._line, self._source.entity
+        while wanted := [one for one in await line.store.part(line.connection, entity, WANTED, BATCH) if one.wanted]:
+            await self._rest(wanted)
 
     async def bring(self, profiles: Sequence[Profile]) -> None:
         """Write what the records of some profiles lack, and make those that are missing."""
@@ -249,8 +255,7 @@ class Push:
             version = going.profile.version
             known = tagged(base, self._source.slots)
             link = replace(link, base=known, sent=times, etag=outcome.etag, push=None, tries=0, version=version)
-            link = replace(link, at=clock.now())
-            return self._line.listed(link, going.troubles)
+            return self._in_order(replace(link, at=clock.now()), going)
         tries = link.tries + 1
         again = retry(tries)
         link = replace(link, push=again, tries=tries)
@@ -260,6 +265,14 @@ class Push:
                 base[slot.name] = (base.get(slot.name, (None,))[0], fingerprint(slot.ours(going.profile)))
             link = replace(link, base=tagged(base, self._source.slots), tries=0)
         return self._line.listed(link, [Trouble(outcome.message)], standing(again))
+
+    def _in_order(self, link: Link, going: Going) -> tuple[Link, list[Any]]:
+        """Return the link of what was written: what could not be taken from there is written over now."""
+        names = [issue_id(self._line.connection.id, link.entity, link.record, slot.name) for slot in going.slots]
+        over = [one for one in link.open if one in names]
+        link = replace(link, open=[one for one in link.open if one not in over])
+        link, listed = self._line.listed(link, going.troubles)
+        return link, [*listed, *settled(over)]
 
     async def _stuck(self, going: Going, slot: Slot) -> None:
         words = (

@@ -74,8 +74,7 @@ class Run:
                 ready = [each for each in ready if each[0] is not one]
         for one, pull, push in ready:
             await self._again(one, pull)
-            if not push.idle:
-                await self._push(one, push)
+            await (push.retire() if push.idle else self._push(one, push))
 
     async def _begin(self, one: EntityMap, pull: Pull, push: Push) -> None:
         if not push.idle and self._line.connection.system == DYNAMICS:

@@ -6,7 +6,7 @@ import pytest
 
 from app.sync import line
 from tests.api import ATTRIBUTE, UPDATE
-from tests.stories.syncing import RESOLVE, Connection, Side
+from tests.stories.syncing import RESOLVE, SAVE, Connection, Side
 
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 
@@ -159,3 +159,60 @@ async def test_a_refused_change_counts(side: Side) -> None:
     await changed(side, record, city="Linz")
     one = await side.ran()
     assert (one["counts"]["failed"], one["counts"]["pushed"], len(issues_of(one))) == (1, 0, 1)
+
+
+# ------------------------------------------------------------ what is in order again
+
+
+async def test_what_was_written_over_is_in_order(side: Side) -> None:
+    """W a name of the CRM can't be here, and ours is written over it T it is listed no more."""
+    record = side.add("contact", first="A<b>", last="Lovelace", email="ada@sales.example")
+    assert len(issues_of(await side.begun("contact", fields=FIELDS))) == 1
+    await changed(side, record, firstName="Ada")
+    one = await side.ran()
+    assert (side.record("contact", record)["first"], issues_of(one)) == ("Ada", [])
+
+
+async def test_what_is_mapped_no_more_is_of_no_interest(side: Side) -> None:
+    """W a name can't be here, another one is too long there, and none is mapped T nothing is listed."""
+    long = side.add("contact", last="Lovelace", email="ada@sales.example")
+    side.add("contact", first="A<b>", last="Byron", email="byron@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    await changed(side, long, firstName="x" * 60)
+    assert [issue["field"] for issue in issues_of(await side.ran())] == ["firstName", "firstName"]
+    await side.mapped("contact", fields={"last": "lastName", "email": "email"})
+    assert issues_of(await side.ran()) == []
+
+
+async def test_nothing_is_wanting_where_nothing_goes(side: Side) -> None:
+    """W somebody lacks what the CRM needs, and then all is only read T it is listed no more, and nothing waits."""
+    await side.begun("contact", fields=FIELDS)
+    await side.api.made(emails=[{"address": "ada@sales.example"}])
+    assert len(issues_of(await side.ran())) == 1
+    payload = await side.api(SAVE, id=side.id, mappings=[_read_only(side)])
+    assert payload["errors"] == []
+    assert issues_of(await side.ran()) == []
+    assert await side.api.service.store.engine.find("syncLinks", {"connection": side.id}) == []
+
+
+def _read_only(side: Side) -> dict[str, Any]:
+    fields = {"last": "lastName", "email": "email"}
+    named = [{"crmField": side.name(one), "field": ours, "direction": "IN"} for one, ours in fields.items()]
+    return {"object": side.name("contact"), "fields": named}
+
+
+async def test_a_record_that_is_there_again_is_not_listed_as_deleted(side: Side) -> None:
+    """W a deleted record is taken out of the bin T its person has it again, and nothing is listed."""
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    before = await side.of("contact", record)
+    side.delete("contact", record)
+    assert [issue["recordId"] for issue in issues_of(await side.ran())] == [record]
+    if side.system == "SALESFORCE":
+        kept = side.fake.store.get("Contact", record)
+        kept.deleted = None
+        side.fake.store.changed(kept, {"IsDeleted": False})
+    else:
+        side.add("contact", contactid=record, last="Lovelace", email="ada@sales.example")
+    assert issues_of(await side.ran()) == []
+    assert (await side.of("contact", record))["id"] == before["id"]
