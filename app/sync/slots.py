@@ -24,8 +24,9 @@ from app.sync.crm import BOOLEAN, DATE, DATE_TIME, DECIMAL, INTEGER, PICKLIST, C
 from app.sync.mapping import BOTH, IN, OUT, EntityMap, FieldMap, misfit
 
 HASH_BYTES = 8
-# A CRM rounds numbers to what a field shows.
-DIGITS = 10
+# As many digits of a number are the same in any system; a CRM keeps no more than so many decimals of it.
+DIGITS = 15
+DECIMALS = 10
 # The genders of Dynamics by their numbers, where labels are in a language that we don't read.
 _GENDER_CODES = {"1": "MALE", "2": "FEMALE"}
 # Choices of Dynamics are numbers, those of Salesforce are texts, whatever they look like.
@@ -269,5 +270,6 @@ def fingerprint(value: Any) -> str | None:
         value = clock.text(value)
     if isinstance(value, float):
         value = float(f"{value:.{DIGITS}g}")
+        value = round(value, DECIMALS) or value
         value = int(value) if value.is_integer() else value
     return hashlib.blake2b(f"{value}".encode(errors="surrogatepass"), digest_size=HASH_BYTES).hexdigest()

@@ -216,3 +216,20 @@ async def test_a_record_that_is_there_again_is_not_listed_as_deleted(side: Side)
         side.add("contact", contactid=record, last="Lovelace", email="ada@sales.example")
     assert issues_of(await side.ran()) == []
     assert (await side.of("contact", record))["id"] == before["id"]
+
+
+# ------------------------------------------------------------ what is a change
+
+
+LIMITS = {"SALESFORCE": "Score__c", "DYNAMICS": "creditlimit"}
+
+
+async def test_large_numbers_are_told_apart(side: Side) -> None:
+    """W the last of eleven digits is changed there T it is changed here."""
+    name = LIMITS[side.system]
+    await side.api(ATTRIBUTE, input={"name": "Limit", "type": "DECIMAL"})
+    record = side.add("contact", last="Lovelace", email="ada@sales.example", **{name: 12345678901.0})
+    await side.begun("contact", fields={"last": "lastName", "email": "email", name: "customAttributes.Limit"})
+    side.edit("contact", record, **{name: 12345678904.0})
+    await side.ran()
+    assert (await side.of("contact", record))["customAttributes"] == {"Limit": 12345678904.0}
