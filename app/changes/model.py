@@ -31,6 +31,8 @@ class Profile(Protocol):
     subjects: list[str]
     merged_ids: list[str]
     updated_at: datetime
+    # Custom attributes by their ids.
+    values: dict[str, Any]
 
 
 P = TypeVar("P", bound=Profile)
@@ -100,6 +102,10 @@ class Effect(Generic[P]):
         """Return itself with the changed fields on the first event, so that a change is announced once."""
         if self.events:
             self.events[0].changed = self.changed
+            if self.before is not None and self.before.values != self.after.values:
+                before, now = self.before.values, self.after.values
+                touched = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+                self.events[0].attributes = tuple(touched)
         return self
 
 

@@ -22,13 +22,15 @@ from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.slots import known_by, tagged
+from app.sync.slots import Slot, known_by, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_id, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
 from app.timeline.record import COLLECTION as EVENTS
 
 EVENTS_READ = 1000
+# What events call custom attributes together.
+ATTRIBUTES = "customAttributes"
 # As many records are one unit: it holds up whoever shares the process with it for some hundredths of a second.
 PART_RECORDS = 250
 _MERGE = ", which is another profile here: merge them"
@@ -126,13 +128,16 @@ class Pull:
         """Return when fields of a profile were last changed, by the names of mappings."""
         since = one.link.at if one.link is not None and one.link.at else clock.EPOCH
         where = {"subject": {"$in": list(profile.subjects)}, "at": {"$gte": since}, "account": self._line.account}
-        fields = {"at": 1, "changed": 1, "source": 1}
+        fields = {"at": 1, "changed": 1, "attributes": 1}
         found = await self._line.engine.find(EVENTS, where, projection=fields, sort=(("at", -1),), limit=EVENTS_READ)
         times: dict[str, datetime] = {}
         for event in found:
-            for name in event.get("changed", ()):
+            for name in _touched(event):
                 times.setdefault(name, event["at"])
-        by_slot = {slot.field: times.get(_event_field(slot.field)) for slot in self._source.slots}
+        by_slot = {
+            slot.field: max(filter(None, map(times.get, _event_fields(slot))), default=None)
+            for slot in self._source.slots
+        }
         return {name: at for name, at in by_slot.items() if at is not None}
 
     # ------------------------------------------------------------ writing
@@ -349,6 +354,12 @@ def _why(outcome: Exception) -> str:
     return outcome.message if isinstance(outcome, Refused | Fault) else "This went wrong here."
 
 
-def _event_field(field: str) -> str:
+def _touched(event: Document) -> list[str]:
+    """Return what an event changed: of custom attributes each one, where it says which."""
+    changed, ids = event.get("changed", ()), event.get("attributes", ())
+    return [*(one for one in changed if one != ATTRIBUTES or not ids), *(f"{CUSTOM}{one}" for one in ids)]
+
+
+def _event_fields(slot: Slot) -> list[str]:
     plural = {"email": "emails", "phone": "phones"}
-    return "customAttributes" if field.startswith(CUSTOM) else plural.get(field, field)
+    return [ATTRIBUTES, f"{CUSTOM}{slot.place}"] if slot.custom else [plural.get(slot.field, slot.field)]

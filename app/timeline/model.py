@@ -31,6 +31,8 @@ class Event:
     told: tuple[str, ...] = ()
     # The display name of the type, filled in when read.
     title: str = ""
+    # Of the custom attributes that a change touched, the ids: kept for whoever asks when one of them was changed.
+    attributes: tuple[str, ...] = ()
 
     @property
     def rejoins(self) -> bool:

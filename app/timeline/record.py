@@ -52,6 +52,7 @@ def document(event: Event) -> Document:
         ("company", event.company_id),
         ("session", event.session_id),
         ("props", event.properties),
+        ("attributes", list(event.attributes)),
     ):
         if value:
             kept[name] = value

@@ -1,9 +1,11 @@
 """What becomes of issues: how conflicts are ruled, what is tried again and when, and what has an issue go."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from app.core import clock
 from app.sync import line
 from tests.api import ATTRIBUTE, UPDATE
 from tests.stories.syncing import RESOLVE, SAVE, Connection, Side
@@ -233,3 +235,21 @@ async def test_large_numbers_are_told_apart(side: Side) -> None:
     side.edit("contact", record, **{name: 12345678904.0})
     await side.ran()
     assert (await side.of("contact", record))["customAttributes"] == {"Limit": 12345678904.0}
+
+
+async def test_the_later_change_of_an_attribute_holds(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W an attribute is changed here, later there, and then another one here T the CRM's change holds."""
+    for name in ("Job", "Other"):
+        await side.api(ATTRIBUTE, input={"name": name, "type": "STRING"})
+    record = side.add("contact", last="Lovelace", email="ada@sales.example", title="Countess")
+    await side.begun("contact", fields={"last": "lastName", "email": "email", "title": "customAttributes.Job"})
+    await changed(side, record, customAttributes={"Job": "Poet"})
+    side.fake.advance(5)
+    side.edit("contact", record, title="Analyst")
+    later = clock.now() + timedelta(seconds=20)
+    with monkeypatch.context() as soon:
+        soon.setattr(clock, "now", lambda: later)
+        await changed(side, record, customAttributes={"Other": "x"})
+    await side.ran()
+    assert side.record("contact", record)["title"] == "Analyst"
+    assert (await side.of("contact", record))["customAttributes"] == {"Job": "Analyst", "Other": "x"}
