@@ -219,7 +219,9 @@ def strings(field: str, wanted: Wanted, *, normal: Normal | None, word: Normal |
 
     def part(before: str, value: str, after: str) -> Query:
         flags = re.NOFLAG if normal is exact else re.IGNORECASE
-        return {field: re.compile(before + re.escape(normal(value) if normal else value) + after, flags)}
+        sought = normal(value) if normal else value
+        # What has no normal form is in nothing, though nothing is in everything.
+        return {field: re.compile(before + re.escape(sought) + after, flags)} if sought or not value else NOTHING
 
     makers: dict[str, Callable[[Any], Query]] = {
         "eq": lambda value: {**({"words": word(value)} if word else {}), field: same(value)},

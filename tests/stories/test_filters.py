@@ -93,3 +93,23 @@ async def test_a_company_shows_its_attributes_one_by_one_and_as_a_whole(people: 
     made = await people(COMPANY, input={"name": "Acme", "customAttributes": {"size": 7}})
     query = '{ node(id: "%s") { ... on Company { customAttributes customAttribute(name: "SIZE") } } }'
     assert await people(query % made["company"]["id"]) == {"customAttributes": {"Size": 7}, "customAttribute": 7}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "names"),
+    [
+        ({"phone": {"contains": "abc"}}, ""),
+        ({"phone": {"startsWith": "x"}}, ""),
+        ({"phone": {"endsWith": "+"}}, ""),
+        ({"email": {"contains": " "}}, ""),
+        ({"not": {"phone": {"contains": "abc"}}}, "ann bob cyd dan"),
+        ({"phone": {"contains": ""}}, "dan"),
+        ({"phone": {"contains": "+49 (30)"}}, "dan"),
+        ({"phone": {"eq": "abc"}}, ""),
+        ({"phone": {"ne": "abc"}}, "ann bob cyd dan"),
+    ],
+)
+async def test_what_no_identifier_can_contain_finds_nobody(people: Api, wanted: dict[str, Any], names: str) -> None:
+    """Of letters a phone has none, of blanks an email; a text that is empty is in everything, as in other fields."""
+    await people.made(externalId="dan", phones=[{"number": "+493012345"}], emails=[{"address": "dan@example.com"}])
+    assert {one["externalId"] for one in (await people(FILTER, f=wanted))["nodes"]} == set(names.split())
