@@ -1,15 +1,17 @@
 """The ledger of an import: what each row did, in as few words as taking it back needs. All pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
+from app.claims.model import Locator
 from app.companies import plan as companies
-from app.companies.model import Company
+from app.companies.model import Company, sought
 from app.companies.wish import RULES as COMPANY_RULES
 from app.core.errors import Refused
+from app.imports.model import PERSON
 from app.mongo.engine import Document
 from app.persons import plan as persons
 from app.persons.model import CUSTOMER, LEAD, Person
@@ -90,6 +92,18 @@ def read(kept: Document) -> Entry:
     return Entry(kept["r"], kept["p"], kept["v"], kept["c"], kept["up"], *rest)
 
 
+def given_up(one: Entry, target: str) -> dict[str, Locator]:
+    """Return what only one profile may have, and a row of a target replaced, by field: others may have it since."""
+    kinds = {"external_id": "externalId"} if target == PERSON else {"external_id": "externalId", "name": "name"}
+    before = {name: one.scalars[name][0] for name in kinds if name in one.scalars}
+    make = Locator if target == PERSON else _of_company
+    return {name: make(kinds[name], value) for name, value in before.items() if value is not None}
+
+
+def _of_company(kind: str, value: str) -> Locator:
+    return sought(kind, value)[0]
+
+
 class Kept(Refused):
     """Something was changed since by others: it stays as it is."""
 
@@ -103,7 +117,7 @@ class Undone(Change[Any]):
 
     `previous` is the line of the entry that was dealt with before, a later one; `last` the version at which the
     import left the profile, with all of its rows; `made`: the import has made it, so that it goes as a whole where it
-    still stands there; `active`: from where something happened to it since.
+    still stands there; `active`: from where something happened to it since; `former`: see `given_up`.
     """
 
     entry: Entry
@@ -111,6 +125,7 @@ class Undone(Change[Any]):
     last: int
     made: bool
     active: str | None = None
+    former: Mapping[str, Locator] = field(default_factory=dict)
 
     def plan(self, held: Both | None, scene: Scene) -> Effect[Any]:
         """Return the effect; refuses with `Kept` what stays as a whole."""
@@ -120,7 +135,11 @@ class Undone(Change[Any]):
             raise Kept(f"it was merged into {held.id} since")
         if self.entry.created:
             return self._removed(held, scene)
-        return Effect(held, held, ()) if self.whole(held) else restored(held, self.entry, scene)
+        if self.whole(held):
+            return Effect(held, held, ())
+        owners = {name: scene.find(one) for name, one in self.former.items()}
+        taken = {name for name, owner in owners.items() if owner is not None and owner.id != held.id}
+        return restored(held, self.entry, scene, taken)
 
     def whole(self, held: Both) -> bool:
         """Tell whether a profile goes as a whole, by the row that made it."""
@@ -136,11 +155,11 @@ class Undone(Change[Any]):
         return persons.Remove().plan(held, scene) if isinstance(held, Person) else companies.Remove().plan(held, scene)
 
 
-def restored(held: Both, one: Entry, scene: Scene) -> Effect[Any]:
-    """Return a profile with the values of before, but where somebody else wrote since."""
+def restored(held: Both, one: Entry, scene: Scene, taken: Collection[str] = ()) -> Effect[Any]:
+    """Return a profile with the values of before, but where somebody else wrote since, or has them now: `taken`."""
     after = successor(held, scene)
     for name, (before, wrote) in one.scalars.items():
-        if getattr(after, name) == wrote:
+        if getattr(after, name) == wrote and name not in taken:
             setattr(after, name, before)
     after.values = _attributes(held, one, scene.catalog)
     _take_off(after, one)
@@ -159,17 +178,20 @@ def restored(held: Both, one: Entry, scene: Scene) -> Effect[Any]:
 
 
 def kept(effect: Effect[Any], one: Entry) -> list[str]:
-    """Return the fields of a restored profile that keep what the import or somebody after it wrote."""
+    """Return what a restored profile keeps of what the import or somebody after it wrote, as "city changed since"."""
     before, after = effect.before or effect.after, effect.after
     rules, known = _rules(after), after.catalog.attributes
     found = [rules[name][0] for name, (_, wrote) in one.scalars.items() if getattr(before, name) != wrote]
+    taken = [rules[name][0] for name, (_, wrote) in one.scalars.items() if getattr(after, name) == wrote]
     found += [
         f"customAttributes.{known[name].name}"
         for name, (_, wrote) in one.attributes.items()
         if name in known and before.values.get(name) != wrote
     ]
     still = {name for name in one.added if not set(one.added[name]).isdisjoint(map(_LISTS[name], getattr(after, name)))}
-    return found + sorted(still)
+    found += sorted(still)
+    said = {"changed since": found, "of before taken by another since": taken}
+    return [f"{', '.join(names)} {why}" for why, names in said.items() if names]
 
 
 def _told(held: Person, after: Person, changed: Sequence[str], scene: Scene) -> list[Any]:

@@ -73,21 +73,19 @@ class Undo:
 
     async def _asks(self, one: Import, entries: Sequence[Entry], at: int | None) -> list[Ask[Any]]:
         active = await self._active(one, entries)
-        return [
-            Ask(
-                one.account,
-                ORIGIN,
-                Undone(
-                    entry,
-                    previous,
-                    self._last.get(entry.profile, entry.version),
-                    made=entry.created or entry.profile in self._made,
-                    active=active.get(entry.profile),
-                ),
-                _meant(one, entry.profile),
+
+        def ask(entry: Entry, previous: int | None) -> Ask[Any]:
+            change = Undone(
+                entry,
+                previous,
+                self._last.get(entry.profile, entry.version),
+                made=entry.created or entry.profile in self._made,
+                active=active.get(entry.profile),
+                former=ledger.given_up(entry, one.target),
             )
-            for previous, entry in zip((at, *(each.line for each in entries)), entries, strict=False)
-        ]
+            return Ask(one.account, ORIGIN, change, _meant(one, entry.profile), tuple(change.former.values()))
+
+        return [ask(*each) for each in zip(entries, (at, *(entry.line for entry in entries)), strict=False)]
 
     async def _active(self, one: Import, entries: Sequence[Entry]) -> dict[str, str]:
         """Return those whom the import has made, and to whom something happened that was no import: from where."""
@@ -141,5 +139,5 @@ class _Seal:
         if change.whole(done.after):
             return None
         counts["restored"] += bool(done.changed)
-        fields = ledger.kept(done, change.entry)
-        return f"kept: {', '.join(fields)} changed since" if fields else None
+        said = ledger.kept(done, change.entry)
+        return f"kept: {'; '.join(said)}" if said else None
