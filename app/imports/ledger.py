@@ -161,6 +161,8 @@ def restored(held: Both, one: Entry, scene: Scene, taken: Collection[str] = ()) 
     for name, (before, wrote) in one.scalars.items():
         if getattr(after, name) == wrote and name not in taken:
             setattr(after, name, before)
+            if name == "external_id" and isinstance(after, Person) and not persons.identified(after):
+                after.external_id = wrote
     after.values = _attributes(held, one, scene.catalog)
     _take_off(after, one)
     changed = _names(held, after)
@@ -182,15 +184,19 @@ def kept(effect: Effect[Any], one: Entry) -> list[str]:
     before, after = effect.before or effect.after, effect.after
     rules, known = _rules(after), after.catalog.attributes
     found = [rules[name][0] for name, (_, wrote) in one.scalars.items() if getattr(before, name) != wrote]
-    taken = [rules[name][0] for name, (_, wrote) in one.scalars.items() if getattr(after, name) == wrote]
+    stays = {rules[name][0]: was for name, (was, wrote) in one.scalars.items() if getattr(after, name) == wrote}
     found += [
         f"customAttributes.{known[name].name}"
         for name, (_, wrote) in one.attributes.items()
         if name in known and before.values.get(name) != wrote
     ]
     still = {name for name in one.added if not set(one.added[name]).isdisjoint(map(_LISTS[name], getattr(after, name)))}
-    found += sorted(still)
-    said = {"changed since": found, "of before taken by another since": taken}
+    said = {
+        "changed since": found,
+        "of before taken by another since": [name for name, was in stays.items() if was is not None],
+        # Where nothing is to be put back nobody can have it: what stays says who this is.
+        "as the last identifier": [*(name for name, was in stays.items() if was is None), *sorted(still)],
+    }
     return [f"{', '.join(names)} {why}" for why, names in said.items() if names]
 
 

@@ -71,3 +71,17 @@ async def test_identifiers_that_are_given_up_since_are_free_for_an_undo(api: Api
     found = await person(api, email="b@x.example")
     assert found is not None
     assert found["externalId"] is None
+
+
+async def test_the_last_identifier_stays(api: Api) -> None:
+    """G an external id that a row gave W all else that says who it is was taken off T it stays, and is listed."""
+    made = await api.made(emails=[{"address": "a@x.example"}])
+    fields = {"email": "email", "ext": "externalId", "city": "city"}
+    done = await imported(api, "email,ext,city\na@x.example,X1,Graz\n", fields, tag=None, personType="CUSTOMER")
+    assert await api.codes(UPDATE, by={"id": made["id"]}, input={"emails": {"remove": ["a@x.example"]}}) == []
+    back = await reverted(api, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 0, "restored": 1, "kept": 1})
+    assert kept(back) == [(2, "kept: externalId as the last identifier")]
+    found = await person(api, id=made["id"])
+    assert found is not None
+    assert (found["externalId"], found["emails"], found["city"]) == ("X1", [], None)
