@@ -6,7 +6,7 @@ from typing import Any
 
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
-from app.claims.model import Locator
+from app.claims.model import Locator, digest
 from app.companies import plan as companies
 from app.companies.model import Company, sought
 from app.companies.wish import RULES as COMPANY_RULES
@@ -24,7 +24,8 @@ Both = Person | Company
 class Entry:
     """What a row did with whom: `version` is that after it; `set`: value before and after by field or attribute.
 
-    `added` are contacts, domains and tags by their list.
+    `added` are contacts, domains and tags by their list; `merged` stands for those who were merged into it by then,
+    None for nobody.
     """
 
     line: int
@@ -35,6 +36,7 @@ class Entry:
     scalars: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     added: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    merged: str | None = None
 
 
 # Lists of a profile → what stands for an item in the ledger.
@@ -67,7 +69,13 @@ def entry(line: int, effect: Effect[Any]) -> Entry | None:
             for name in _LISTS
             if hasattr(after, name) and (came := _came(name, getattr(before, name), getattr(after, name)))
         },
+        merged=_merged(after),
     )
+
+
+def _merged(one: Both) -> str | None:
+    """Return what stands for those who are part of a profile, whatever was merged and told apart again before."""
+    return digest(*sorted(one.merged_ids)) if one.merged_ids else None
 
 
 def _changed(pairs: Mapping[str, tuple[Any, Any]]) -> dict[str, tuple[Any, Any]]:
@@ -83,12 +91,14 @@ def document(one: Entry) -> Document:
     """Return an entry as it is kept; what is empty is left out."""
     kept: Document = {"r": one.line, "p": one.profile, "v": one.version, "c": one.created, "up": one.promoted}
     parts = {"s": one.scalars, "a": one.attributes, "l": one.added}
+    if one.merged is not None:
+        kept["m"] = one.merged
     return kept | {name: {key: list(value) for key, value in part.items()} for name, part in parts.items() if part}
 
 
 def read(kept: Document) -> Entry:
     """Return the entry of a document."""
-    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}))
+    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}), kept.get("m"))
     return Entry(kept["r"], kept["p"], kept["v"], kept["c"], kept["up"], *rest)
 
 
@@ -133,6 +143,8 @@ class Undone(Change[Any]):
             raise Kept("it was deleted since")
         if held.id != self.entry.profile or held.state != ACTIVE:
             raise Kept(f"it was merged into {held.id} since")
+        if _merged(held) != self.entry.merged:
+            raise Kept("it was merged with another since")
         if self.entry.created:
             return self._removed(held, scene)
         if self.whole(held):
@@ -143,7 +155,8 @@ class Undone(Change[Any]):
 
     def whole(self, held: Both) -> bool:
         """Tell whether a profile goes as a whole, by the row that made it."""
-        return self.made and held.version == self.last and self.active is None
+        alone = not held.merged_ids
+        return self.made and alone and held.version == self.last and self.active is None
 
     def _removed(self, held: Both, scene: Scene) -> Effect[Any]:
         if held.version != self.last:

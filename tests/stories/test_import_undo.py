@@ -10,6 +10,10 @@ NAMED = """query($domain: String!) { company(by: {domain: $domain}) { name domai
 PERSON = "query($by: PersonLocator!) { person(by: $by) { id type externalId emails { address } tags city } }"
 MERGE = "mutation($input: MergePersonsInput!) { mergePersons(input: $input) { merge { id } errors { code } } }"
 
+REVERT_MERGE = "mutation($id: ID!) { revertMerge(id: $id) { errors { code } } }"
+MERGE_COMPANIES = """mutation($into: CompanyLocator!, $companies: [CompanyLocator!]!) {
+  mergeCompanies(into: $into, companies: $companies) { errors { code } } }"""
+
 
 def kept(back: Import) -> list[tuple[int, str]]:
     """Return what an undo says that it kept, by rows."""
@@ -85,3 +89,50 @@ async def test_the_last_identifier_stays(api: Api) -> None:
     found = await person(api, id=made["id"])
     assert found is not None
     assert (found["externalId"], found["emails"], found["city"]) == ("X1", [], None)
+
+
+async def promoted(api: Api) -> tuple[dict[str, Any], dict[str, Any], Import]:
+    """Make a lead and a customer of one tag; the lead got it by an import, which made it a customer as well."""
+    lead = await api.made(type="LEAD", emails=[{"address": "l@x.example"}])
+    done = await imported(api, "email\nl@x.example\n", {"email": "email"}, tag="T", personType="CUSTOMER")
+    return lead, await api.made(type="CUSTOMER", emails=[{"address": "c@x.example"}], tags=["T"]), done
+
+
+async def test_who_took_somebody_in_since_is_not_touched(api: Api) -> None:
+    """G somebody whom an import changed W another is merged into them T they are kept as a whole, and listed."""
+    lead, customer, done = await promoted(api)
+    await merged(api, lead, customer)
+    before = await person(api, id=lead["id"])
+    back = await reverted(api, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 0, "restored": 0, "kept": 1})
+    assert kept(back) == [(2, "kept: it was merged with another since")]
+    assert await person(api, id=lead["id"]) == before
+    assert before is not None
+    assert (before["type"], before["tags"]) == ("CUSTOMER", ["T"])
+
+
+async def test_a_merge_that_was_undone_since_changes_nothing(api: Api) -> None:
+    """G one who took somebody in before an import, and another one since W that is undone T all is taken back."""
+    lead, first = [await api.made(type="LEAD", emails=[{"address": f"{one}@x.example"}]) for one in "lf"]
+    await merged(api, lead, first)
+    done = await imported(api, "email\nl@x.example\n", {"email": "email"}, tag="T", personType="CUSTOMER")
+    other = await api.made(emails=[{"address": "o@x.example"}])
+    assert await api.codes(REVERT_MERGE, id=await merged(api, lead, other)) == []
+    back = await reverted(api, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 0, "restored": 1, "kept": 0})
+    found = await person(api, id=lead["id"])
+    assert found is not None
+    assert (found["type"], found["tags"]) == ("LEAD", [])
+
+
+async def test_a_company_that_took_another_in_since_is_not_touched(api: Api) -> None:
+    """G a company that an import changed, and one that it made W they are merged T it is kept as a whole."""
+    await api(COMPANY, input={"name": "Old", "domains": ["old.example"]})
+    rows = "name,domains\nNew,old.example\nNut,nut.example\n"
+    done = await imported(api, rows, COMPANIES, target="COMPANY", tag=None)
+    assert await api.codes(MERGE_COMPANIES, into={"name": "New"}, companies=[{"name": "Nut"}]) == []
+    back = await reverted(api, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 0, "restored": 0, "kept": 2})
+    told = [message.split(" com_")[0] for _, message in kept(back)]
+    assert told == ["kept: it was merged with another since", "kept: it was merged into"]
+    assert (await api(NAMED, domain="nut.example"))["name"] == "New"
