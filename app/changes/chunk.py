@@ -195,9 +195,11 @@ class Chunk(Generic[P]):
         writes += besides
         if writes:
             await self._written(gone, writes, long=long)
-        for tag_key, tag in desk.tags.items():
-            if held := self._catalog.known(tag_key[0]):
-                held.add(tag)
+        for (account, _), tag in desk.tags.items():
+            # Others may have read the catalog anew since: who was changed names their tags by that of the desk.
+            for catalog in (desk.catalogs[account], self._catalog.known(account)):
+                if catalog is not None:
+                    catalog.add(tag)
         return outcomes
 
     async def _written(self, gone: Sequence[Gone], writes: Sequence[Group], *, long: bool) -> None:

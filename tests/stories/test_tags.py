@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from app.changes.chunk import Chunk
 from tests.api import ERRORS, Api
 
 TAG = f"""mutation($ids: [ID!], $filter: PersonFilter, $add: [String!]! = [], $remove: [String!]! = []) {{
@@ -90,3 +93,19 @@ async def test_nobody_tags_persons_of_another_account(api: Api) -> None:
     other = api.as_(key)
     assert [one["code"] for one in (await other(TAG, ids=ids, add=["x"]))["errors"]] == ["PERSON_NOT_FOUND"] * 2
     assert (await other(TAG, filter={}, add=["x"]))["changed"] == 0
+
+
+async def test_a_new_tag_is_shown_though_others_read_the_catalog_meanwhile(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W the definitions are read anew while somebody gets a tag that is new T the answer names it."""
+    written = Chunk._written
+
+    async def meanwhile(chunk: Any, *given: Any, **more: Any) -> None:
+        await api.service.services.catalog.fresh(api.account)
+        await written(chunk, *given, **more)
+
+    monkeypatch.setattr(Chunk, "_written", meanwhile)
+    made = await api.made(firstName="Ada", emails=[{"address": "ada@example.com"}], tags=["new"])
+    assert made["tags"] == ["new"]
+    assert await count(api, "new") == 1
