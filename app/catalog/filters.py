@@ -24,6 +24,8 @@ Normal = Callable[[str], str]
 
 _COMPARE = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 NOTHING: Query = {"_id": {"$in": []}}
+# To MongoDB and to Python alike: the dollar sign is true before a last line break as well.
+_END = r"(?![\s\S])"
 
 
 @dataclass(slots=True)
@@ -215,7 +217,7 @@ def strings(field: str, wanted: Wanted, *, normal: Normal | None, word: Normal |
         _short(one)
 
     def same(value: str) -> Any:
-        return normal(value) if normal else re.compile(f"^{re.escape(value)}$", re.IGNORECASE)
+        return normal(value) if normal else re.compile(f"^{re.escape(value)}{_END}", re.IGNORECASE)
 
     def part(before: str, value: str, after: str) -> Query:
         flags = re.NOFLAG if normal is exact else re.IGNORECASE
@@ -233,7 +235,7 @@ def strings(field: str, wanted: Wanted, *, normal: Normal | None, word: Normal |
         "notIn": lambda value: {field: {"$nin": [same(one) for one in bounded(value)]}},
         "contains": lambda value: part("", value, ""),
         "startsWith": lambda value: part("^", value, ""),
-        "endsWith": lambda value: part("", value, "$"),
+        "endsWith": lambda value: part("", value, _END),
         "exists": lambda value: {field: {"$exists": value}},
     }
     terms = [makers[name](value) for name, value in wanted.items() if value is not None]

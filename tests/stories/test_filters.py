@@ -113,3 +113,14 @@ async def test_what_no_identifier_can_contain_finds_nobody(people: Api, wanted: 
     """Of letters a phone has none, of blanks an email; a text that is empty is in everything, as in other fields."""
     await people.made(externalId="dan", phones=[{"number": "+493012345"}], emails=[{"address": "dan@example.com"}])
     assert {one["externalId"] for one in (await people(FILTER, f=wanted))["nodes"]} == set(names.split())
+
+
+@pytest.mark.parametrize("how", [{"eq": "wien"}, {"in": ["Wien"]}, {"endsWith": "en"}])
+async def test_a_line_break_at_the_end_is_a_part_of_a_text(people: Api, how: dict[str, Any]) -> None:
+    """What ends in one is another text, in a field as in an attribute; how a text begins is the same."""
+    for name, city in (("one", "Wien"), ("two", "Wien\n")):
+        await people.made(externalId=name, city=city, customAttributes={"plan": city})
+    for wanted in ({"city": how}, attribute("plan", string=how)):
+        assert [one["externalId"] for one in (await people(FILTER, f=wanted))["nodes"]] == ["one"]
+    both = (await people(FILTER, f={"city": {"startsWith": "wien"}}))["nodes"]
+    assert {one["externalId"] for one in both} == {"one", "two"}
