@@ -44,21 +44,26 @@ def _string(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    if type(value) is not int:
+    # A whole number of JSON that has more than 64 bits comes in as a float.
+    if type(value) is not int and not (type(value) is float and value.is_integer()):
         raise TypeError
     if not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
         raise Refused("INVALID", "A whole number lies between -2^63 and 2^63-1.")
-    return value
+    if type(value) is float:
+        raise TypeError
+    return int(value)
 
 
 def _decimal(value: Any) -> float:
     if type(value) not in (int, float):
         raise TypeError
-    if type(value) is int:
-        _integer(value)
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
         raise Refused("INVALID", "A number must be finite.")
-    return float(value)
+    return number
 
 
 def _numeric(value: Any) -> int | float:

@@ -90,6 +90,25 @@ async def test_A3_limits_are_exact(api: Api) -> None:
     assert await api(literal) == {"person": {"customAttribute": 2**63 - 2}, "errors": []}
 
 
+@pytest.mark.parametrize("number", [2**63, 10**19, 2**64, 10**20, -(10**20), 10**300])
+async def test_a_number_of_more_than_64_bits_is_a_decimal_and_no_whole_one(api: Api, number: int) -> None:
+    """By variable as by literal, wherever the parser of JSON has its border."""
+    await define(api, name="big", type="INTEGER")
+    await define(api, name="wide", type="DECIMAL")
+    literal = """mutation { createPerson(input: {externalId: "b", customAttributes: {%s: %d}}) {
+        person { customAttributes } errors { code } } }"""
+
+    async def both(name: str) -> list[Any]:
+        given = {"externalId": "a", "customAttributes": {name: number}}
+        return [await api(CREATE, input=given), await api(literal % (name, number))]
+
+    for made in await both("big"):
+        assert [one["code"] for one in made["errors"]] == ["INVALID"]
+    assert [made["errors"] for made in await both("wide")] == [[], []]
+    for name in "ab":
+        assert (await api(FIND, by={"externalId": name}))["customAttributes"] == {"wide": float(number)}
+
+
 @pytest.mark.parametrize("char", "{}[]")
 async def test_A4_names_have_no_brackets(api: Api, char: str) -> None:
     """W name with [ T refused."""
