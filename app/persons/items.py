@@ -56,7 +56,13 @@ def list_of(name: str, catalog: Catalog) -> AttributeDefinition:
 
 def appended(given: Any) -> ItemsRule:
     """Return the rule that puts new items behind the old ones."""
-    return lambda definition, old: [*old, *_under("items", lambda: values.items(definition, given))]
+
+    def new(definition: AttributeDefinition) -> list[dict[str, Any]]:
+        if given == []:
+            raise Refused("REQUIRED", "Send at least one item.")
+        return values.items(definition, given)
+
+    return lambda definition, old: [*old, *_under("items", lambda: new(definition))]
 
 
 def patched(given: Any) -> ItemsRule:

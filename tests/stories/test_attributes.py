@@ -126,6 +126,8 @@ async def test_A5_list_items_have_ids_and_keep_their_order(api: Api) -> None:
     patched = await api(PATCH, by=by, name="orders", items=[{"__id": items[0]["__id"], "n": None}])
     assert patched["person"]["customAttributes"]["orders"][0] == {"__id": items[0]["__id"], "sku": "a"}
     assert await api.codes(APPEND, by=by, name="orders", items=[{"sku": "x"}] * 129) == ["TOO_MANY"]
+    none = await api(APPEND, by=by, name="orders", items=[])
+    assert none["errors"] == [{"code": "REQUIRED", "path": ["items"]}]
     assert await api.codes(APPEND, by=by, name="orders", items=[{"__id": "mine", "sku": "x"}]) == ["INVALID"]
     assert await api.codes(APPEND, by=by, name="orders", items=[{"__id": {}, "sku": "x"}]) == ["INVALID"]
     assert await api.codes(PATCH, by=by, name="orders", items=[{"__id": ["x"], "n": 1}]) == ["NOT_FOUND"]
