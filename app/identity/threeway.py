@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from app.catalog.values import ITEM_ID
-from app.identity.decide import itself, replace_flag, single
+from app.identity.decide import F, itself, replace_flag, single
 from app.identity.model import ATTRIBUTE
-from app.persons.model import Person
+from app.persons.model import Membership, Person
 from app.persons.wish import RULES
 
 T = TypeVar("T")
@@ -26,19 +26,23 @@ class Kept:
     fields: tuple[str, ...]
 
 
-# Attribute → its name, what tells its parts apart, and whether one of them is primary.
-LISTS: dict[str, tuple[str, Key, bool]] = {
-    "emails": ("emails", lambda one: one.address, True),
-    "phones": ("phones", lambda one: one.number, True),
-    "push_registrations": ("pushRegistrations", lambda one: (one.application_id, one.registration_id), False),
-    "channels": ("channels", itself, False),
-    "crm_links": ("crmLinks", lambda one: one.key, False),
-    "tag_ids": ("tags", itself, False),
-    "memberships": ("companies", lambda one: one.company_id, True),
-    "aliases": ("externalId", itself, False),
-    "subjects": ("", itself, False),
-    "merged_ids": ("", itself, False),
+# Attribute → its name, and what tells its parts apart.
+LISTS: dict[str, tuple[str, Key]] = {
+    "emails": ("emails", lambda one: one.address),
+    "phones": ("phones", lambda one: one.number),
+    "push_registrations": ("pushRegistrations", lambda one: (one.application_id, one.registration_id)),
+    "channels": ("channels", itself),
+    "crm_links": ("crmLinks", lambda one: one.key),
+    "tag_ids": ("tags", itself),
+    "memberships": ("companies", lambda one: one.company_id),
+    "aliases": ("externalId", itself),
+    "subjects": ("", itself),
+    "merged_ids": ("", itself),
 }
+# Those of which one is primary, and whether it always is.
+FLAGGED = {"emails": True, "phones": True, "push_registrations": False, "memberships": True}
+# Those that go with whom they came from, however they were changed since.
+CARRIED = {"tag_ids": "tags", "memberships": "companies"}
 SCALARS = {
     "type": "type",
     **{attribute: name for attribute, (name, _) in RULES.items()},
@@ -56,10 +60,13 @@ def taken_back(base: Person, target: Person, current: Person) -> Kept:
             setattr(result, attribute, should)
         elif now != should:
             named.append(name)
-    for attribute, (name, key, flagged) in LISTS.items():
+    for attribute, (name, key) in LISTS.items():
         was, should, now = (getattr(one, attribute) for one in (base, target, current))
-        found = parts(was, should, now, key)
-        setattr(result, attribute, single(found, replace_flag) if flagged and now != was else found)
+        if attribute in FLAGGED and now != was:
+            found = flagged(was, should, now, key, lone=FLAGGED[attribute])
+        else:
+            found = parts(was, should, now, key)
+        setattr(result, attribute, found)
         if now not in (was, should):
             named.append(name)
     _values(result, (base, target, current), named)
@@ -68,30 +75,32 @@ def taken_back(base: Person, target: Person, current: Person) -> Kept:
     return Kept(result, tuple(dict.fromkeys(filter(None, named))))
 
 
-def carried(image: Person, merged: Person, current: Person) -> tuple[Person, list[str]]:
+def carried(image: Person, lived: Sequence[tuple[Person, Person]]) -> tuple[Person, list[str]]:
     """Return a person as it was before a merge, with what was done to parts of it that the survivor has had since.
 
-    What was taken off the survivor stays off, what was changed there stays changed; the names of both come beside.
-    Identifiers are not looked at: who holds them decides.
+    `lived` is how each merge left the profile, and how the next one found it: what merges did to it nobody has done.
+    What was taken off stays off, what was changed stays changed; the names of both come beside. Identifiers are not
+    looked at: who holds them decides.
     """
-    result, named = replace(image), list[str]()
-    for attribute in ("tag_ids", "memberships"):
-        name, key, flagged = LISTS[attribute]
-        held, base, now = (getattr(one, attribute) for one in (image, merged, current))
-        found = _carried(held, base, now, key)
-        if found != held:
-            setattr(result, attribute, single(found, replace_flag) if flagged else found)
-            named.append(name)
-    values = dict(image.values)
-    for name, held in image.values.items():
-        if isinstance(held, list):
-            base, now = merged.values.get(name, []), current.values.get(name, [])
-            found = _carried(held, base, now, lambda item: item[ITEM_ID])
-            if found != held:
-                values[name] = found
-                named.append(ATTRIBUTE + name)
-    result.values = {name: value for name, value in values.items() if value != []}
+    result = replace(image)
+    for merged, now in lived:
+        result.tag_ids = _carried(result.tag_ids, merged.tag_ids, now.tag_ids, itself)
+        result.memberships = _members(result.memberships, merged.memberships, now.memberships)
+        result.values = {
+            name: _carried(held, merged.values.get(name, []), now.values.get(name, []), _item)
+            if isinstance(held, list)
+            else held
+            for name, held in result.values.items()
+        }
+    named = [name for attribute, name in CARRIED.items() if getattr(result, attribute) != getattr(image, attribute)]
+    named += [ATTRIBUTE + name for name, held in image.values.items() if result.values[name] != held]
+    result.values = {name: value for name, value in result.values.items() if value != []}
     return result, named
+
+
+def _item(item: Any) -> Hashable:
+    found: Hashable = item[ITEM_ID]
+    return found
 
 
 def _carried(held: Sequence[T], merged: Sequence[T], now: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:
@@ -106,13 +115,48 @@ def _carried(held: Sequence[T], merged: Sequence[T], now: Sequence[T], key: Call
     return found
 
 
+def _members(held: Sequence[Membership], merged: Sequence[Membership], now: Sequence[Membership]) -> list[Membership]:
+    key = LISTS["memberships"][1]
+    bare = _bare(held)
+    found = _carried(bare, _bare(merged), _bare(now), key)
+    own, was, there = (_primary(one, key) for one in (held, merged, now))
+    # Where the primary one was taken off, the next in its place is nobody's choice.
+    chosen = there if was != there and was in map(key, now) and there in map(key, found) else own
+    if found == bare and chosen == own:
+        return list(held)
+    return _with_primary(found, key, chosen if chosen in map(key, found) else there)
+
+
+def flagged(was: Sequence[F], should: Sequence[F], now: Sequence[F], key: Key, *, lone: bool) -> list[F]:
+    """Return what `parts` does, looking for itself at which of them is primary; see `single` for `lone`."""
+    found = parts(_bare(was), _bare(should), _bare(now), key)
+    before, wanted, there = (_primary(one, key) for one in (was, should, now))
+    return _with_primary(found, key, wanted if there == before else there, lone=lone)
+
+
+def _bare(found: Sequence[F]) -> list[F]:
+    return [replace_flag(one, primary=False) for one in found]
+
+
+def _primary(found: Sequence[F], key: Key) -> Hashable:
+    return next((key(one) for one in found if one.primary), None)
+
+
+def _with_primary(found: Sequence[F], key: Key, chosen: Hashable, *, lone: bool = True) -> list[F]:
+    return single([replace_flag(one, key(one) == chosen) for one in found], replace_flag, lone=lone)
+
+
 def parts(was: Sequence[T], should: Sequence[T], now: Sequence[T], key: Callable[[T], Hashable]) -> list[T]:
-    """Return the parts of a list: exactly those that should be where nobody touched it, else set by set."""
+    """Return the parts of a list: exactly those that should be where nobody touched it, else part by part."""
     if list(now) == list(was):
         return list(should)
-    before, wanted = {key(one) for one in was}, {key(one) for one in should}
+    before, wanted = {key(one): one for one in was}, {key(one): one for one in should}
     held = {key(one) for one in now}
-    kept = [one for one in now if key(one) in wanted or key(one) not in before]
+    kept = [
+        wanted[at] if at in wanted and at in before and before[at] == one else one
+        for one in now
+        if (at := key(one)) in wanted or at not in before
+    ]
     return kept + [one for one in should if key(one) not in before and key(one) not in held]
 
 
@@ -124,7 +168,7 @@ def _values(result: Person, sides: tuple[Person, Person, Person], named: list[st
         if now == was:
             values[name] = should
         elif isinstance(now, list):
-            values[name] = parts(was or [], should or [], now, lambda item: item[ITEM_ID])
+            values[name] = parts(was or [], should or [], now, _item)
         if now not in (was, should):
             named.append(ATTRIBUTE + name)
     result.values = {name: value for name, value in values.items() if value is not None}

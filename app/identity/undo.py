@@ -30,11 +30,15 @@ class Overtaken(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What undoing makes: the profile that the survivor is now, and the later merges as they would have been."""
+    """What undoing makes: the profile that the survivor is now, and the later merges as they would have been.
+
+    `lived` is how the merge and each later one left the profile, with how it was found next.
+    """
 
     current: Person
     later: tuple[Merge, ...]
     kept: tuple[str, ...]
+    lived: tuple[tuple[Person, Person], ...]
 
 
 def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
@@ -43,13 +47,14 @@ def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
     Raises Overtaken where `current` isn't what the last of them made, in the persons that are part of it.
     """
     base, target = _after(merge), merge.before[0]
-    told, kept = list[Merge](), list[str]()
+    told, kept, lived = list[Merge](), list[str](), list[tuple[Person, Person]]()
     for one in later:
         images = {person.id: person for person in one.before}
         if base.id not in images:
             raise Overtaken
         image = taken_back(base, target, images[base.id])
         kept += image.fields
+        lived.append((base, images[base.id]))
         before = tuple(image.person if person.id == base.id else person for person in one.before)
         anew, old = decide(before, one.survivor_id), decide(one.before, one.survivor_id)
         # What the call itself decided differs from what the rules had decided, and stays.
@@ -64,7 +69,8 @@ def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
     if current.id != base.id or set(current.merged_ids) != set(base.merged_ids):
         raise Overtaken
     result = taken_back(base, target, current)
-    return Undone(result.person, tuple(told), tuple(dict.fromkeys((*kept, *result.fields))))
+    lived.append((base, current))
+    return Undone(result.person, tuple(told), tuple(dict.fromkeys((*kept, *result.fields))), tuple(lived))
 
 
 def _after(merge: Merge) -> Person:
@@ -103,7 +109,7 @@ class Undo(Change[Person]):
             tomb: Person | None = scene.kept(image.id)
             if tomb is None or tomb.state == ACTIVE:
                 raise Overtaken
-            possible, edited = carried(self._possible(image, scene.catalog), _after(self.merge), held)
+            possible, edited = carried(self._possible(image, scene.catalog), undone.lived)
             _bring(possible, after, held)
             restored, lost = _held_to(possible, free)
             kept += [*edited, *lost]

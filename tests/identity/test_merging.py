@@ -13,7 +13,7 @@ from app.catalog.model import Catalog
 from app.core.errors import Refused
 from app.identity.decide import decide
 from app.identity.model import Merge
-from app.identity.threeway import parts, taken_back
+from app.identity.threeway import carried, parts, taken_back
 from app.identity.undo import Overtaken, rebased
 from app.persons.model import EmailContact, Membership, Person, PushRegistration
 
@@ -44,6 +44,20 @@ def merge(number: int, *persons: Person, into: str | None = None) -> tuple[Merge
     return Merge(f"mrg_{number}", "acc_1", after.id, merged, decided.decisions, at, "API", before, after), after
 
 
+def members(*roles: tuple[str, str | None], primary: int = 0) -> list[Membership]:
+    """Write memberships down, each a company and the role there; one of them is primary."""
+    return [Membership(company, role, index == primary) for index, (company, role) in enumerate(roles)]
+
+
+MEMBERSHIPS = st.builds(
+    lambda roles, primary: members(*roles, primary=primary % max(len(roles), 1)),
+    st.lists(
+        st.tuples(st.sampled_from("xyz"), st.sampled_from([None, "boss", "buyer"])),
+        unique_by=lambda one: one[0],
+        max_size=3,
+    ),
+    st.integers(0, 2),
+)
 PEOPLE = st.lists(
     st.builds(
         lambda name, born, changed, more: person(
@@ -60,6 +74,7 @@ PEOPLE = st.lists(
                 "emails": st.lists(st.sampled_from("abcdef"), unique=True, max_size=3).map(
                     lambda found: emails(*found)
                 ),
+                "memberships": MEMBERSHIPS,
                 "tag_ids": st.lists(st.sampled_from(["t", "u", "v"]), unique=True),
                 "values": st.dictionaries(st.sampled_from(["x", "y"]), st.integers(0, 2)),
             }
@@ -111,7 +126,9 @@ def test_any_order_of_undoing_gives_all_persons_back(people: list[Person], chanc
         current[top] = replace(undone.current, version=current[top].version + 1)
         assert undone.kept == ()
         for image in chosen.before[1:]:
-            current[image.id] = replace(image, version=image.version + 2)
+            back, edited = carried(image, undone.lived)
+            assert edited == []
+            current[image.id] = replace(back, version=image.version + 2)
     assert {key: replace(one, version=1) for key, one in current.items()} == now
 
 

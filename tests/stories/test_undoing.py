@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from tests.api import DEFINE, ERRORS, LINK, Api
+import pytest
+
+from tests.api import COMPANY, DEFINE, ERRORS, LINK, Api
 from tests.stories.mobile import Phone
 from tests.stories.test_merges import REVERT, merged, read, reverted
 
@@ -15,6 +17,26 @@ SUBMIT = f"mutation($input: SubmitFormInput!) {{ submitForm(input: $input) {{ pe
 SUBMISSIONS = "{ formSubmissions { nodes { values person { id } } } }"
 ITEMS = f"""mutation($by: PersonLocator!, $items: [JSON!]!) {{
   updateListItems(by: $by, attribute: "wish", items: $items) {{ person {{ id }} {ERRORS} }} }}"""
+ROLES = """query($by: PersonLocator!) { person(by: $by) {
+  companies { edges { role primary node { name } } } } }"""
+Roles = list[tuple[str, str | None, bool]]
+
+
+async def member(api: Api, person: dict[str, Any], *of: tuple[str, str | None]) -> None:
+    """Link a person to companies, each with the role there: the last one is the primary one."""
+    link = LINK.replace("$role: String", "$role: String, $main: Boolean").replace(
+        "role: $role", "role: $role, primary: $main"
+    )
+    for name, role in of:
+        await api(COMPANY, input={"name": name})
+        payload = await api(link, company={"name": name}, persons=[{"id": person["id"]}], role=role, main=True)
+        assert payload["errors"] == []
+
+
+async def roles(api: Api, *people: dict[str, Any]) -> list[Roles]:
+    """Return of what each is a member, as what, and whether that is the primary one."""
+    found = [(await api(ROLES, by={"id": one["id"]}))["companies"]["edges"] for one in people]
+    return [[(one["node"]["name"], one["role"], one["primary"]) for one in edges] for edges in found]
 
 
 async def couple(api: Api, **second: Any) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -96,6 +118,47 @@ async def test_what_was_done_to_parts_goes_with_them(api: Api) -> None:
     roles = "query($by: PersonLocator!) { person(by: $by) { companies { edges { role primary } } } }"
     assert (await api(roles, by={"id": two["id"]}))["companies"]["edges"] == [{"role": "new", "primary": True}]
     assert (await read(api, one))["companies"]["nodes"] == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize(
+    ("second", "third"),
+    [([("X", "buyer")], [("X", "boss")]), ([("X", None), ("Y", "buyer")], [("Z", None)])],
+    ids=["roles", "primary"],
+)
+async def test_a_role_that_a_later_merge_hid_is_nobodys_change(
+    api: Api, second: list[tuple[str, str]], third: list[tuple[str, str]], order: tuple[int, int]
+) -> None:
+    """G one who took in a member W another member takes in both T undone in any order each has the own roles."""
+    people = [await api.made(externalId=name) for name in "abc"]
+    a, b, c = people
+    await member(api, b, *second)
+    await member(api, c, *third)
+    before = await roles(api, *people)
+    payloads = [await merged(api, a, b, into=a["id"]), await merged(api, c, a, into=c["id"])]
+    for number in order:
+        assert (await reverted(api, payloads[number]))["keptFields"] == []
+    assert await roles(api, *people) == before
+
+
+async def test_what_is_done_to_one_company_leaves_the_others_as_they_were(api: Api) -> None:
+    """G one who took in two members of one company W a company is added since, or made primary T it alone stays."""
+    people = [await api.made(externalId=name) for name in "abc"]
+    a, b, c = people
+    await member(api, b, ("X", "buyer"), ("Y", None))
+    await member(api, c, ("X", "boss"))
+    before = await roles(api, b, c)
+    payloads = [await merged(api, a, one, into=a["id"]) for one in (b, c)]
+    await member(api, a, ("Z", None))
+    assert (await reverted(api, payloads[0]))["keptFields"] == ["companies"]
+    assert await roles(api, a, b) == [[("X", "boss", False), ("Z", None, True)], before[0]]
+    await reverted(api, payloads[1])
+    assert await roles(api, *people) == [[("Z", None, True)], *before]
+    # What is chosen among the companies of who comes back goes with them.
+    payload = await merged(api, a, b, into=a["id"])
+    await member(api, a, ("X", "buyer"))
+    await reverted(api, payload)
+    assert await roles(api, b) == [[("X", "buyer", True), ("Y", None, False)]]
 
 
 async def test_a_decision_of_the_call_forgets_who_came_apart(api: Api) -> None:
