@@ -103,16 +103,15 @@ async def import_progress(info: Info, id: Id) -> Progress:
 
 
 async def _steps(imports: Imports, account: str, import_id: str) -> AsyncIterator[Any]:
-    """Yield an import whenever it has gone on, until nobody works on it any more."""
-    last, began = None, False
-    while True:
-        one = await imports.get(account, import_id)
-        if one is None:
-            return
+    """Yield an import whenever it has gone on, until a run is over; one that nobody has asked to run is waited for."""
+    first, last = None, None
+    while (one := await imports.get(account, import_id)) is not None:
+        first = first or one
         if one != last:
             yield shown(one)
-        began = began or one.under_way
-        if not one.under_way and (began or one.state not in model.WAITING):
+        # A run may begin, end, and be mapped anew between two looks: what it leaves is when it was asked for.
+        ran = not (first.waiting and one.waiting) or one.started_at != first.started_at
+        if ran and not one.under_way:
             return
         last = one
         await asyncio.sleep(TELL_SECONDS)

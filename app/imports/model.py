@@ -13,8 +13,6 @@ DONE, DONE_WITH_ERRORS, FAILED, CANCELLED = "DONE", "DONE_WITH_ERRORS", "FAILED"
 REVERTING, REVERTED = "REVERTING", "REVERTED"
 # Somebody works on it, or is going to.
 ACTIVE = (RUNNING, REVERTING)
-# Nobody has asked for a run yet.
-WAITING = (UPLOADED, MAPPED, CHECKED)
 # A file that was written from, in which state ever.
 ENDED = (DONE, DONE_WITH_ERRORS, CANCELLED, FAILED)
 
@@ -116,6 +114,11 @@ class Import:
     def under_way(self) -> bool:
         """Whether somebody works on it, or is going to."""
         return self.state in ACTIVE
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody has asked for a run yet, since it was mapped last."""
+        return self.state in (UPLOADED, MAPPED) and self.mode is None
 
     @property
     def troubles(self) -> int:
