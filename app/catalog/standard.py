@@ -64,7 +64,14 @@ STANDARD = {
         ),
         _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING", role="STRING"),
         _event("memberLeft", "Member Left", "A person left the company.", personId="STRING"),
-        _event("importApplied", "Import Applied", "An import wrote to the profile.", importId="STRING"),
+        _event(
+            "importApplied",
+            "Import Applied",
+            "A row of an import wrote to the profile.",
+            importId="STRING",
+            row="NUMERIC",
+            outcome="STRING",
+        ),
         _event(
             "crmSynced",
             "CRM Synced",

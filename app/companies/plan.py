@@ -25,7 +25,7 @@ TAKEN = {
 FIXED = "external_id"
 
 
-def event(company: Company, scene: Scene, type_: str, **properties: str | list[dict[str, str]]) -> Event:
+def event(company: Company, scene: Scene, type_: str, **properties: str | int | list[dict[str, str]]) -> Event:
     """Return one of our own events on the company's own line of activity."""
     return scene.event(company.subject, type_, properties, company_id=company.id)
 

@@ -29,6 +29,10 @@ class Told:
     duplicates: str = REWRITE
     cells: Sequence[Any] = ()
 
+    def said(self, effect: Effect[Any]) -> dict[str, Any]:
+        """Return what the event of the row says: which import, which line of the file, and what became of it."""
+        return {"importId": self.import_id, "row": self.line, "outcome": outcome(effect, self.duplicates).upper()}
+
 
 def outcome(effect: Effect[Any], duplicates: str) -> str:
     """Return what became of a row."""
@@ -71,8 +75,7 @@ class PersonRow(Wished[Person]):
             return Effect(before, before, ())
         else:
             effect = Upsert(self._wanted(before)).plan(before, scene)
-        after, said = effect.after, {"importId": self.told.import_id}
-        return _applied(effect, persons.event(after, scene, "importApplied", said))
+        return _applied(effect, persons.event(effect.after, scene, "importApplied", self.told.said(effect)))
 
     def _wanted(self, held: Person) -> PersonWish:
         if self.type == CUSTOMER and held.type == LEAD:
@@ -102,5 +105,5 @@ class CompanyRow(Wished[Company]):
         if before is not None and self.told.duplicates == SKIP:
             return Effect(before, before, ())
         effect = companies.Upsert(self.wish).plan(before, scene)
-        said = companies.event(effect.after, scene, "importApplied", importId=self.told.import_id)
+        said = companies.event(effect.after, scene, "importApplied", **self.told.said(effect))
         return _applied(effect, said)

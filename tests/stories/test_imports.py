@@ -32,6 +32,11 @@ async def found(api: Api, by: dict[str, Any]) -> dict[str, Any]:
     return person
 
 
+async def applied(api: Api, by: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what imports say that they did to a person, newest first."""
+    return [event["properties"] for event in await api.events(by) if event["type"] == "importApplied"]
+
+
 async def test_a_file_becomes_persons(api: Api) -> None:
     """G a file W it is made, mapped by what is suggested, run T its rows are persons, of the type LEAD, tagged."""
     one = await created(api, PEOPLE, fileName="people.csv")
@@ -51,6 +56,7 @@ async def test_a_file_becomes_persons(api: Api) -> None:
     ]
     events = [(event["type"], event["source"]) for event in await api.events(ANN)]
     assert sorted(events) == [("importApplied", "IMPORT"), ("personCreated", "IMPORT")]
+    assert await applied(api, BOB) == [{"importId": done["id"], "row": 3, "outcome": "CREATED"}]
     assert (await imported(api, PEOPLE, tag=None))["counts"] == counts(2, unchanged=2)
 
 
@@ -90,6 +96,7 @@ async def test_X7_rows_of_customers_promote_leads(api: Api) -> None:
     assert done["counts"] == counts(2, created=1, updated=1, promoted=1)
     ann = await found(api, ANN)
     assert (ann["id"], ann["type"], ann["firstName"]) == (lead["id"], "CUSTOMER", "Ann")
+    assert await applied(api, ANN) == [{"importId": done["id"], "row": 2, "outcome": "PROMOTED"}]
 
 
 async def test_X8_who_is_there_is_skipped(api: Api) -> None:
@@ -159,6 +166,14 @@ async def test_X12_companies_by_name_or_domain(api: Api) -> None:
     done = await imported(api, rows, fields, target="COMPANY", tag=None)
     assert done["counts"] == counts(3, created=1, updated=2)
     shown = "query($name: String!) { company(by: {name: $name}) { name domains industry } }"
+    told = (
+        """{ company(by: {name: "acme"}) { timeline(filter: {types: ["importApplied"]}) { nodes { properties } } } }"""
+    )
+    events = (await api(told))["timeline"]["nodes"]
+    assert [(event["properties"]["row"], event["properties"]["outcome"]) for event in events] == [
+        (3, "UPDATED"),
+        (2, "UPDATED"),
+    ]
     acme = await api(shown, name="acme")
     assert acme == {"name": "Acme", "domains": ["acme.example", "acme.org"], "industry": "Tools"}
     back = await reverted(api, done)
