@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from app.catalog.service import CatalogService
 from app.changes.model import Ask, Effect, Outcome
 from app.changes.sealing import smaller
 from app.changes.service import Changes
@@ -13,6 +14,7 @@ from app.core import clock
 from app.imports import ledger
 from app.imports.job import Lost
 from app.imports.ledger import Entry, Undone
+from app.imports.mapping import Mapping
 from app.imports.model import PERSON, REVERTED, Import, RowError
 from app.imports.reader import ORIGIN
 from app.imports.repeats import Repeats
@@ -27,9 +29,12 @@ UNDO_ROWS = 100
 class Undo:
     """One undo of one import; `changes` are those of the profiles that it is about, `tries` as of a run."""
 
-    def __init__(self, engine: Engine, store: Store, changes: Changes[Any], tries: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, store: Store, catalog: CatalogService, changes: Changes[Any], tries: int = 0
+    ) -> None:
         self._engine = engine
         self._store = store
+        self._catalog = catalog
         self._changes = changes
         self._collection = changes.collection
         self._rows = smaller(UNDO_ROWS, tries)
@@ -47,9 +52,22 @@ class Undo:
                 part = rest[start : start + self._rows]
                 await self._changes.sealed(await self._asks(one, part, at), _Seal(one, lease))
                 at = part[-1].line
-        finished = {"state": REVERTED, "finishedAt": clock.now()}
-        if not await self._store.end(lease, finished, also=[(CHUNKS, lapsing(one))]):
+        finished: dict[str, Any] = {"state": REVERTED, "finishedAt": clock.now()}
+        also: list[tuple[str, Write]] = [(CHUNKS, lapsing(one))]
+        now = await self._store.get(one.account, one.id)
+        if now is not None and now.undo is not None and (named := await self._defined(one)):
+            words = f"kept: attributes that the import made, to be deleted by hand: {', '.join(named)}"
+            also.append((CHUNKS, failed_row(one, RowError("9" * 10, 0, None, words, {}), kept=True)))
+            finished["undo.kept"] = now.undo.kept + 1
+        if not await self._store.end(lease, finished, also=also):
             raise Lost
+
+    async def _defined(self, one: Import) -> list[str]:
+        """Return the names of the attributes that the import made and that are there: others may use them by now."""
+        mapping = Mapping.of_document(one.mapping or {})
+        catalog = await self._catalog.fresh(one.account)
+        there = ((name, catalog.attribute(mapping.target, name)) for name, _ in mapping.created())
+        return [name for name, defined in there if defined is not None and defined.created_at >= one.created_at]
 
     async def _parts(self, one: Import) -> AsyncIterator[list[Entry]]:
         """Yield the ledger, newest first."""

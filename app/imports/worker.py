@@ -96,7 +96,7 @@ class Worker:
         tries = self._tries.pop(one.id, 0)
         try:
             if one.state == REVERTING:
-                await Undo(self._engine, self._store, changes, tries).go(one, lease)
+                await Undo(self._engine, self._store, self._catalog, changes, tries).go(one, lease)
                 return
             with tempfile.TemporaryDirectory(prefix="import-") as home:
                 run = Run(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.api import COMPANY, UPDATE, Api
-from tests.stories.importing import Import, imported, reverted
+from tests.stories.importing import MAP, Import, created, imported, ran, reverted
 
 COMPANIES = {"name": "name", "domains": "domains"}
 NAMED = """query($domain: String!) { company(by: {domain: $domain}) { name domains } }"""
@@ -136,3 +136,15 @@ async def test_a_company_that_took_another_in_since_is_not_touched(api: Api) -> 
     told = [message.split(" com_")[0] for _, message in kept(back)]
     assert told == ["kept: it was merged with another since", "kept: it was merged into"]
     assert (await api(NAMED, domain="nut.example"))["name"] == "New"
+
+
+async def test_attributes_that_an_import_made_stay_and_are_named(api: Api) -> None:
+    """G a mapping that makes an attribute W the import is taken back T it stays, and is listed without a row."""
+    one = await created(api, "Email,Size\na@x.example,42\n")
+    size = {"column": "Size", "field": "customAttributes.size", "createAttribute": "INTEGER"}
+    await api(MAP, id=one["id"], input={"mapping": [{"column": "Email", "field": "email"}, size], "tag": None})
+    back = await reverted(api, await ran(api, one))
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 1, "restored": 0, "kept": 1})
+    assert kept(back) == [(0, "kept: attributes that the import made, to be deleted by hand: size")]
+    assert back["rowErrors"]["totalCount"] == 1
+    assert await api("{ attributeDefinitions(target: PERSON) { name } }") == [{"name": "size"}]
