@@ -10,6 +10,7 @@ import resource
 import sys
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,12 @@ def _line(number: int, row: list[Any]) -> str:
 def _lines(sheet: CalamineSheet) -> Iterator[str]:
     """Give the rows with anything in them, each by its number in the sheet."""
     for number, row in enumerate(sheet.iter_rows(), 1):
-        if any(value not in ("", None) for value in row):
+        if _filled(row):
             yield _line(number, row)
+
+
+def _filled(row: list[Any]) -> bool:
+    return any(value is not None and not (isinstance(value, str) and not value.strip()) for value in row)
 
 
 def _sheet(book: CalamineWorkbook, wanted: str | None) -> tuple[CalamineSheet, list[str]] | None:
@@ -67,12 +72,17 @@ def _sheet(book: CalamineWorkbook, wanted: str | None) -> tuple[CalamineSheet, l
         for one in book.sheets_metadata
         if one.visible == SheetVisibleEnum.Visible and one.typ == SheetTypeEnum.WorkSheet
     ]
+    header = None
     for place, name in enumerate(visible):
         if wanted in (None, name):
             sheet = book.get_sheet_by_name(name)
-            if sheet.height:
-                return sheet, visible[place + 1 :]
-    return None
+            rows = len(list(islice(filter(_filled, sheet.iter_rows()), 2)))
+            found = sheet, visible[place + 1 :]
+            if rows > 1:
+                return found
+            header = header or (found if rows else None)
+    # A header alone is passed over only where a sheet behind it has rows.
+    return header
 
 
 def main(workbook: str, target: str, wanted: str | None = None) -> str | None:

@@ -54,11 +54,20 @@ def test_the_first_visible_sheet_with_rows_is_read(tmp_path: Path) -> None:
     assert table.detection.notices == ("Only the sheet 'people' is read, not: zoo.",)
 
 
+@pytest.mark.parametrize("cover", [[(" ",)], [(" ", "\u00a0"), ("\n",)], [("Sales of May",)]])
+def test_sheets_without_rows_are_passed_over(tmp_path: Path, cover: list[tuple[str, ...]]) -> None:
+    """Also those of blank cells, and a header alone, where a sheet behind them has rows."""
+    table = made(tmp_path, workbook(cover=cover, people=PEOPLE))
+    assert (table.columns, table.detection.sheet) == (PEOPLE[0], "people")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
         (xlsx([]), "no visible sheet with rows"),
         (xlsx([("name", "city")]), "a header and no rows"),
+        (xlsx([(" ",), ("",)]), "no visible sheet with rows"),
+        (workbook(people=[("name",)], zoo=[(" ",)]), "a header and no rows"),
         (xlsx([("Ann", "a@b.co"), ("Bob", "b@b.co")]), "looks like data"),
         (xlsx([(436601234567.0, "x"), ("Bob", "y")]), "looks like data"),
         (protected_xls(), "is protected"),
