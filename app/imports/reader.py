@@ -108,15 +108,15 @@ def _count(rows: Iterator[Row]) -> int:
     return count
 
 
-async def opened(store: Store, one: Import, home: Path) -> File:
-    """Return the file of an import, brought to this machine; raises Unreadable."""
+async def opened(store: Store, one: Import, home: Path, *, look: bool = False) -> File:
+    """Return the file of an import, brought to this machine; raises Unreadable. `look`: see `readers.opened`."""
     path = home / "file"
     await store.download(one.account, one.upload, path)
-    return await asyncio.to_thread(_opened, path, one, home)
+    return await asyncio.to_thread(_opened, path, one, home, look=look)
 
 
-def _opened(path: Path, one: Import, home: Path) -> File:
-    return File(readers.opened(path, Detection(**one.detected), home))
+def _opened(path: Path, one: Import, home: Path, *, look: bool) -> File:
+    return File(readers.opened(path, Detection(**one.detected), home, look=look))
 
 
 class Asker:

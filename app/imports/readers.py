@@ -11,38 +11,38 @@ from app.imports.table import COLUMNS_MAX, EMPTY, HEADER_ONLY, Detection, Row, T
 Read = Callable[[], Iterator[Row]]
 
 
-def opened(path: Path, detection: Detection, workdir: Path) -> Table:
+def opened(path: Path, detection: Detection, workdir: Path, *, look: bool = False) -> Table:
     """Open a file that was looked at by `detect`; raises Unreadable for one without a header or without rows.
 
     `workdir`: a folder of this file alone. What is unpacked or converted stays in it, and is found there when the
-    file is opened again.
+    file is opened again. `look`: somebody waits for it, so it takes no longer than an operation may.
     """
     if detection.inner:
         unpacked = workdir / "unpacked"
         if not unpacked.exists():
             archive.unpacked(path, unpacked)
         path = unpacked
-    table = _table(path, detection, workdir)
+    table = _table(path, detection, workdir, look=look)
     if next(table.rows(), None) is None:
         raise Unreadable(HEADER_ONLY)
     return table
 
 
-def _table(path: Path, detection: Detection, workdir: Path) -> Table:
+def _table(path: Path, detection: Detection, workdir: Path, *, look: bool) -> Table:
     kind = detection.inner or detection.format
     charset, delimiter = detection.charset or "utf-8", detection.delimiter or ","
     if kind in ("XLSX", "XLS"):
-        return _sheet(path, detection, workdir)
+        return _sheet(path, detection, workdir, look=look)
     if kind in ("JSON", "NDJSON"):
         columns, read = objects.opened(path, charset, by_line=kind == "NDJSON")
         return Table(columns, detection, read)
     return _flat(lambda: delimited.rows(path, charset, delimiter), detection)
 
 
-def _sheet(path: Path, detection: Detection, workdir: Path) -> Table:
+def _sheet(path: Path, detection: Detection, workdir: Path, *, look: bool) -> Table:
     converted = workdir / "rows.ndjson"
     if not converted.exists():
-        sheets.convert(path, detection.inner or detection.format, converted, detection.sheet)
+        sheets.convert(path, detection.inner or detection.format, converted, detection.sheet, look=look)
     sheet = sheets.sheet(converted)
     others = (f"Only the sheet {sheet.name!r} is read, not: {', '.join(sheet.others)}.",) if sheet.others else ()
     complete = replace(detection, sheet=sheet.name, notices=tuple(dict.fromkeys((*detection.notices, *others))))

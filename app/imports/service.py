@@ -198,7 +198,7 @@ class Imports:
             wanted = replace(wanted, tag=_tag(wanted.tag))
         with tempfile.TemporaryDirectory(prefix="import-") as home:
             try:
-                file = await reader.opened(self.store, one, Path(home))
+                file = await reader.opened(self.store, one, Path(home), look=True)
                 sample = await asyncio.to_thread(table.sample, file.table)
             except Unreadable as unreadable:
                 raise Refused("MAPPING_INVALID", str(unreadable), ("mapping",)) from None
@@ -307,7 +307,7 @@ def _looked(path: Path, name: str, given: str | None) -> _Looked:
     except Unreadable as unreadable:
         return _Looked(asdict(Detection(given or "CSV")), problem=str(unreadable))
     try:
-        found = readers.opened(path, detected, path.parent)
+        found = readers.opened(path, detected, path.parent, look=True)
         return _Looked(asdict(found.detection), table.sample(found))
     except Unreadable as unreadable:
         return _Looked(asdict(detected), problem=str(unreadable))

@@ -14,6 +14,8 @@ from app.imports import sheets_child as child
 from app.imports.table import ROW_CHARACTERS_MAX, Cell, Row, Unreadable
 
 WORKBOOK_SECONDS_MAX = 120
+# While somebody waits for the answer: it is to come before the time of an operation is over.
+WORKBOOK_LOOK_SECONDS_MAX = 20
 _TOO_LARGE = "The workbook is too large to be read, or damaged. Save the sheet as CSV."
 _SAID = {
     child.PROTECTED: "The file is protected by a password. Save it without one.",
@@ -34,29 +36,31 @@ class Sheet:
     others: tuple[str, ...]
 
 
-def convert(workbook: Path, kind: str, to: Path, wanted: str | None = None) -> None:
+def convert(workbook: Path, kind: str, to: Path, wanted: str | None = None, *, look: bool = False) -> None:
     """Write the rows of a sheet to `to`, where they appear when they are whole; by default the first with rows.
 
-    `kind`: XLSX or XLS. Ends after two minutes, with the child. Raises Unreadable with what to do.
+    `kind`: XLSX or XLS. Ends after two minutes, with the child, and sooner where it is but a `look` that somebody waits
+    for. Raises Unreadable with what to do.
     """
     with TemporaryDirectory(dir=to.parent) as folder:
         # By this name the library knows which format to complain about; else it would only say that it is none.
         named, part = Path(folder) / f"workbook.{kind.lower()}", Path(folder) / "rows"
         named.symlink_to(workbook.resolve())
         arguments = [str(named), str(part), *([wanted] if wanted else [])]
-        said, status = _ended([sys.executable, "-I", child.__file__, *arguments])
+        seconds = WORKBOOK_LOOK_SECONDS_MAX if look else WORKBOOK_SECONDS_MAX
+        said, status = _ended([sys.executable, "-I", child.__file__, *arguments], seconds)
         # Without a word it ended by itself: where memory runs out nobody says more.
         if said or status:
             raise Unreadable(_SAID.get(said, _TOO_LARGE))
         part.replace(to)
 
 
-def _ended(command: Sequence[str]) -> tuple[str, int]:
+def _ended(command: Sequence[str], seconds: float) -> tuple[str, int]:
     """Run a child to its end; returns what it said, and its status."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as one:  # noqa: S603 - our own
         _RUNNING.add(one)
         try:
-            said, _ = one.communicate(timeout=WORKBOOK_SECONDS_MAX)
+            said, _ = one.communicate(timeout=seconds)
         except subprocess.TimeoutExpired as error:
             raise Unreadable(_TOO_LARGE) from error
         finally:

@@ -7,13 +7,15 @@ from typing import Any
 import psutil
 import pytest
 
+from app.graph.operation import OPERATION_SECONDS
+from app.imports import sheets
 from app.imports.fields import FIELDS
 from app.mongo.twin import Twin
 from tests import api as apis
 from tests.api import Api, opened
 from tests.stories import files
 from tests.stories.files import cells, downloaded, uploaded
-from tests.stories.importing import MAP, RUN, followed, imported, mapped, ran, reverted
+from tests.stories.importing import CREATE, MAP, RUN, followed, imported, mapped, ran, reverted
 
 HEADER = ["First name", "Last name", "E-mail", "Mobile", "Birthday", "City"]
 PEOPLE: list[list[Any]] = [
@@ -55,6 +57,24 @@ async def test_one_data_set_in_any_format_gives_the_same_profiles(api: Api) -> N
     assert [one["city"] for one in first] == ["Graz,\nMitte", 'the "Île"', "Zagreb"]
     assert first[0]["birthDate"] == "1975-12-31"
     assert {name: one == first for name, one in found.items()} == dict.fromkeys(FORMATS, True)
+
+
+async def test_a_workbook_that_takes_long_is_failed_before_its_time_is_over(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W a workbook takes longer than a call may T the import is FAILED, with what to do; a run has longer."""
+    assert sheets.WORKBOOK_LOOK_SECONDS_MAX < OPERATION_SECONDS < sheets.WORKBOOK_SECONDS_MAX
+    one = await mapped(api, await uploaded(api, FORMATS["people.xlsx"], "people.xlsx"), tag=None)
+    monkeypatch.setattr(sheets, "WORKBOOK_LOOK_SECONDS_MAX", 0.001)
+    sent = await api.http.post(
+        "/uploads?fileName=people.xlsx",
+        content=FORMATS["people.xlsx"],
+        headers={"Authorization": f"Bearer {api.key}", "Content-Type": "application/octet-stream"},
+    )
+    late = (await api(CREATE, input={"uploadId": sent.json()["uploadId"]}))["import"]
+    assert late["state"] == "FAILED"
+    assert "too large to be read" in late["rowErrors"]["nodes"][0]["message"]
+    assert (await ran(api, one))["state"] == "DONE"
 
 
 TEXT = files.text(PEOPLE).decode()
