@@ -41,7 +41,7 @@ def catalog() -> Catalog:
         (Sent("order", properties=[1]), ("INVALID", ("properties",))),
         (Sent("order", properties={"x": 1}), ("UNKNOWN_PROPERTY", ("properties", "x"))),
         (Sent("order", properties={"total": "1"}), ("INVALID", ("properties", "total"))),
-        (Sent("order", properties={"total": 2**70}), ("INVALID", ("properties", "total"))),
+        (Sent("order", properties={"total": 10**400}), ("INVALID", ("properties", "total"))),
         (Sent("order", properties={"total": float("inf")}), ("INVALID", ("properties", "total"))),
         (Sent("order", properties={"at": "yesterday"}), ("INVALID", ("properties", "at"))),
         (Sent("order", properties={"at": "2026-01-01T00:00:00"}), ("INVALID", ("properties", "at"))),
