@@ -189,8 +189,8 @@ class Chunk(Generic[P]):
             Gone(one.account, one.id, tuple(one.subjects), tuple(desk.earliest.get(one.id, ()))) for one in desk.gone()
         ]
         long = bool(gone) and await self._farewell.long(gone)
-        for one in effects:
-            one.long = long
+        for one in effects if long else ():
+            one.long = True
         writes = await writes_of(desk, effects, long=long)
         writes += besides
         if writes:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from app.claims.model import COLLECTION as CLAIMS
-from app.claims.model import Claim, Locator, key
+from app.claims.model import Claim, Locator, digest, key
 from app.core import clock, ids
 from app.mongo.engine import Delete, Document, Replace, Unit, Write
 from app.timeline.record import COLLECTION as EVENTS
@@ -56,10 +56,9 @@ def noted_key(gone: Gone) -> str:
     return f"{gone.account}|of {gone.id}"
 
 
-def digest(reached: Mapping[str, Sequence[str]]) -> str:
+def reach(reached: Mapping[str, Sequence[str]]) -> str:
     """Return what tells lines and identifiers from others, and says nothing of them."""
-    said = repr(sorted((line, sorted(keys)) for line, keys in reached.items()))
-    return hashlib.blake2b(said.encode(), digest_size=DIGEST_BYTES).hexdigest()
+    return digest(*(each for line in sorted(reached) for each in (line, *sorted(reached[line]))))
 
 
 async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> None:
@@ -94,7 +93,7 @@ async def _marks(
 
 def stands(noted: Document, gone: Gone) -> bool:
     """Tell whether it was noted of the very lines and identifiers of somebody, a short while ago."""
-    return bool(noted["of"] == digest(reached_by(gone)) and clock.now() < noted["until"])
+    return bool(noted["of"] == reach(reached_by(gone)) and clock.now() < noted["until"])
 
 
 def marks_of(event: Document, claims: Sequence[str], **more: Any) -> list[Document]:

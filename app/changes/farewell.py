@@ -73,7 +73,7 @@ class Farewell:
         (kept,) = await self._engine.find(COLLECTION, {"_id": erasure.noted_key(gone)}) or (None,)
         if kept is not None and erasure.stands(kept, gone):
             return kept
-        until, said = now + timedelta(hours=NOTED_HOURS), erasure.digest(erasure.reached_by(gone))
+        until, said = now + timedelta(hours=NOTED_HOURS), erasure.reach(erasure.reached_by(gone))
         begun = {"of": said, "began": now, "last": "", "done": False}
         return {"_id": erasure.noted_key(gone), "account": gone.account, "until": until, **begun}
 

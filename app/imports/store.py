@@ -4,7 +4,7 @@
 unit that was committed, `<import>:e:<row>` a row that failed, `<import>:k:<row>` what an undo kept.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,10 @@ class Lease:
     def where(self, **more: Any) -> dict[str, Any]:
         """Return what finds the import while this lease holds."""
         return {"_id": self.import_id, "lease": self.number, **more}
+
+    def unlocking(self) -> tuple[str, Write]:
+        """Return the write by which another import of the account may begin."""
+        return JOBS, Delete({"_id": f"lock|{self.account}", "import": self.import_id})
 
 
 class Store:
@@ -179,18 +183,9 @@ class Store:
         within = {"_id": {"$gt": f"{one.id}:e:", "$lt": f"{one.id}:f"}}
         while held and (part := await chunks.find(within, projection={"_id": 1}, limit=PART_ROWS)):
             gone = Delete({"_id": {"$in": [kept["_id"] for kept in part]}}, many=True)
-            held = await self._with(lease, {"$set": {"beat": clock.now()}}, [(CHUNKS, gone)])
-        return held and await self._with(lease, {"$set": dict(change)})
-
-    async def _with(self, lease: Lease, change: Document, also: Sequence[tuple[str, Write]] = ()) -> bool:
-        """Change an import with some other writes, in one unit; tells whether it was still held."""
-
-        async def work(unit: Unit) -> None:
-            await unit.write(JOBS, [Update(lease.where(), change, must=True)])
-            for collection, write in also:
-                await unit.write(collection, [write])
-
-        return await self._mine(work)
+            beat = Update(lease.where(), {"$set": {"beat": clock.now()}}, must=True)
+            held = await self._mine(beat, [(CHUNKS, gone)])
+        return held and await self._mine(Update(lease.where(), {"$set": dict(change)}, must=True))
 
     async def renew(self, lease: Lease) -> bool:
         """Hold an import for longer; tells whether it is still held."""
@@ -206,23 +201,17 @@ class Store:
     async def end(self, lease: Lease, change: Mapping[str, Any], *, also: Sequence[tuple[str, Write]] = ()) -> bool:
         """Let an import go with a last change of it; tells whether it was still held. The lease is over then."""
         over: Document = {"$set": {**change, "cancel": False}, "$unset": {"due": ""}, "$inc": {"lease": 1}}
-        unlocked = (JOBS, Delete({"_id": f"lock|{lease.account}", "import": lease.import_id}))
-        return await self._with(lease, over, [unlocked, *also])
+        return await self._mine(Update(lease.where(), over, must=True), [lease.unlocking(), *also])
 
     async def let_go(self, lease: Lease) -> bool:
         """Give an import back unfinished: whoever looks next goes on with it; tells whether it was still held."""
         back = Update(lease.where(due={"$exists": True}), {"$set": {"due": clock.now()}}, must=True)
+        return await self._mine(back, [lease.unlocking()])
 
-        async def work(unit: Unit) -> None:
-            await unit.write(JOBS, [back])
-            await unit.write(JOBS, [Delete({"_id": f"lock|{lease.account}", "import": lease.import_id})])
-
-        return await self._mine(work)
-
-    async def _mine(self, work: Callable[[Unit], Awaitable[None]]) -> bool:
-        """Run a unit that stands on a lease; tells whether it was still held."""
+    async def _mine(self, change: Update, also: Sequence[tuple[str, Write]] = ()) -> bool:
+        """Make a change of an import that stands on a lease, with others in one unit; tells whether it was held."""
         try:
-            await self._engine.unit(work)
+            await self._engine.write_unit([(JOBS, [change]), *((name, [write]) for name, write in also)])
         except Stale:
             return False
         return True

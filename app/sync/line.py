@@ -17,7 +17,7 @@ from app.sync.incoming import Source
 from app.sync.mapping import ENTITIES, EntityMap
 from app.sync.model import OPEN, RETRYING, Connection, Link, SyncIssue, link_id
 from app.sync.slots import Slot, of_map
-from app.sync.store import OUTWARD, Lease, Store, issue_id, settled, told
+from app.sync.store import OUTWARD, Lease, Store, issue_about, settled, told
 from app.sync.weigh import Trouble
 
 # A failed record is tried again after one minute, two, four ...
@@ -81,7 +81,7 @@ class Line:
         """Return what is to be looked at of a record."""
         slot = trouble.slot
         return SyncIssue(
-            issue_id(self.connection.id, link.entity, link.record, what),
+            issue_about(link, what),
             self.account,
             self.connection.id,
             link.entity,

@@ -19,6 +19,7 @@ CRM, PROFILE = "CRM", "PROFILE"
 # became a contact there; written by turns, which nobody wants.
 LINKED, PENDING, FAILED, CONVERTED, STUCK = "linked", "pending", "failed", "converted", "stuck"
 ERASED, DELETED = "erased", "deleted"  # here; in the CRM
+DEAD = (DELETED, ERASED)
 COUNTS = ("pulled", "pushed", "created", "updated", "unchanged", "failed")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.changes.model import Ask, Change, Effect, Outcome
 from app.changes.sealing import Sealing, smaller
-from app.claims.model import COLLECTION as CLAIMS
+from app.claims.service import Claims
 from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
@@ -19,11 +19,11 @@ from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
 from app.sync.line import RETRIES_MAX, Line, beat, retry, standing
 from app.sync.mapping import EntityMap
-from app.sync.model import CONVERTED, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
+from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import Slot, known_by, tagged
-from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_id, new, put, settled, told
+from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
 from app.timeline.record import COLLECTION as EVENTS
@@ -97,10 +97,9 @@ class Pull:
         if self._map.person_type or not fresh:
             return
         named = {key.claim(self._line.account) for one in fresh for key in CompanyRecord(one).wish.named()}
-        claims = await self._line.engine.find(CLAIMS, {"_id": {"$in": list(named)}})
-        owners = [kept["owner"] for kept in claims]
+        owners = [claim.owner for claim in (await Claims(self._line.engine).owners(list(named))).values()]
         for link in await self._line.store.of_profiles(self._line.connection, self._source.entity, owners):
-            if link.profile and not link.wanted and link.state not in (DELETED, ERASED):
+            if link.profile and not link.wanted and link.state not in DEAD:
                 self._taken.setdefault(link.profile, link.record)
 
     async def _companies(self, records: Sequence[CrmRecord]) -> dict[str, Company]:
@@ -214,7 +213,7 @@ class Pull:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
         if incoming.link is not None and incoming.link.state == DELETED:
             # It is there again.
-            gone.append(self._named(link, ""))
+            gone.append(issue_about(link, ""))
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
         writes = [put(now, revived=incoming.link.state == ERASED) if incoming.link is not None else new(now)]
         if verdict.became:
@@ -230,16 +229,13 @@ class Pull:
             writes.append(put(contact, revived=True))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
 
-    def _named(self, link: Link, what: str) -> str:
-        return issue_id(self._line.connection.id, link.entity, link.record, what)
-
     def _strays(self, link: Link) -> set[str]:
         """Return the issues of a record that are about what is mapped no more."""
         if not link.open:
             return set()
         goes = [f"{OUTWARD}{slot.name}" for slot in self._source.slots if slot.goes]
         names = ["", "*", *self._source.fields, *goes, *([OUTWARD] if goes else [])]
-        return {*link.open} - {self._named(link, name) for name in names}
+        return {*link.open} - {issue_about(link, name) for name in names}
 
     def _over(self, issue: str, incoming: Incoming) -> bool:
         """Tell whether an issue of a record is over: what it is about is in order, or is the same on both sides."""
@@ -248,10 +244,10 @@ class Pull:
         if issue in self._strays(link):
             return True
         if not issue.endswith(OUTWARD):
-            return issue not in {self._named(link, name) for name in incoming.found.broken}
+            return issue not in {issue_about(link, name) for name in incoming.found.broken}
         equal = [slot.name for slot in self._source.slots if len({*verdict.base.get(slot.name, (0, 1))}) == 1]
-        whole = issue == self._named(link, OUTWARD) and not verdict.push
-        return whole or issue in {self._named(link, f"{OUTWARD}{name}") for name in equal}
+        whole = issue == issue_about(link, OUTWARD) and not verdict.push
+        return whole or issue in {issue_about(link, f"{OUTWARD}{name}") for name in equal}
 
     # ------------------------------------------------------------ what is gone
 
@@ -303,7 +299,7 @@ class Pull:
     async def _owner(self, record: str) -> str | None:
         """Return the profile that a record is linked to."""
         links = await self._line.store.links(self._line.account, [self._line.link_id(self._source.entity, record)])
-        return next((one.profile for one in links.values() if one.state not in (DELETED, ERASED)), None)
+        return next((one.profile for one in links.values() if one.state not in DEAD), None)
 
 
 @dataclass(slots=True)

@@ -15,15 +15,14 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
-from app.sync.model import DELETED, ERASED, LINKED, PENDING, STUCK, WANTED, Link, wanted_record
+from app.sync.model import DEAD, LINKED, PENDING, STUCK, WANTED, Link, wanted_record
 from app.sync.pull import Pull
 from app.sync.slots import Slot, fingerprint, known_by, tagged
-from app.sync.store import ISSUES, LINKS, counted, drop, issue_id, put, settled
+from app.sync.store import ISSUES, LINKS, counted, drop, issue_about, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
 # Profiles that are looked through at once: most are as they were.
 SCANNED = 500
-DEAD = (DELETED, ERASED)
 
 
 class Push:
@@ -268,7 +267,7 @@ class Push:
 
     def _in_order(self, link: Link, going: Going) -> tuple[Link, list[Any]]:
         """Return the link of what was written: what could not be taken from there is written over now."""
-        names = [issue_id(self._line.connection.id, link.entity, link.record, slot.name) for slot in going.slots]
+        names = [issue_about(link, slot.name) for slot in going.slots]
         over = [one for one in link.open if one in names]
         link = replace(link, open=[one for one in link.open if one not in over])
         link, listed = self._line.listed(link, going.troubles)

@@ -12,7 +12,7 @@ from app.mongo.engine import Document
 from app.persons import wish as persons
 from app.sync.model import FAILING, IDLE, LINKED, PROFILE, RUNNING, STUCK, Connection, Link, SyncIssue, wanted_record
 from app.sync.slots import Base
-from app.sync.store import OUTWARD, issue_id
+from app.sync.store import OUTWARD, issue_about
 from app.sync.weigh import UNLIKE
 
 # Fields of which a person has several values: the one that was ruled is the primary one.
@@ -38,7 +38,7 @@ def _anew(link: Link, issue: SyncIssue) -> Base:
     """Return a base by which what an issue is about is held against the other side once more, whatever it was."""
 
     def about(what: str) -> bool:
-        return issue.id == issue_id(link.connection, link.entity, link.record, what)
+        return issue.id == issue_about(link, what)
 
     base = dict(link.base)
     for name, (theirs, ours, *tag) in link.base.items():

@@ -16,7 +16,7 @@ from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
 from app.sync.pull import Pull
 from app.sync.push import Push
 from app.sync.slots import fingerprint
-from app.sync.store import COMPARED, HERE, MAPPED
+from app.sync.store import COMPARED, ENDS, HERE, MAPPED, forgotten
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -96,12 +96,10 @@ class Run:
         mapped = fingerprint("\n".join(sorted(f"{slot.name} {slot.tag}" for slot in source.slots)))
         if self._marks.get(f"{one.object}{MAPPED}") == mapped:
             return
-        ends = ("", HERE, COMPARED)
-        for end in ends:
+        for end in ENDS:
             self._marks.pop(f"{one.object}{end}", None)
         self._marks[f"{one.object}{MAPPED}"] = mapped
-        forgotten = {f"marks.{one.object}{end}": "" for end in ends}
-        await self._line.held({"$set": {f"marks.{one.object}{MAPPED}": mapped}, "$unset": forgotten})
+        await self._line.held({"$set": {f"marks.{one.object}{MAPPED}": mapped}, "$unset": forgotten(one.object)})
 
     async def _standing(self) -> None:
         """See that the connection is still held, and wanted; raises Lost and Stopped."""

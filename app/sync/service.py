@@ -35,7 +35,7 @@ from app.sync.model import (
     SyncIssue,
     link_id,
 )
-from app.sync.store import COMPARED, CONNECTIONS_MAX, HERE, ISSUES, KEPT_DAYS, LINKS, Lease, Store, new_id, put, settled
+from app.sync.store import CONNECTIONS_MAX, ISSUES, KEPT_DAYS, LINKS, Lease, Store, forgotten, new_id, put, settled
 from app.sync.vault import Vault
 from app.sync.wire import IMPATIENT
 
@@ -240,15 +240,15 @@ class Syncs:
             raise Refused("CRM_UNREACHABLE", error.message, ("connectionId",)) from error
         maps = mapping.checked(one.system, wanted, offered, await self._catalog.fresh(actor.account))
         before = {each.object: each for each in one.maps}
-        forgotten = {
-            f"marks.{each.object}{end}": ""
+        anew = {
+            mark: none
             for each in maps
             if before.get(each.object) != each
-            for end in ("", HERE, COMPARED)
+            for mark, none in forgotten(each.object).items()
         }
         change: Document = {"$set": {"maps": mapping.shown(maps)}, "$inc": {"lease": 1}}
-        if forgotten:
-            change["$unset"] = forgotten
+        if anew:
+            change["$unset"] = anew
         if one.state == RUNNING:
             change["$set"] |= {"due": clock.now()}
         return await self._changed(one, change)

@@ -29,6 +29,8 @@ OUTWARD = ">"
 # Behind the name of an entity in the marks of a connection: what changed here, when links were compared last, and by
 # which mapping.
 HERE, COMPARED, MAPPED = ">", "=", "#"
+# Of the marks that say how far it got.
+ENDS = ("", HERE, COMPARED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,16 @@ def issue_id(connection: str, entity: str, record: str, what: str) -> str:
     """Return the id of the issue of a record, once for each thing; OUTWARD begins what can't be written."""
     end = OUTWARD if what.startswith(OUTWARD) else ""
     return f"{connection}|{digest(entity, record, what)}{end}"
+
+
+def issue_about(link: Link, what: str) -> str:
+    """Return the id of the issue of a link's record about something."""
+    return issue_id(link.connection, link.entity, link.record, what)
+
+
+def forgotten(entity: str) -> Document:
+    """Return what unsets the marks of an entity: it is compared from the beginning then."""
+    return {f"marks.{entity}{end}": "" for end in ENDS}
 
 
 def new_id() -> str:
