@@ -88,14 +88,14 @@ class Chunk(Generic[P]):
             part = parts.pop(0)
             try:
                 desk = await self._sealed(part, seal, before)
-            except Unnoted as unnoted:
-                await self._farewell.note(unnoted.gone)
-                parts.insert(0, part)
-                continue
-            except (Clash, Stale, Conflict):
+            except (Unnoted, Clash, Stale, Conflict) as error:
                 tried += 1
                 if tried >= COMMIT_TRIES:
                     raise unavailable() from None
+                if isinstance(error, Unnoted):
+                    await self._farewell.note(error.gone)
+                    parts.insert(0, part)
+                    continue
                 await self._renew(part, tried - 1)
                 half = len(part) // 2
                 parts[:0] = [part[:half], part[half:]] if half else [part]

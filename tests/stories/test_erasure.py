@@ -8,10 +8,14 @@ import pytest
 from app.catalog import sweeps
 from app.changes import erasure, farewell
 from app.changes.farewell import Farewell
+from app.changes.model import Ask
+from app.claims.model import Locator
 from app.core import clock
-from app.core.errors import unavailable
+from app.core.errors import Fault, unavailable
 from app.mongo.engine import Engine, Insert
 from app.mongo.indexes import INDEXES
+from app.persons.model import Person
+from app.persons.plan import Remove
 from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, UPDATE, Api
 
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
@@ -243,6 +247,21 @@ async def test_several_who_are_too_many_together(api: Api, engine: Engine) -> No
     payload = await api(some, by=[{"id": one} for one in (*others, person_id)])
     assert (payload["errors"], sorted(payload["deletedIds"])) == ([], sorted([*others, person_id]))
     assert await traces(engine) == []
+
+
+@pytest.mark.usefixtures("short")
+@pytest.mark.parametrize("way", ["sealed", "whole"])
+async def test_noting_ends_though_others_change_the_person_each_time(
+    api: Api, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """W what was noted never stands T a sealed part, and a whole one, end with UNAVAILABLE, and nothing is written."""
+    person_id, _ = await long(api)
+    monkeypatch.setattr(erasure, "stands", lambda *_: False)
+    changes = api.service.services.persons.changes
+    ask: Ask[Person] = Ask(api.account, "API", Remove(), (Locator("id", person_id),))
+    with pytest.raises(Fault, match="reached"):
+        await (changes.sealed([ask], lambda *_: []) if way == "sealed" else changes.all([ask], whole=True))
+    assert await api("query($by: PersonLocator!) { person(by: $by) { id } }", by={"id": person_id}) is not None
 
 
 @pytest.mark.usefixtures("short")
