@@ -168,6 +168,27 @@ def item_fields(definition: AttributeDefinition, given: Mapping[str, Any], at: s
     return result
 
 
+def written(held: Mapping[str, Any], wished: Mapping[str, Any]) -> dict[str, Any]:
+    """Return kept values after a wish, where None clears; items that are equal to one of before keep its id."""
+    after = {**held, **wished}
+    for name, value in wished.items():
+        if isinstance(value, list) and name in held:
+            after[name] = _again(held[name], value)
+    return {name: value for name, value in after.items() if value is not None}
+
+
+def _again(held: list[dict[str, Any]], wished: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the wished items; each that was there is the one that was, the first of equal ones first."""
+    known: dict[frozenset[Any], list[dict[str, Any]]] = {}
+    for item in reversed(held):
+        known.setdefault(_content(item), []).append(item)
+    return [same.pop() if (same := known.get(_content(item))) else item for item in wished]
+
+
+def _content(item: Mapping[str, Any]) -> frozenset[Any]:
+    return frozenset(pair for pair in item.items() if pair[0] != ITEM_ID)
+
+
 def field_of(definition: AttributeDefinition) -> str:
     """Return where documents hold an attribute: lists apart, for an index on every item would outgrow its bounds."""
     return f"{'l' if definition.type == 'LIST' else 'a'}.{definition.id}"

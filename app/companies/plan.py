@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from app.catalog.checks import Listing, joining
-from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX, bounded
+from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX, bounded, written
 from app.changes.model import DELETED, MERGED, Change, Effect, Scene, Wished, successor
 from app.changes.tags import tags_after
 from app.claims.model import Locator
@@ -185,8 +185,7 @@ def write(company: Company, wish: Wish, scene: Scene) -> list[str]:
     if len(domains) > DOMAINS_MAX:
         raise Refused("TOO_MANY", f"A company has at most {DOMAINS_MAX} domains.", ("domains",))
     tags = tags_after(company.tag_ids, wish.tags, scene)
-    kept = {**company.values, **wish.attributes}
-    values = {name: value for name, value in kept.items() if value is not None}
+    values = written(company.values, wish.attributes)
     if wish.attributes:
         bounded(values)
     for name, old, now in (

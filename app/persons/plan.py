@@ -134,8 +134,7 @@ def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
     emails = _contacts(person.emails, wish.emails, "emails", EmailContact, lambda c: c.address)
     phones = _contacts(person.phones, wish.phones, "phones", PhoneContact, lambda c: c.number)
     tags = tags_after(person.tag_ids, wish.tags, scene)
-    kept = {**person.values, **wish.attributes}
-    attributes = {name: value for name, value in kept.items() if value is not None}
+    attributes = values.written(person.values, wish.attributes)
     for name, old, new in (
         ("emails", person.emails, emails),
         ("phones", person.phones, phones),

@@ -15,6 +15,12 @@ PATCH = """mutation($by: PersonLocator!, $name: String!, $items: [JSON!]!) {
 REMOVE = """mutation($by: PersonLocator!, $name: String!, $ids: [String!]) {
   removeListItems(by: $by, attribute: $name, itemIds: $ids) { person { customAttributes } errors { code path } }
 }"""
+UPSERT = """mutation($rows: [CreatePersonInput!]!) {
+  upsertPersons(persons: $rows) { results { status person { customAttributes } } errors { code path } }
+}"""
+COMPANIES = """mutation($rows: [CreateCompanyInput!]!) {
+  upsertCompanies(companies: $rows) { results { status company { customAttributes } } errors { code path } }
+}"""
 LIST = {
     "name": "orders",
     "type": "LIST",
@@ -133,6 +139,34 @@ async def test_A5_list_items_have_ids_and_keep_their_order(api: Api) -> None:
     assert await api.codes(PATCH, by=by, name="orders", items=[{"__id": ["x"], "n": 1}]) == ["NOT_FOUND"]
     left = await api(REMOVE, by=by, name="orders", ids=[items[0]["__id"]])
     assert [one["sku"] for one in left["person"]["customAttributes"]["orders"]] == ["b"]
+
+
+async def written(api: Api, target: str, items: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """Write a list by an upsert; returns what became of the row, and the list."""
+    row = {"customAttributes": {"orders": items}}
+    if target == "PERSON":
+        payload = await api(UPSERT, rows=[{"externalId": "a5", **row}])
+    else:
+        payload = await api(COMPANIES, rows=[{"name": "A5", **row}])
+    (result,) = payload["results"]
+    profile = result["person"] if target == "PERSON" else result["company"]
+    return result["status"], profile["customAttributes"]["orders"]
+
+
+@pytest.mark.parametrize("target", ["PERSON", "COMPANY"])
+async def test_items_that_are_written_again_keep_their_ids(api: Api, target: str) -> None:
+    """W a list is written as it is T nothing has changed; W a part of it is T equal items are those that were."""
+    await define(api, target=target, **LIST)
+    one, two, three = {"sku": "a", "n": 1}, {"sku": "b"}, {"sku": "a", "n": 1}
+    status, first = await written(api, target, [one, two, three])
+    assert (status, len({each["__id"] for each in first})) == ("CREATED", 3)
+    assert await written(api, target, [one, two, three]) == ("NOT_MODIFIED", first)
+    status, second = await written(api, target, [two, one, {"sku": "a", "n": 2}])
+    assert (status, second[:2]) == ("UPDATED", [first[1], first[0]])
+    assert second[2]["__id"] not in {each["__id"] for each in first}
+    status, third = await written(api, target, [one] * 3)
+    assert (status, third[0], len({each["__id"] for each in third})) == ("UPDATED", first[0], 3)
+    assert await written(api, target, [one] * 3) == ("NOT_MODIFIED", third)
 
 
 async def test_A6_a_name_that_is_used_again_never_shows_old_values(api: Api) -> None:

@@ -1,5 +1,6 @@
 """Stories X: files become persons and companies, with the truth told beforehand, and a way back."""
 
+import json
 from typing import Any
 
 import pytest
@@ -198,6 +199,25 @@ async def test_an_attribute_is_made_while_mapping(api: Api) -> None:
     assert done["counts"] == dry["counts"] == counts(2, created=1, failed=1)
     assert await api(defined) == [{"name": "size"}]
     assert (await found(api, {"email": "a@x.example"}))["customAttributes"] == {"size": 42}
+
+
+async def test_a_list_that_is_imported_again_is_unchanged(api: Api) -> None:
+    """G a file with lists of objects W it is imported again T nothing changes: no event, and items keep their ids."""
+    sku = {"name": "sku", "type": "STRING"}
+    await api(ATTRIBUTE, input={"target": "PERSON", "name": "orders", "type": "LIST", "itemFields": [sku]})
+    fields = {"email": "email", "orders": "customAttributes.orders"}
+
+    async def again(*skus: str) -> dict[str, int]:
+        orders = [{"sku": sku} for sku in skus]
+        done = await imported(api, json.dumps([{**ANN, "orders": orders}]), fields, tag=None)
+        told: dict[str, int] = done["counts"]
+        return told
+
+    assert await again("a", "b") == counts(1, created=1)
+    before, events = await found(api, ANN), await api.events(ANN)
+    assert await again("a", "b") == counts(1, unchanged=1)
+    assert (await found(api, ANN), await api.events(ANN)) == (before, events)
+    assert await again("b", "a") == counts(1, updated=1)
 
 
 # ---------------------------------------------------------------- undo
