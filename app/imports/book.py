@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -11,8 +12,10 @@ import orjson
 from app.changes.model import Ask, Effect, Outcome
 from app.core.errors import Fault, Refusals, Refused
 from app.imports import ledger
+from app.imports.header import named
 from app.imports.model import COMMIT, PROMOTED, ROW_FAILED, UPDATED, Counts, Import, RowError
 from app.imports.reader import Asker
+from app.imports.reading import string
 from app.imports.rows import Told, outcome
 from app.imports.store import CHUNKS, JOBS, Lease, failed_row, lapse
 from app.mongo.engine import Document, Group, Insert, Update, Write
@@ -96,8 +99,11 @@ class Book:
         return RowError(f"{told.index:010}", told.line, next(filter(None, columns), None), message, self.values(told))
 
     def values(self, told: Told) -> Mapping[str, Any]:
-        """Return the cells of a row by the names of their columns."""
-        return dict(zip(self._columns, told.cells, strict=False))
+        """Return the cells of a row by the names of their columns; those that are beyond them have names as well."""
+        columns, more = self._columns, len(told.cells) - len(self._columns)
+        if more > 0:
+            columns = named([*columns, *(told.beyond or [""] * more)])
+        return dict(zip(columns, map(_shown, told.cells), strict=False))
 
 
 def _parts(entries: Sequence[tuple[int, Document]]) -> list[list[tuple[int, Document]]]:
@@ -113,6 +119,11 @@ def _parts(entries: Sequence[tuple[int, Document]]) -> list[list[tuple[int, Docu
         parts[-1].append(one)
         left -= taken
     return parts
+
+
+def _shown(cell: Any) -> Any:
+    """Return a cell as JSON shows it: moments of spreadsheets as the texts that they are read as."""
+    return string(cell) if isinstance(cell, datetime) else cell
 
 
 def _mark(message: str, column: str | None) -> str:

@@ -51,6 +51,10 @@ def _number(group: str, point: str) -> re.Pattern[str]:
 
 _NUMBERS = {POINT: _number(",", r"\."), COMMA: _number(r"\.", ",")}
 _GROUPS = re.compile(rf"[.,{_SPACES}]")
+# Three digits behind a sign may be thousands as well; a fourth one settles it.
+_THOUSANDTHS = re.compile(r"\.[0-9]{3}(?![0-9])")
+# Above it a number of a spreadsheet has lost its last digits.
+EXACT_FLOAT = 2**53
 # More digits are no number that anybody wrote.
 _NUMBER_CHARACTERS = 400
 
@@ -172,6 +176,19 @@ def number(text: str, pattern: str | None) -> tuple[str, str]:
         words = f"This number reads in two ways: map the column with the format {COMMA} or {POINT}."
         raise Refused("INVALID", words)
     return next(way for way in ways if way)
+
+
+def plain(value: float) -> str:
+    """Return a number of a spreadsheet or of JSON as text: without a fraction where it is whole and exact."""
+    if value.is_integer():
+        return str(int(value)) if abs(value) <= EXACT_FLOAT else f"{value:.16e}"
+    return repr(value)
+
+
+def written(value: float, pattern: str | None) -> str:
+    """Return a number as text that reads as it by the format, without a format in one way alone."""
+    text = plain(value)
+    return text.replace(".", ",") if pattern == COMMA else _THOUSANDTHS.sub(r"\g<0>0", text)
 
 
 def settle_number(texts: Sequence[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import islice
 
 from app.core import text
 from app.core.errors import Refused
@@ -35,6 +36,14 @@ def name_of(cell: Cell) -> str:
 
 def names(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the names with `Column 4` where one is empty and `email (2)` where one is there again."""
+    found = named(islice(texts, COLUMNS_MAX + 1))
+    if len(found) > COLUMNS_MAX:
+        raise Unreadable(TOO_MANY_COLUMNS)
+    return found
+
+
+def named(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return the same for any number."""
     found: dict[str, None] = {}
     counts: dict[str, int] = {}
     for place, given in enumerate(texts, 1):
@@ -44,8 +53,6 @@ def names(texts: Iterable[str]) -> tuple[str, ...]:
             counts[plain] = counts.get(plain, 1) + 1
             name = f"{plain} ({counts[plain]})"
         found[name] = None
-        if place > COLUMNS_MAX:
-            raise Unreadable(TOO_MANY_COLUMNS)
     return tuple(found)
 
 

@@ -164,12 +164,13 @@ def _row(found: _Found, charset: str, fields: dict[str, None]) -> Row:
         marked = found.doubtful and _is_marked(flat)
     except RecursionError:
         return Row(found.line, (), "This object is too deep.")
-    beyond = sorted(mended(name) for name in flat.keys() - fields.keys() if flat[name] not in (None, "", []))
+    beyond = sorted(name for name in flat.keys() - fields.keys() if flat[name] not in (None, "", []))[:COLUMNS_MAX]
     if marked:
         return Row(found.line, cells, f"This object has characters that are not {charset}. Save the file as UTF-8.")
     if beyond:
-        problem = f"The field {beyond[0]!r} has no column: none of the first {SAMPLE_OBJECTS:,} objects has it."
-        return Row(found.line, cells, problem)
+        named = tuple(map(name_of, beyond))
+        problem = f"The field {mended(beyond[0])!r} has no column: none of the first {SAMPLE_OBJECTS:,} objects has it."
+        return Row(found.line, cells + tuple(_cell(flat[name]) for name in beyond), problem, named)
     return Row(found.line, cells)
 
 

@@ -134,7 +134,7 @@ class Asker:
 
     def _ask(self, index: int, row: Row, catalog: Catalog) -> Ask[Any]:
         one = self._import
-        told = Told(one.id, index, row.line, one.duplicates, row.cells)
+        told = Told(one.id, index, row.line, one.duplicates, row.cells, row.beyond)
         change = self._change(row, told, catalog)
         sought = () if isinstance(change, FailedRow) else tuple(change.wish.named())
         return Ask(one.account, ORIGIN, change, sought)

@@ -21,8 +21,6 @@ Reader = Callable[[Cell], Any]
 
 # What stands for nothing. No `Null`: that is a family name.
 ABSENT = frozenset({"", "-", "n/a", "N/A", "null", "NULL"})
-# Above it a number of a spreadsheet has lost its last digits.
-EXACT_FLOAT = 2**53
 _WORDS = tomllib.loads((files(__package__) / "words.toml").read_text("utf-8"))
 GENDERS = {letters(word): gender for gender, words in _WORDS["gender"].items() for word in words}
 BOOLEANS = {letters(word): truth == "true" for truth, words in _WORDS["boolean"].items() for word in words}
@@ -83,11 +81,9 @@ def _written(cell: Cell) -> str:
 
 def _digits(cell: float) -> str:
     """Write a number of a spreadsheet: whole ones without a fraction, and only where no digit is lost."""
-    if not cell.is_integer():
-        return repr(cell)
-    if abs(cell) > EXACT_FLOAT:
+    if cell.is_integer() and abs(cell) > formats.EXACT_FLOAT:
         raise Refused("INVALID", _SHORTENED_WORDS)
-    return str(int(cell))
+    return formats.plain(cell)
 
 
 def _midnight(cell: datetime) -> bool:

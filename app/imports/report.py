@@ -1,6 +1,7 @@
-"""The file of failed rows: the columns of the original and `error`, safe to be opened in a spreadsheet. All pure.
+"""The file of failed rows: the columns of the original and `error`. All pure.
 
-Repaired, it can be imported again as the original was.
+Repaired, it can be imported again as the original was. That of JSON has an object a line, with lists and numbers as
+they were; any other is a table of text, safe to be opened in a spreadsheet.
 """
 
 import csv
@@ -11,21 +12,22 @@ from typing import Any
 
 import orjson
 
-from app.imports.header import names
+from app.imports import formats
+from app.imports.header import named
 from app.imports.model import Import, RowError
 
 MARK = b"\xef\xbb\xbf"
 ERROR = "error"
 # What a look at a text finds by itself; others are named in a line of their own.
 _DELIMITERS = "\t;|,"
+_NUMBERS = ("INTEGER", "DECIMAL")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"\+[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
-_MIDNIGHT = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})T00:00:00")
+_NUMERAL = re.compile(r"\+[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
 
 
 def safe(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula: an apostrophe stands before what looks like one."""
-    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMERAL.fullmatch(text) else text
 
 
 def written(rows: Iterable[Sequence[str]], delimiter: str = ",") -> bytes:
@@ -37,40 +39,53 @@ def written(rows: Iterable[Sequence[str]], delimiter: str = ",") -> bytes:
 
 
 class Report:
-    """The file of one import, in parts: `begin`, then what failed."""
+    """The file of one import, in parts: `begin`, then what failed; `suffix` is that of its name, csv or ndjson."""
 
     def __init__(self, one: Import) -> None:
         kind = one.detected.get("inner") or one.detected["format"]
+        self.suffix = "ndjson" if kind in ("JSON", "NDJSON") else "csv"
         self._delimiter: str = one.detected.get("delimiter") or ","
-        self._dated = kind in ("XLSX", "XLS")
-        mapped = {column["header"] for column in (one.mapping or {}).get("columns", ())}
+        mapped = {column["header"]: column for column in (one.mapping or {}).get("columns", ())}
+        self._formats = {header: column["format"] for header, column in mapped.items() if column["kind"] in _NUMBERS}
+        self._known = frozenset(column.name for column in one.columns)
         # What an earlier file of this kind told is told anew, unless somebody keeps it.
         self._columns = [column.name for column in one.columns if column.name != ERROR or ERROR in mapped]
+        self._header = named([*self._columns, ERROR])
 
     def begin(self) -> bytes:
         """Return what the file begins with."""
+        if self.suffix == "ndjson":
+            return b""
         said = b"" if self._delimiter in _DELIMITERS else f"sep={self._delimiter}\r\n".encode()
-        return MARK + said + written([names([*self._columns, ERROR])], self._delimiter)
+        return MARK + said + written([self._header], self._delimiter)
 
     def lines(self, errors: Iterable[RowError]) -> bytes:
         """Return the lines of some rows."""
+        if self.suffix == "ndjson":
+            return b"".join(orjson.dumps(self._object(one), option=orjson.OPT_APPEND_NEWLINE) for one in errors)
         return written([self._line(one) for one in errors], self._delimiter)
 
-    def _line(self, one: RowError) -> list[str]:
-        # Of what an undo kept the row's cells are not known any more, its place is.
-        message = one.message if one.values or not one.row else f"{one.message} (row {one.row})"
-        return [*(self._text(one.values.get(name)) for name in self._columns), message]
+    def _object(self, one: RowError) -> dict[str, Any]:
+        row = [*(one.values.get(name) for name in self._columns), _message(one)]
+        return dict(zip(self._header, row, strict=True)) | self._beyond(one)
 
-    def _text(self, cell: Any) -> str:
-        if cell is None:
-            return ""
-        if isinstance(cell, str):
-            whole = _MIDNIGHT.fullmatch(cell) if self._dated else None
-            return whole[1] if whole else cell
+    def _line(self, one: RowError) -> list[str]:
+        row = [*(self._text(name, one.values.get(name)) for name in self._columns), _message(one)]
+        # Behind the last column, so that the row stays longer than the header until somebody has put it in order.
+        return row + [self._text(name, cell) for name, cell in self._beyond(one).items()]
+
+    def _beyond(self, one: RowError) -> dict[str, Any]:
+        return {name: cell for name, cell in one.values.items() if name not in self._known}
+
+    def _text(self, column: str, cell: Any) -> str:
+        """Return a cell as a text that is read as the cell was."""
         if isinstance(cell, bool):
             return "true" if cell else "false"
-        if isinstance(cell, float) and cell.is_integer():
-            return str(int(cell))
-        if isinstance(cell, list) and not any(isinstance(item, (dict, list)) for item in cell):
-            return "; ".join(map(str, cell))
-        return orjson.dumps(cell).decode() if isinstance(cell, (list, dict)) else str(cell)
+        if isinstance(cell, float):
+            return formats.written(cell, self._formats[column]) if column in self._formats else formats.plain(cell)
+        return "" if cell is None else str(cell)
+
+
+def _message(one: RowError) -> str:
+    # Of what an undo kept the row's cells are not known any more, its place is.
+    return one.message if one.values or not one.row else f"{one.message} (row {one.row})"

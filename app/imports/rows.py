@@ -21,13 +21,17 @@ P = TypeVar("P", Person, Company)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Of which import a row is, its place and its line in the file, its cells, and the rule for who is there."""
+    """Of which import a row is, its place and its line in the file, its cells, and the rule for who is there.
+
+    `beyond`: names of cells behind the columns, where they have names.
+    """
 
     import_id: str
     index: int
     line: int
     duplicates: str = REWRITE
     cells: Sequence[Any] = ()
+    beyond: Sequence[str] = ()
 
     def said(self, effect: Effect[Any]) -> dict[str, Any]:
         """Return what the event of the row says: which import, which line of the file, and what became of it."""

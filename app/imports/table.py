@@ -31,12 +31,14 @@ class Row:
     """Cells in the order of the columns, as many as they are; a row with a problem holds what could be read of it.
 
     `line`: the line of the file where it begins (header = 1), the sheet's row, or the index in JSON's list from 1.
-    `problem`: why it can't be taken, in words that a person can act on.
+    `problem`: why it can't be taken, in words that a person can act on. `beyond`: names of cells behind the columns,
+    where they have names.
     """
 
     line: int
     cells: tuple[Cell, ...]
     problem: str | None = None
+    beyond: tuple[str, ...] = ()
 
     def characters(self) -> int:
         """Return how long its texts are; lists count by what they show."""

@@ -20,6 +20,7 @@ from app.core.errors import Fault, forbidden, unavailable
 from app.core.tally import Tally
 from app.graph import faults
 from app.imports.model import COMPANY, PERSON
+from app.imports.report import Report
 from app.imports.service import Imports
 from app.web import shield, uploads
 from app.web.answers import Header, cors, standing
@@ -39,6 +40,7 @@ _ERRORS = re.compile(r"/imports/(\w{1,64})/errors\.csv", re.ASCII)
 _TEMPLATE = "/imports/template.csv"
 _JSON: Header = (b"content-type", b"application/json; charset=utf-8")
 _CSV: Header = (b"content-type", b"text/csv; charset=utf-8; header=present")
+_TYPES: dict[str, Header] = {"csv": _CSV, "ndjson": (b"content-type", b"application/x-ndjson; charset=utf-8")}
 _FRESH: Header = (b"cache-control", b"no-store")
 _READ = (Scope.PEOPLE_READ, Scope.PEOPLE_MANAGE)
 
@@ -157,7 +159,8 @@ class Files:
         self._edge.rates.take(actor.key, 1 + one.troubles // ROWS_A_UNIT)
         stem = one.file_name.rpartition(".")[0] or one.file_name
         async with aclosing(self._imports.error_file(one)) as parts:
-            await answer.streamed(parts, _CSV, _attached(f"{stem}-errors.csv"))
+            suffix = Report(one).suffix
+            await answer.streamed(parts, _TYPES[suffix], _attached(f"{stem}-errors.{suffix}"))
 
     def _note(self, tally: Tally, answer: "_Answer") -> None:
         codes = (answer.code,) if answer.code else ()
