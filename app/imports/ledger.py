@@ -126,8 +126,8 @@ class Undone(Change[Any]):
     """Take back what an entry says, as far as nobody has changed it since.
 
     `previous` is the line of the entry that was dealt with before, a later one; `last` the version at which the
-    import left the profile, with all of its rows; `made`: the import has made it, so that it goes as a whole where it
-    still stands there; `active`: from where something happened to it since; `former`: see `given_up`.
+    import left the profile, with all of its rows; `made`: the import has made it, so that it goes or stays as a
+    whole; `active`: from where something happened to it since; `former`: see `given_up`.
     """
 
     entry: Entry
@@ -143,28 +143,22 @@ class Undone(Change[Any]):
             raise Kept("it was deleted since")
         if held.id != self.entry.profile or held.state != ACTIVE:
             raise Kept(f"it was merged into {held.id} since")
-        if _merged(held) != self.entry.merged:
+        if _merged(held) != (None if self.made else self.entry.merged):
             raise Kept("it was merged with another since")
-        if self.entry.created:
-            return self._removed(held, scene)
-        if self.whole(held):
-            return Effect(held, held, ())
+        if self.made:
+            return self._whole(held, scene)
         owners = {name: scene.find(one) for name, one in self.former.items()}
         taken = {name for name, owner in owners.items() if owner is not None and owner.id != held.id}
         return restored(held, self.entry, scene, taken)
 
-    def whole(self, held: Both) -> bool:
-        """Tell whether a profile goes as a whole, by the row that made it."""
-        alone = not held.merged_ids
-        return self.made and alone and held.version == self.last and self.active is None
-
-    def _removed(self, held: Both, scene: Scene) -> Effect[Any]:
+    def _whole(self, held: Both, scene: Scene) -> Effect[Any]:
+        """Return the end of a profile by the row that made it, none by others; refuses where others have touched it."""
         if held.version != self.last:
-            # The undo itself may have written to it by now.
-            others = self.active if held.modified_from == scene.origin else None
-            raise Kept(f"it was changed since by {others or held.modified_from}")
+            raise Kept(f"it was changed since by {held.modified_from}")
         if self.active is not None:
             raise Kept("it has activity since")
+        if not self.entry.created:
+            return Effect(held, held, ())
         return persons.Remove().plan(held, scene) if isinstance(held, Person) else companies.Remove().plan(held, scene)
 
 

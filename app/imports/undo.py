@@ -154,7 +154,7 @@ class _Seal:
         if change.entry.created:
             counts["deleted"] += 1
             return None
-        if change.whole(done.after):
+        if change.made:
             return None
         counts["restored"] += bool(done.changed)
         said = ledger.kept(done, change.entry)

@@ -278,12 +278,14 @@ async def test_a_name_that_a_row_lets_go_is_free_in_a_dry_run_as_well() -> None:
     assert dry.counts == done.counts
 
 
-async def test_whoever_wrote_is_named_though_the_undo_wrote_since() -> None:
-    """G somebody made by one row, changed by the next, then by the API W it is taken back T the API is named."""
+async def test_whoever_wrote_is_named_for_each_row_of_whom_the_import_made() -> None:
+    """G somebody made by one row, changed by the next, then by the API W it is taken back T the API is named twice."""
     rows = [("", "", NUMBERS[1], "", "", "", ""), ("", "", NUMBERS[1], "", "", "1", "")]
     here, one = await Case(PERSON, LEAD, REWRITE, [], rows).begun()
     done = await here.ran(one)
     (made,) = [each for each, found in (await here.profiles(PERSON)).items() if found["external_id"] is None]
     await touched(here, PERSON, made)
+    before = (await here.profiles(PERSON))[made]
     back = await here.reverted(done)
-    assert await here.kept(back, made) == ["kept: it was changed since by API"]
+    assert (await here.profiles(PERSON))[made] == before
+    assert await here.kept(back, made) == ["kept: it was changed since by API"] * 2

@@ -138,6 +138,21 @@ async def test_a_company_that_took_another_in_since_is_not_touched(api: Api) -> 
     assert (await api(NAMED, domain="nut.example"))["name"] == "New"
 
 
+async def test_whoever_was_made_stays_as_a_whole(api: Api) -> None:
+    """G somebody made by one row, and changed by others W they did something T all values stay, for that reason."""
+    await api("""mutation { defineEvent(input: {id: "seen", title: "Seen"}) { errors { code } } }""")
+    rows = "email,city\na@x.example,Graz\na@x.example;b@x.example,Linz\na@x.example,Wien\n"
+    done = await imported(api, rows, {"email": "email", "city": "city"}, tag="T")
+    await api.track({"person": {"email": "a@x.example"}, "type": "seen"})
+    before = await person(api, email="a@x.example")
+    back = await reverted(api, done)
+    assert back["reverted"] == {"deleted": 0, "restored": 0, "kept": 3}
+    assert sorted(kept(back)) == [(row, "kept: it has activity since") for row in (2, 3, 4)]
+    assert await person(api, email="b@x.example") == before
+    assert before is not None
+    assert (before["city"], before["tags"], len(before["emails"])) == ("Wien", ["T"], 2)
+
+
 async def test_attributes_that_an_import_made_stay_and_are_named(api: Api) -> None:
     """G a mapping that makes an attribute W the import is taken back T it stays, and is listed without a row."""
     one = await created(api, "Email,Size\na@x.example,42\n")
