@@ -1,7 +1,7 @@
 """The ledger of an import: what each row did, in as few words as taking it back needs. All pure."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from app.catalog.model import Catalog
@@ -11,7 +11,7 @@ from app.companies import plan as companies
 from app.companies.model import Company, sought
 from app.companies.wish import RULES as COMPANY_RULES
 from app.core.errors import Refused
-from app.imports.model import PERSON
+from app.imports.model import ORIGIN, PERSON
 from app.mongo.engine import Document
 from app.persons import plan as persons
 from app.persons.model import CUSTOMER, LEAD, Person
@@ -25,7 +25,7 @@ class Entry:
     """What a row did with whom: `version` is that after it; `set`: value before and after by field or attribute.
 
     `added` are contacts, domains and tags by their list; `merged` stands for those who were merged into it by then,
-    None for nobody.
+    None for nobody; `mark` is that of the profile after it, where an import made it.
     """
 
     line: int
@@ -37,6 +37,7 @@ class Entry:
     attributes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     added: Mapping[str, Sequence[str]] = field(default_factory=dict)
     merged: str | None = None
+    mark: str | None = None
 
 
 # Lists of a profile → what stands for an item in the ledger.
@@ -54,7 +55,7 @@ def entry(line: int, effect: Effect[Any]) -> Entry | None:
     if not effect.changed:
         return None
     if before is None:
-        return Entry(line, after.id, after.version, created=True)
+        return Entry(line, after.id, after.version, created=True, mark=mark(after))
     old, new = before.values, after.values
     return Entry(
         line,
@@ -70,7 +71,19 @@ def entry(line: int, effect: Effect[Any]) -> Entry | None:
             if hasattr(after, name) and (came := _came(name, getattr(before, name), getattr(after, name)))
         },
         merged=_merged(after),
+        mark=mark(after) if after.created_from == ORIGIN else None,
     )
+
+
+# What tells nothing of what a profile holds: who wrote it last and when, and what never changes.
+_STAMPS = {"catalog", "version", "created_at", "updated_at", "created_from", "modified_from", "values"}
+_CONTENT = {kind: [one.name for one in fields(kind) if one.name not in _STAMPS] for kind in (Person, Company)}
+
+
+def mark(one: Both) -> str:
+    """Return what stands for all that a profile holds: it is the same again where another import was taken back."""
+    held = [getattr(one, name) for name in _CONTENT[type(one)]]
+    return digest(repr(held), repr(sorted(one.values.items())))
 
 
 def _merged(one: Both) -> str | None:
@@ -91,14 +104,13 @@ def document(one: Entry) -> Document:
     """Return an entry as it is kept; what is empty is left out."""
     kept: Document = {"r": one.line, "p": one.profile, "v": one.version, "c": one.created, "up": one.promoted}
     parts = {"s": one.scalars, "a": one.attributes, "l": one.added}
-    if one.merged is not None:
-        kept["m"] = one.merged
+    kept |= {name: value for name, value in (("m", one.merged), ("k", one.mark)) if value is not None}
     return kept | {name: {key: list(value) for key, value in part.items()} for name, part in parts.items() if part}
 
 
 def read(kept: Document) -> Entry:
     """Return the entry of a document."""
-    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}), kept.get("m"))
+    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}), kept.get("m"), kept.get("k"))
     return Entry(kept["r"], kept["p"], kept["v"], kept["c"], kept["up"], *rest)
 
 
@@ -125,14 +137,14 @@ class Kept(Refused):
 class Undone(Change[Any]):
     """Take back what an entry says, as far as nobody has changed it since.
 
-    `previous` is the line of the entry that was dealt with before, a later one; `last` the version at which the
-    import left the profile, with all of its rows; `made`: the import has made it, so that it goes or stays as a
-    whole; `active`: from where something happened to it since; `former`: see `given_up`.
+    `previous` is the line of the entry that was dealt with before, a later one; `last` that of the last row about
+    the profile; `made`: the import has made it, so that it goes or stays as a whole; `active`: from where something
+    happened to it since; `former`: see `given_up`.
     """
 
     entry: Entry
     previous: int | None
-    last: int
+    last: Entry
     made: bool
     active: str | None = None
     former: Mapping[str, Locator] = field(default_factory=dict)
@@ -153,7 +165,8 @@ class Undone(Change[Any]):
 
     def _whole(self, held: Both, scene: Scene) -> Effect[Any]:
         """Return the end of a profile by the row that made it, none by others; refuses where others have touched it."""
-        if held.version != self.last:
+        alike = held.modified_from == scene.origin and mark(held) == self.last.mark
+        if held.version != self.last.version and not alike:
             raise Kept(f"it was changed since by {held.modified_from}")
         if self.active is not None:
             raise Kept("it has activity since")

@@ -19,6 +19,8 @@ ENDED = (DONE, DONE_WITH_ERRORS, CANCELLED, FAILED)
 DRY_RUN, COMMIT = "DRY_RUN", "COMMIT"
 PERSON, COMPANY = "PERSON", "COMPANY"
 SKIP, REWRITE = "SKIP", "REWRITE"
+# Where all that imports do comes from.
+ORIGIN = "IMPORT"
 
 CREATED, UPDATED, PROMOTED = "created", "updated", "promoted"
 UNCHANGED, SKIPPED, ROW_FAILED = "unchanged", "skipped", "failed"

@@ -17,14 +17,13 @@ from app.core.steps import stepwise
 from app.imports import readers
 from app.imports.cells import Converter
 from app.imports.mapping import Mapping
-from app.imports.model import COMPANY, Import
+from app.imports.model import COMPANY, ORIGIN, Import
 from app.imports.rows import CompanyRow, PersonRow, Told
 from app.imports.store import Store
 from app.imports.table import Detection, Row, Table, Unreadable
 from app.persons import wish as person_wish
 from app.persons.model import LEAD
 
-ORIGIN = "IMPORT"
 # A unit of more is too much for a store that is slow: it has to be over within a deadline.
 PART_CHARACTERS = 1_000_000
 

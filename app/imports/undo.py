@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.catalog.service import CatalogService
@@ -15,8 +16,7 @@ from app.imports import ledger
 from app.imports.job import Lost
 from app.imports.ledger import Entry, Undone
 from app.imports.mapping import Mapping
-from app.imports.model import PERSON, REVERTED, Import, RowError
-from app.imports.reader import ORIGIN
+from app.imports.model import ORIGIN, PERSON, REVERTED, Import, RowError
 from app.imports.repeats import Repeats
 from app.imports.store import CHUNKS, JOBS, Lease, Store, failed_row, lapsing
 from app.mongo.engine import Engine, Group, Update, Write
@@ -38,8 +38,8 @@ class Undo:
         self._changes = changes
         self._collection = changes.collection
         self._rows = smaller(UNDO_ROWS, tries)
-        # Of those whom several rows were about: the version at which the last row left them.
-        self._last: dict[str, int] = {}
+        # Of those whom several rows were about: the last one.
+        self._last: dict[str, Entry] = {}
         self._made: set[str] = set()
 
     async def go(self, one: Import, lease: Lease) -> None:
@@ -85,7 +85,7 @@ class Undo:
         again.settle()
         async for entries in self._parts(one):
             for entry in (each for each in entries if each.profile in again):
-                self._last.setdefault(entry.profile, entry.version)
+                self._last.setdefault(entry.profile, replace(entry, scalars={}, attributes={}, added={}))
                 if entry.created:
                     self._made.add(entry.profile)
 
@@ -96,7 +96,7 @@ class Undo:
             change = Undone(
                 entry,
                 previous,
-                self._last.get(entry.profile, entry.version),
+                self._last.get(entry.profile, entry),
                 made=entry.created or entry.profile in self._made,
                 active=active.get(entry.profile),
                 former=ledger.given_up(entry, one.target),
