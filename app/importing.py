@@ -18,6 +18,7 @@ from rich.table import Table
 
 from app.bar import Bar
 from app.core.errors import Unable
+from app.importing_options import part_of
 
 PIECE_BYTES = 1_048_576
 POLL_SECONDS = 0.25
@@ -145,7 +146,7 @@ class Service:
 
     async def download(self, path: str, to: Path) -> None:
         """Write a file to a path, where it appears when it is whole."""
-        part = to.with_name(f"{to.name}.part")
+        part = part_of(to)
         try:
             async with self._client.stream("GET", path) as answer:
                 if answer.is_error:

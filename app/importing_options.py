@@ -32,6 +32,26 @@ class DuplicateKind(StrEnum):
     rewrite = "rewrite"
 
 
+def _writable(path: Path | None) -> Path | None:
+    """Return a path, refused before anything is done where no file can be written there."""
+    if path is None:
+        return None
+    if path.is_dir():
+        raise typer.BadParameter(f"{path} is a folder.")
+    part = part_of(path)
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise typer.BadParameter(f"{path} can't be written: {error.strerror}.") from error
+    return path
+
+
+def part_of(path: Path) -> Path:
+    """Return where a file is written until it is whole."""
+    return path.with_name(f"{path.name}.part")
+
+
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="The table, or a ZIP of it.")]
 Map = Annotated[
     list[str] | None,
@@ -43,7 +63,9 @@ Duplicates = Annotated[DuplicateKind, typer.Option(help="What a row does with wh
 Tag = Annotated[str | None, typer.Option(help="A tag for all of them; by default it names day and time.")]
 NoTag = Annotated[bool, typer.Option("--no-tag", help="No tag.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Write nothing, only see what would happen.")]
-Errors = Annotated[Path | None, typer.Option(metavar="OUT.csv", help="Where to write the rows that failed.")]
+Errors = Annotated[
+    Path | None, typer.Option(metavar="OUT.csv", callback=_writable, help="Where to write the rows that failed.")
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Take the suggested fields without a question.")]
 Url = Annotated[str, typer.Option(help="Address of the service.")]
 Key = Annotated[str, typer.Option(help="A key with PEOPLE_READ and PEOPLE_MANAGE.")]

@@ -160,6 +160,19 @@ def test_bad_usage_and_bad_keys_have_their_status(served: Served, tmp_path: Path
     assert (done.returncode, done.stderr) == (1, "The file is empty.\n")
 
 
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("away/out.csv", "can't be written"), ("people.csv/out.csv", "can't be written"), (".", "folder")],
+)
+def test_where_no_file_can_be_written_nothing_begins(served: Served, tmp_path: Path, path: str, words: str) -> None:
+    """W failed rows are wanted where there is no folder, or a folder T it is bad usage, and no import is made."""
+    before = served.ask(STATES)
+    done = Command(tmp_path, served, PEOPLE).run("--errors", path, "--map", "E-mail=email")
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert served.ask(STATES) == before
+    assert [one.name for one in tmp_path.iterdir()] == ["people.csv"]
+
+
 def test_ctrl_c_asks_whether_to_cancel(served: Served, tmp_path: Path) -> None:
     """No lets it go on, yes ends it behind the rows it is at; a second ctrl-C leaves it to itself."""
     many = "email\n" + "".join(f"m{number}@b.example\n" for number in range(30_000))
