@@ -31,7 +31,8 @@ _DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 _ODD = re.compile("[\u00a0\u2007\u2009\u200b\u200e\u200f\u202a-\u202f\u2060\u2066-\u2069\ufeff]")
 _FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
-_SHEET_NUMBER = re.compile(rf"(\+?[0-9]+)[.,]0|{_SHORTENED.pattern}")
+# Two and more zeros behind a sign may be the end of a short number; behind ten digits they are a fraction.
+_SHEET_NUMBER = re.compile(rf"(\+?[0-9]+(?=[.,]0\Z)|\+?[0-9]{{10,}}(?=[.,]0+\Z))[.,]0+|{_SHORTENED.pattern}")
 _NAMED_EMAIL = re.compile(r"[^<>]*<([^<>]*)>")
 _SITE = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:)?//(?:[^/?#@]*@)?([^/?#:]*).*|([^/?#:@]+)[/?#:].*", re.IGNORECASE | re.DOTALL
@@ -122,6 +123,16 @@ def _phone(part: str) -> str | None:
     if number and number[1] is None:
         raise Refused("INVALID", _SHORTENED_WORDS)
     return number[1] if number else value
+
+
+_phones = _several(_phone)
+
+
+def _phone_cell(cell: Cell) -> list[str] | None:
+    if isinstance(cell, float) and not cell.is_integer():
+        raise Refused("INVALID", "This is a number with a fraction, and no phone.")
+    value: list[str] | None = _phones(cell)
+    return value
 
 
 def _domain(part: str) -> str | None:
@@ -233,7 +244,7 @@ _PLAIN: dict[str, Reader] = {
     "LIST": _list,
     GENDER: _gender,
     EMAIL: _several(_email),
-    PHONE: _several(_phone),
+    PHONE: _phone_cell,
     TAGS: _several(tidy),
     DOMAINS: _several(_domain),
 }

@@ -111,6 +111,9 @@ def test_emails(cell: Cell, values: list[str] | None) -> None:
         ("+436601234567.0", ["+436601234567"]),
         ("660.123.4560", ["660.123.4560"]),
         ("6601234.00", ["6601234.00"]),
+        ("436601234567.00", ["436601234567"]),
+        ("+436601234567,000", ["+436601234567"]),
+        ([436601234567.0, "436601234567.00"], ["436601234567", "436601234567"]),
         ("'+436601234567", ["+436601234567"]),
         ("'06601234567", ["06601234567"]),
         ("\u202a+43\u00a0660\u00a01234567\u202c", ["+43 660 1234567"]),
@@ -129,6 +132,11 @@ def test_phones(cell: Cell, values: list[str]) -> None:
 def test_a_shortened_phone_is_an_error(cell: Cell) -> None:
     """Its last digits are lost."""
     assert problem("PHONE", cell) == SHORTENED
+
+
+def test_a_fraction_is_no_phone() -> None:
+    """Its digits would be the number of somebody else."""
+    assert problem("PHONE", 436601234567.5) == "This is a number with a fraction, and no phone."
 
 
 @pytest.mark.parametrize(
