@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,8 @@ Wanted = Mapping[str, Any]
 Query = dict[str, Any]
 Normal = Callable[[str], str]
 
+# Where a profile's document lists the ids that were merged into it.
+MERGED = "mergedIds"
 _COMPARE = {"eq": "$eq", "ne": "$ne", "gt": "$gt", "gte": "$gte", "lt": "$lt", "lte": "$lte"}
 NOTHING: Query = {"_id": {"$in": []}}
 # To MongoDB and to Python alike: the dollar sign is true before a last line break as well.
@@ -30,9 +32,10 @@ _END = r"(?![\s\S])"
 
 @dataclass(slots=True)
 class Inherited:
-    """Which companies carry a tag: member persons have it too."""
+    """Which companies carry a tag: member persons have it too; and which one a company was merged into."""
 
     companies: Mapping[str, Sequence[str]]
+    into: Mapping[str, str] = field(default_factory=dict)
 
 
 def bad(message: str) -> Fault:
@@ -96,7 +99,7 @@ class Builder:
         self._inherited = inherited or Inherited({})
         self._terms = 0
         self._special: dict[str, Callable[[Any], list[Query]]] = {
-            "ids": lambda value: [{"_id": {"$in": bounded(value)}}],
+            "ids": lambda value: [_of_ids(bounded(value))],
             "tags": self._tags,
             "customAttribute": self._attribute,
             "createdAt": lambda value: [compared("createdAt", value)],
@@ -254,6 +257,21 @@ def bounded(given: Sequence[str]) -> list[str]:
     if len(given) > VALUES_MAX:
         raise bad(f"A filter lists at most {VALUES_MAX} values.")
     return list(given)
+
+
+def merged(ids: Sequence[str]) -> Query:
+    """Return the query of whoever has one of these ids merged into it."""
+    return {"words": {"$in": [merged_word(one) for one in ids]}, MERGED: {"$in": list(ids)}}
+
+
+def merged_word(id_: str) -> str:
+    """Return the word by which an index knows whom an id was merged into; no search begins with it."""
+    return f"={id_}"
+
+
+def _of_ids(ids: list[str]) -> Query:
+    # An id that was merged away means whoever survived.
+    return {"$or": [{"_id": {"$in": ids}}, merged(ids)]} if ids else NOTHING
 
 
 def search(words: str) -> Query:

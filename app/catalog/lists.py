@@ -8,7 +8,7 @@ from typing import Any
 
 from app.catalog.filters import Query, bad
 from app.catalog.model import AttributeDefinition, Catalog
-from app.catalog.narrow import BY_ID, Indexes, Part, Way, in_order, ways
+from app.catalog.narrow import Indexes, Part, Way, in_order, ways
 from app.catalog.service import CatalogService
 from app.core import clock
 from app.core.pages import Page, Slice, cut
@@ -212,8 +212,8 @@ class Lists:
         return await gather(*[self._stretch(account, part) for part in way])
 
     async def _stretch(self, account: str, part: Part) -> int:
-        if part.index == BY_ID:
-            return 0  # as many as the filter lists, at most
+        if part.few:
+            return 0
         where = part.where if part.foreign else {**part.where, "account": account}
         return await self._engine.count(self._kind.collection, where, hint=part.index, limit=NARROW_MATCHES + 1)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.catalog.filters import Query
+from app.catalog.filters import MERGED, Query
 from app.mongo.engine import Sort
 
 # A field of the document → the index that begins with it (behind the account); ATTRIBUTE stands for each of them.
@@ -23,10 +23,11 @@ _GIVEN = frozenset({"account", "state"})
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One stretch of one index: all that `where` finds."""
+    """One stretch of one index: all that `where` finds; `few`: no more than the filter lists."""
 
     index: Sort
     where: Query
+    few: bool = False
 
     @property
     def foreign(self) -> bool:
@@ -51,7 +52,8 @@ def ways(query: Mapping[str, Any], indexes: Indexes) -> list[Way]:
         else:
             index = indexes.get(ATTRIBUTE if name.startswith(ATTRIBUTE) else name)
             if index and _bounded(value):
-                found.append((Part(index, {name: value}),))
+                # An id means one profile, be it merged into that one.
+                found.append((Part(index, {name: value}, few=index == BY_ID or MERGED in query),))
     return found
 
 

@@ -1,5 +1,6 @@
 """How companies are kept: one document each; names, domains and external ids also as claims."""
 
+from app.catalog.filters import merged_word
 from app.catalog.model import Catalog
 from app.catalog.values import fields, tokens
 from app.changes.model import ACTIVE, Kind
@@ -58,7 +59,8 @@ def document(company: Company) -> Document | None:
 def _words(company: Company) -> list[str]:
     found = text.words(company.name, *company.domains)
     # Whole as well: a filter that a domain or a text attribute equals something rides the index of the words.
-    return [*dict.fromkeys([*found, *company.domains, *tokens(company.values)])]
+    merged = map(merged_word, company.merged_ids)
+    return [*dict.fromkeys([*found, *company.domains, *tokens(company.values), *merged])]
 
 
 def read(kept: Document, catalog: Catalog) -> Company:

@@ -24,8 +24,15 @@ from app.timeline.model import Event
 
 # Told also to those who asked for other types: their stream ends with it.
 LAST_WORDS = frozenset({"personDeleted", "personMerged", "companyDeleted"})
+MERGED_IDS = "mergedIds"
 # Field of a filter → what a change of it is called.
-_CHANGES = {"email": "emails", "phone": "phones", "customAttribute": "customAttributes", "companyId": "companies"}
+_CHANGES = {
+    "email": "emails",
+    "phone": "phones",
+    "customAttribute": "customAttributes",
+    "companyId": "companies",
+    "ids": MERGED_IDS,
+}
 # A company's tags come and go with it.
 _INHERITED = {"tags": "companies"}
 _ALWAYS = frozenset({"updatedAt"})
@@ -173,6 +180,7 @@ async def person_changes(
     # A bad filter is refused here, not at the first event.
     await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
+    await present.renew()
     return Following(Topic(context.account, changes=True), _token([place], after), present, _sealed(place))
 
 
@@ -184,7 +192,9 @@ class _Changes:
         self._place = place
         self._wanted = wanted
         self._fields = _fields(wanted or {})
-        self._ids = frozenset(wanted["ids"]) if wanted and wanted.get("ids") is not None else None
+        self._asked = frozenset(wanted["ids"]) if wanted and wanted.get("ids") is not None else None
+        # With whoever these were merged into.
+        self._ids = self._asked
 
     async def __call__(self, moment: Moment) -> Told:
         """Return the update of a moment, none where the person never matched; the last where it is the only one."""
@@ -195,7 +205,10 @@ class _Changes:
             return Told()
         changed = event.changed or ()
         if event.type == "personDeleted":
-            return Told([_update(cursor, "DELETED", event, changed)], self._ids == frozenset({event.person_id}))
+            only = self._asked is not None and len(self._asked) == 1
+            return Told([_update(cursor, "DELETED", event, changed)], only)
+        if event.type == "personMerged" or MERGED_IDS in changed:
+            await self.renew()
         if event.type == "personMerged" and event.told:
             return Told([_update(cursor, "MERGED", event, changed, await self._survivor(event.person_id))])
         person = await self._context.services.persons.met(self._context.account, event.person_id, self._wanted)
@@ -206,15 +219,19 @@ class _Changes:
         left = event.type != "personCreated" and self._fields & {*changed, *_ALWAYS}
         return Told([_update(cursor, "LEFT", event, changed)] if left else [])
 
+    async def renew(self) -> None:
+        """Look anew at whom the ids that were asked for were merged into."""
+        if self._asked:
+            persons = await self._context.services.persons.get_all(self._context.account, sorted(self._asked))
+            self._ids = self._asked | {one.id for one in persons.values()}
+
     async def _survivor(self, merged_id: str) -> Person | None:
         """Return whom a merged person lives on in, where the filter finds them."""
         persons, account = self._context.services.persons, self._context.account
         survivor = await persons.get(account, merged_id)
         if survivor is None:
             return None
-        # An id that was merged away means whoever survived.
-        wanted = self._wanted if self._ids is None else {**(self._wanted or {}), "ids": [survivor.id]}
-        return await persons.met(account, survivor.id, wanted)
+        return await persons.met(account, survivor.id, self._wanted)
 
 
 def _update(

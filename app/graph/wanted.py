@@ -94,7 +94,7 @@ class PersonFilter:
     not_: "PersonFilter | None" = strawberry.field(
         name="not", description="This does not hold.", default=strawberry.UNSET
     )
-    ids: list[strawberry.ID] | None = given("One of these ids.")
+    ids: list[strawberry.ID] | None = given("One of these ids; the id of a merged person means its survivor.")
     type: PersonType | None = given("Leads or customers.")
     external_id: StringFilter | None = given("By external id.")
     first_name: StringFilter | None = given("By given name.")
@@ -110,7 +110,7 @@ class PersonFilter:
     birth_date: DateFilter | None = given("By date of birth.")
     tags: TagFilter | None = given("By tags, own or inherited.")
     custom_attribute: AttributeFilter | None = given("By a custom attribute.")
-    company_id: strawberry.ID | None = given("Members of this company.")
+    company_id: strawberry.ID | None = given("Members of this company; the id of a merged one means its survivor.")
     has_push: bool | None = given("Whether there is an installation of an app.")
     created_from: Origin | None = given("By where the profile came from.")
     created_at: DateTimeFilter | None = given("By when the profile was made.")
@@ -139,7 +139,7 @@ class CompanyFilter:
     not_: "CompanyFilter | None" = strawberry.field(
         name="not", description="This does not hold.", default=strawberry.UNSET
     )
-    ids: list[strawberry.ID] | None = given("One of these ids.")
+    ids: list[strawberry.ID] | None = given("One of these ids; the id of a merged company means its survivor.")
     name: StringFilter | None = given("By name.")
     domain: StringFilter | None = given("By any of the domains.")
     country: StringFilter | None = given("By country.")

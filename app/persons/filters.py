@@ -31,13 +31,22 @@ def _digits(value: str) -> str:
 NORMAL: dict[str, Normal] = {"email": _email, "phone": _digits, "externalId": exact}
 
 
+def company_ids(wanted: Wanted | None) -> set[str]:
+    """Return every company that a filter names, so that those who were merged can be looked up before."""
+    if not wanted:
+        return set()
+    found = {wanted["companyId"]} if wanted.get("companyId") is not None else set()
+    parts = (*(wanted.get("and") or []), *(wanted.get("or") or []), wanted.get("not"))
+    return found.union(*map(company_ids, parts))
+
+
 def query(wanted: Wanted, catalog: Catalog, inherited: Inherited) -> Query:
     """Return the query of a filter; refuses one too large or contradictory with BAD_VARIABLES."""
     special = {
         "type": lambda value: [{"type": value}],
         "gender": lambda value: [{"gender": value}],
         "createdFrom": lambda value: [{"createdFrom": value}],
-        "companyId": lambda value: [{"companies.id": value}],
+        "companyId": lambda value: [{"companies.id": inherited.into.get(value, value)}],
         "hasPush": lambda value: [{"push": {"$exists": value}}],
         "birthDate": lambda value: [compared("birthDate", value)],
     }

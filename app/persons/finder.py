@@ -1,6 +1,6 @@
 """Whether a filter finds one person as they are now: answered in memory from reads that everybody shares."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from app.catalog import filters as shared
@@ -8,6 +8,8 @@ from app.catalog.matching import matches
 from app.catalog.model import PERSON
 from app.catalog.service import CatalogService
 from app.changes.model import ACTIVE
+from app.claims.model import Locator
+from app.claims.service import Claims
 from app.mongo.coalesce import Reads
 from app.mongo.engine import Document, Engine
 from app.persons import filters, record
@@ -19,7 +21,8 @@ COMPANIES = "companies"
 class Finder:
     """Answers for one person what `Persons.query` asks of all."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService, persons: Reads) -> None:
+    def __init__(self, engine: Engine, claims: Claims, catalog: CatalogService, persons: Reads) -> None:
+        self._claims = claims
         self._catalog = catalog
         self._persons = persons
         self._companies = Reads(engine, COMPANIES)
@@ -37,7 +40,10 @@ class Finder:
         catalog = await self._catalog.fitting(account, [kept, *companies])
         if shared.lacks_attribute(catalog, PERSON, wanted):
             catalog = await self._catalog.fresh(account)
-        query = filters.query(wanted, catalog, _carried(companies)) if wanted else {}
+        # Who belongs to the company itself needs no look at what became of it; who belongs to none neither.
+        own = {one["id"] for one in kept.get("companies", ())}
+        into = await merged(self._claims, account, filters.company_ids(wanted) - own if own else ())
+        query = filters.query(wanted, catalog, shared.Inherited(_carriers(companies), into)) if wanted else {}
         return record.read(kept, catalog) if matches(query, kept) else None
 
     async def _companies_of(self, person: Document) -> list[Document]:
@@ -46,10 +52,16 @@ class Finder:
         return [one for one in found if one and one["account"] == person["account"]]
 
 
-def _carried(companies: list[Document]) -> shared.Inherited:
+async def merged(claims: Claims, account: str, company_ids: Collection[str]) -> dict[str, str]:
+    """Return into which company each of these was merged; those that weren't are left out."""
+    keys = {Locator("company.id", one).claim(account): one for one in company_ids}
+    return {keys[key]: claim.owner for key, claim in (await claims.owners(list(keys))).items()}
+
+
+def _carriers(companies: list[Document]) -> dict[str, list[str]]:
     """Return which of a person's companies carry a tag: of all others nothing need be known."""
     carriers: dict[str, list[str]] = {}
     for one in companies:
         for tag_id in one.get("tags", ()):
             carriers.setdefault(tag_id, []).append(one["_id"])
-    return shared.Inherited(carriers)
+    return carriers

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import orjson
 
+from app.catalog.filters import merged_word
 from app.catalog.model import Catalog
 from app.catalog.values import fields, of_document, tags_of, tokens
 from app.changes.model import Kind
@@ -153,7 +154,8 @@ def _words(person: Person) -> list[str]:
     found = text.words(*names, person.external_id, *emails)
     whole = [person.external_id] if person.external_id else []
     # Whole as well: a filter that an identifier or a text attribute equals something rides the index of the words.
-    return [*dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)]), *kept_blocks(person)]
+    once = dict.fromkeys([*found, *emails, *numbers, *whole, *tokens(person.values)])
+    return [*once, *kept_blocks(person), *map(merged_word, person.merged_ids)]
 
 
 def read(kept: Document, catalog: Catalog) -> Person:

@@ -29,7 +29,7 @@ from app.mongo.engine import Conflict, Document, Engine, Stale, Unit, Write
 from app.mongo.engine import Update as UpdateOne
 from app.mongo.pages import Pages
 from app.persons import filters, items, lists, record, store
-from app.persons.finder import COMPANIES, Finder
+from app.persons.finder import COMPANIES, Finder, merged
 from app.persons.model import Carrier, Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.torn import Torn, whole
@@ -55,7 +55,7 @@ class Persons:
         self._installed = Reads(engine, record.COLLECTION, store.INSTALLED)
         self._members = Pages(engine, record.COLLECTION)
         self._lists = Lists(engine, catalog, lists.KIND)
-        self._finder = Finder(engine, catalog, self._reads)
+        self._finder = Finder(engine, claims, catalog, self._reads)
         # The one way to change them, also for the rooms above.
         self.changes = Changes(engine, catalog, record.KIND)
 
@@ -225,12 +225,14 @@ class Persons:
             if shared.unknown(catalog, PERSON, wanted):
                 catalog = await self._catalog.fresh(account)
             found = [tag.id for tag in map(catalog.tag, shared.tag_names(wanted)) if tag]
-            terms.append(filters.query(wanted, catalog, await self._inherited(account, found)))
+            into = await merged(self._claims, account, filters.company_ids(wanted))
+            inherited = shared.Inherited(await self._tagged(account, found), into)
+            terms.append(filters.query(wanted, catalog, inherited))
         if search is not None and search.strip():
             terms.append(shared.search(search))
         return shared.joined(terms)
 
-    async def _inherited(self, account: str, tag_ids: Sequence[str]) -> shared.Inherited:
+    async def _tagged(self, account: str, tag_ids: Sequence[str]) -> dict[str, list[str]]:
         carriers: dict[str, list[str]] = {}
         if tag_ids:
             companies = Bound(self._engine, COMPANIES, account)
@@ -238,7 +240,7 @@ class Persons:
             for kept in await companies.find(where, projection=fields, hint=COMPANIES_BY_TAG):
                 for tag_id in kept["tags"]:
                     carriers.setdefault(tag_id, []).append(kept["_id"])
-        return shared.Inherited(carriers)
+        return carriers
 
     async def members(self, account: str, company_id: str, part: Slice) -> Page[Person]:
         """Return a part of a company's persons, by id (index `account,companies.id,state,_id`)."""

@@ -200,7 +200,6 @@ CASES: list[Case] = [
     ({"email": {"eq": " Ann.7@example.com"}}, None, "CREATED_AT", store.BY_WORD, 1, True),
     ({"phone": {"eq": "+43 66000 00007"}}, None, "LAST_NAME", store.BY_WORD, 1, True),
     ({"externalId": {"in": ["crm-7", "crm-8"]}}, None, "CREATED_AT", store.BY_WORD, 3, True),
-    ({"ids": ["per_1", "per_2"]}, None, "LAST_NAME", BY_ID, 2, True),
     (attribute("age", number={"eq": 7}), None, "CREATED_AT", BY_VALUE, 1, True),
     (attribute("age", number={"gte": 7, "lt": 9}), None, "LAST_NAME", BY_VALUE, 3, True),
     (attribute("age", number={"gte": 7}), None, "CREATED_AT", store.BY_CREATION, PAGE, False),
@@ -255,6 +254,14 @@ async def test_several_indexes_are_joined_for_an_or(profiled: Profiled) -> None:
         _, page = await profiled.page(wanted, None, "LAST_NAME")
         assert page.indexes == {keys_of(store.BY_TAG), keys_of(store.BY_COMPANY)}
         assert (page.keys <= 10, page.documents <= 8, page.sorts) == (True, True, True)
+
+
+async def test_ids_are_looked_up_in_one_read(profiled: Profiled) -> None:
+    """By themselves and as merged into somebody, though nothing was counted before."""
+    for by in ("LAST_NAME", "CREATED_AT"):
+        *probes, page = (await profiled.page({"ids": ["per_1", "per_2"]}, None, by))[0]
+        assert (probes, page.indexes) == ([], {keys_of(BY_ID), keys_of(store.BY_WORD)})
+        assert (page.keys <= 4, page.documents, page.sorts) == (True, 0, True), page
 
 
 async def test_an_or_with_a_wide_side_is_walked_in_the_order(profiled: Profiled) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests import api as apis
 from tests.api import ATTRIBUTE, COMPANY, LINK, UPDATE, Api
 from tests.stories.test_filters import attribute
-from tests.stories.test_merges import merged
+from tests.stories.test_merges import merged, reverted
 
 CHANGES = """subscription($filter: PersonFilter, $after: Cursor) {
   personChanges(filter: $filter, after: $after) {
@@ -175,6 +175,31 @@ async def test_who_was_merged_shows_the_survivor_only_where_the_filter_finds_it(
             assert (told["kind"], told["personId"]) == ("MERGED", two["id"])
             seen.append(told["person"] and told["person"]["id"])
     assert seen == [one["id"], None, one["id"], one["id"], None]
+
+
+async def test_an_id_that_is_merged_is_followed_in_the_survivor(shop: Api) -> None:
+    """Whether it was merged before or meanwhile; no longer where the merge is undone, and up to the survivor's end."""
+    one, two = await shop.made(externalId="1"), await shop.made(externalId="2")
+    payload = await merged(shop, one, two)
+    wanted = {"ids": [two["id"]]}
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await changed(shop, {"id": one["id"]}, {"firstName": "Ann"})
+        told = await socket.data()
+        assert (told["kind"], told["personId"]) == ("UPDATED", one["id"])
+        await reverted(shop, payload)
+        told = [await socket.data() for _ in range(2)]
+        assert sorted((each["kind"], each["personId"]) for each in told) == [
+            ("LEFT", one["id"]),
+            ("UPDATED", two["id"]),
+        ]
+        await changed(shop, {"id": one["id"]}, {"firstName": "Bea"})
+        await merged(shop, one, two)
+        told = [await socket.data() for _ in range(2)]
+        assert [(each["kind"], each["personId"]) for each in told] == [("MERGED", two["id"]), ("UPDATED", one["id"])]
+        await shop(DELETE, by={"id": one["id"]})
+        assert (await socket.data())["kind"] == "DELETED"
+        assert (await socket.next())["type"] == "complete"
 
 
 async def test_what_another_process_did_a_moment_ago_is_known(shop: Api) -> None:

@@ -318,3 +318,31 @@ async def test_a_company_takes_in_many_members(api: Api) -> None:
     await api(LINK, company={"name": "Old"}, persons=[{"id": one["person"]["id"]} for one in found])
     payload = await api(MERGE, into={"name": "Acme"}, companies=[{"name": "Old"}])
     assert payload["company"]["persons"]["totalCount"] == 620
+
+
+async def test_the_id_of_a_merged_company_finds_the_survivor_in_filters(api: Api) -> None:
+    """Of companies and of their members; live followers of its members go on with those of the survivor."""
+    acme, other, third = [await made(api, name=name) for name in ("Acme", "Other", "Third")]
+    one, two = [await api.made(externalId=name) for name in ("1", "2")]
+    await api(LINK, company={"id": other["id"]}, persons=[{"id": one["id"]}])
+    await api(MERGE, into={"id": acme["id"]}, companies=[{"id": other["id"]}])
+    await api(MERGE, into={"id": third["id"]}, companies=[{"id": acme["id"]}])
+    for wanted, names in (
+        ({"ids": [other["id"]]}, ["Third"]),
+        ({"not": {"ids": [other["id"]]}}, []),
+        ({"or": [{"ids": [acme["id"]]}]}, ["Third"]),
+    ):
+        page = await api("query($f: CompanyFilter) { companies(filter: $f) { nodes { name } } }", f=wanted)
+        assert [each["name"] for each in page["nodes"]] == names, wanted
+    members = "query($f: PersonFilter) { persons(filter: $f) { nodes { externalId } } }"
+    for wanted, names in (
+        ({"companyId": other["id"]}, ["1"]),
+        ({"and": [{"companyId": acme["id"]}]}, ["1"]),
+        ({"not": {"companyId": other["id"]}}, ["2"]),
+    ):
+        assert [each["externalId"] for each in (await api(members, f=wanted))["nodes"]] == names, wanted
+    changes = "subscription($f: PersonFilter) { personChanges(filter: $f) { kind personId } }"
+    async with api.live(changes, f={"companyId": other["id"]}) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await api(LINK, company={"id": third["id"]}, persons=[{"id": two["id"]}])
+        assert await socket.data() == {"kind": "UPDATED", "personId": two["id"]}
