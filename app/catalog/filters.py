@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, Catalog
-from app.catalog.values import day, field_of, token
+from app.catalog.values import INTEGER_MAX, day, field_of, token
 from app.core import text
 from app.core.errors import Fault
 
@@ -16,6 +16,8 @@ DEPTH_MAX = 10
 VALUES_MAX = 1000
 # As long as anything that is kept; MongoDB takes no pattern over 32 KiB.
 TEXT_MAX = 4096
+# From here on a double stands for several whole numbers.
+EXACT_BELOW = 2**53
 
 # A filter as it comes in: the contract's names and plain values.
 Wanted = Mapping[str, Any]
@@ -189,6 +191,12 @@ def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
             terms.append(
                 compared(field, {k: v if k == "exists" else day(v) for k, v in value.items() if v is not None})
             )
+        elif name == "number":
+            # A decimal is asked for as it is kept: as a double.
+            read = _whole if definition.type == "INTEGER" else float
+            terms.append(
+                compared(field, {k: v if k == "exists" else read(v) for k, v in value.items() if v is not None})
+            )
         else:
             terms.append(compared(field, value))
     if wanted.get("exists") is not None:
@@ -196,6 +204,15 @@ def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
     if not terms:
         raise bad("A filter on an attribute says how to compare it.")
     return terms
+
+
+def _whole(value: float) -> float:
+    """Return what whole numbers are compared with; refuses what stands for several of them, or for none."""
+    if type(value) is float and abs(value) < EXACT_BELOW:
+        return value
+    if type(value) is float or not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
+        raise bad("A whole number is compared with one of -2^63 to 2^63-1; from 2^53 on without point and exponent.")
+    return value
 
 
 def compared(field: str, wanted: Wanted) -> Query:

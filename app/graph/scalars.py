@@ -6,9 +6,18 @@ from datetime import date, datetime
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError, GraphQLScalarType, GraphQLSchema
+from graphql import (
+    GraphQLError,
+    GraphQLFloat,
+    GraphQLInputObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    IntValueNode,
+    ValueNode,
+)
 from strawberry.types.scalar import ScalarDefinition
 
+from app.catalog.filters import EXACT_BELOW
 from app.catalog.values import moment
 from app.core import clock
 
@@ -19,6 +28,7 @@ Cursor = NewType("Cursor", str)
 
 CURSOR_CHARACTERS = 1024
 JSON_DEPTH = 32
+_BITS_64 = range(-(2**63), 2**64)
 _NESTS = (dict, list)
 
 
@@ -61,6 +71,21 @@ def _deeper(value: Any, levels: int) -> bool:
     return False
 
 
+def _read_number(value: Any) -> int | float:
+    """Return a number of Float; a whole one that a double might miss stays what it is, up to 64 bits."""
+    if type(value) is int and abs(value) >= EXACT_BELOW and value in _BITS_64:
+        return value
+    return float(GraphQLFloat.coerce_input_value(value))
+
+
+def _read_number_literal(node: ValueNode) -> int | float:
+    number = GraphQLFloat.coerce_input_literal(node)  # type: ignore[misc, arg-type]  # it has one
+    if isinstance(node, IntValueNode) and EXACT_BELOW <= abs(number) <= _BITS_64.stop:
+        whole = int(node.value)
+        return whole if whole in _BITS_64 else number
+    return _read_number(number)
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -100,6 +125,25 @@ def bind(schema: GraphQLSchema) -> None:
             raise TypeError(f"{name} is no scalar.")
         kind.coerce_output_value = kind.serialize = out  # type: ignore[method-assign, assignment]
         kind.coerce_input_value = kind.parse_value = _plain(into)  # type: ignore[method-assign]
+    _bind_numbers(schema)
+
+
+def _bind_numbers(schema: GraphQLSchema) -> None:
+    """Let inputs have a Float of their own: that of graphql-core is every schema's, and makes neighbours of numbers."""
+    number = GraphQLScalarType(
+        "Number",
+        description=GraphQLFloat.description,
+        coerce_output_value=GraphQLFloat.coerce_output_value,
+        coerce_input_value=_read_number,
+        coerce_input_literal=_read_number_literal,
+    )
+    # No second type can be made by this name, though one can go by it.
+    number.name = "Float"
+    schema.type_map["Float"] = number
+    for kind in schema.type_map.values():
+        if isinstance(kind, GraphQLInputObjectType):
+            for field in kind.fields.values():
+                field.type = number if field.type is GraphQLFloat else field.type
 
 
 def _plain(into: Callable[[Any], Any]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """Filters of persons: each finds exactly those it means, also by custom attributes of every type."""
 
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 import pytest
@@ -124,3 +125,47 @@ async def test_a_line_break_at_the_end_is_a_part_of_a_text(people: Api, how: dic
         assert [one["externalId"] for one in (await people(FILTER, f=wanted))["nodes"]] == ["one"]
     both = (await people(FILTER, f={"city": {"startsWith": "wien"}}))["nodes"]
     assert {one["externalId"] for one in both} == {"one", "two"}
+
+
+WIDE = [2**53, 2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**53) - 1, -(2**63)]
+
+
+@pytest.mark.parametrize("number", WIDE)
+async def test_a_whole_number_is_compared_to_the_last_digit(api: Api, number: int) -> None:
+    """Also where a double would stand for its neighbours as well: as a variable, and written out."""
+    assert (await api(ATTRIBUTE, input={"name": "serial", "type": "INTEGER"}))["errors"] == []
+    near = [one for one in (number - 1, number, number + 1) if -(2**63) <= one < 2**63]
+    for one in near:
+        await api.made(externalId=str(one), customAttributes={"serial": one})
+    asked = 'query($n: Float) { persons(filter: {customAttribute: {name: "serial", number: {HOW: $n}}}) { %s } }'
+    asked %= "nodes { externalId }"
+    for how, compare in (("eq", eq), ("gte", ge), ("gt", gt), ("lte", le), ("lt", lt)):
+        wanted = {str(one) for one in near if compare(one, number)}
+        variable = asked.replace("HOW", how)
+        for page in (
+            await api(FILTER, f=attribute("serial", number={how: number})),
+            await api(variable, n=number),
+            await api(variable.replace("($n: Float)", "").replace("$n", str(number))),
+        ):
+            assert {one["externalId"] for one in page["nodes"]} == wanted, how
+
+
+@pytest.mark.parametrize(
+    "number", ["9007199254740993.0", "1e16", "9223372036854775808", "-9223372036854775809", "1e20"]
+)
+async def test_what_stands_for_several_whole_numbers_or_for_none_is_refused(api: Api, number: str) -> None:
+    """A number that came as a double says no more which one was meant; a decimal is compared as it is kept."""
+    for name, type_ in (("serial", "INTEGER"), ("wide", "DECIMAL")):
+        assert (await api(ATTRIBUTE, input={"name": name, "type": type_}))["errors"] == []
+    await api.made(externalId="one", customAttributes={"wide": float(number)})
+    literal = '{ persons(filter: {customAttribute: {name: "%s", number: {eq: %s}}}) { nodes { externalId } } }'
+    body = '{"query": "query($n: Float) %s", "variables": {"n": %s}}'
+    by_variable = literal.replace("%s}}}", "$n}}}").replace('"', '\\"')
+    for name, found in (("serial", None), ("wide", [{"externalId": "one"}])):
+        headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
+        sent = (await api.http.post("/graphql", content=body % (by_variable % name, number), headers=headers)).json()
+        for answer in (sent, (await api.post(literal % (name, number))).json()):
+            if found is None:
+                assert answer["errors"][0]["extensions"]["code"] == "BAD_VARIABLES"
+            else:
+                assert answer["data"]["persons"]["nodes"] == found
