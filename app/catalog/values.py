@@ -67,7 +67,8 @@ def _decimal(value: Any) -> float:
 
 
 def _numeric(value: Any) -> int | float:
-    return _integer(value) if type(value) is int else _decimal(value)
+    """Return a whole number of 64 bits as it is, any other as a double."""
+    return value if type(value) is int and -INTEGER_MAX - 1 <= value <= INTEGER_MAX else _decimal(value)
 
 
 def _boolean(value: Any) -> bool:

@@ -68,6 +68,17 @@ def test_a_subset_of_what_is_declared_is_let_in() -> None:
     assert admit(Sent("order", properties=None), catalog(), NOW) == (NOW, {})
 
 
+@pytest.mark.parametrize("number", [2**63 - 1, 2**63, 2**64 - 1, 2**64, 10**20, -(2**63), -(2**63) - 1, 10**300, 1.5])
+def test_a_numeric_property_is_any_number_that_a_double_holds(number: float) -> None:
+    """A whole one of 64 bits stays what it is."""
+    _, properties = admit(Sent("order", properties={"items": [{"n": number}]}), catalog(), NOW)
+    whole = -(2**63) <= number < 2**63
+    assert properties == {"items": [{"n": number if whole else float(number)}]}
+    assert isinstance(properties["items"][0]["n"], int) == (whole and number != 1.5)
+    with pytest.raises(Refused):
+        admit(Sent("order", properties={"items": [{"n": 10**400}]}), catalog(), NOW)
+
+
 def event(number: int, **also: Any) -> Event:
     """Make an event, the higher the later."""
     at = NOW + timedelta(seconds=number)
