@@ -22,7 +22,8 @@ TOKEN_BYTES = 8
 # A document of MongoDB has at most 16 MB.
 VALUES_BYTES_MAX = 4_000_000
 VALUES_UNMEASURED = 100
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT = re.compile(rf"{_DATE.pattern}[Tt][0-9]{{2}}(:[0-9]{{2}}){{2}}(\.[0-9]+)?([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})")
 WORDS = {
     "STRING": "a string",
     "INTEGER": "a whole number",
@@ -89,6 +90,13 @@ def day(value: Any) -> datetime:
 
 def moment(value: Any) -> datetime:
     """Return naive UTC in milliseconds of an RFC 3339 text; raises TypeError for anything else."""
+    if not isinstance(value, str) or not _MOMENT.fullmatch(value):
+        raise TypeError
+    return instant(value)
+
+
+def instant(value: Any) -> datetime:
+    """Return the same of whatever ISO 8601 writes with a T and an offset; raises TypeError for anything else."""
     written = value.upper() if isinstance(value, str) else ""
     if "T" not in written:
         raise TypeError

@@ -100,7 +100,7 @@ def moment(value: Any) -> datetime | None:
         if isinstance(value, str) and _INSTANT.fullmatch(value):
             # As browsers write it: ten times as fast to read as whatever else is allowed.
             return datetime.fromisoformat(value[:-1])
-        return values.moment(value)
+        return values.instant(value)
     except (TypeError, ValueError):
         return None
 

@@ -57,6 +57,36 @@ async def test_A1_each_type_keeps_its_kind_and_refuses_others(api: Api, kind: st
     ]
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("2026-05-04 10:00:00Z", "2026-05-04T10:00:00", "2026-W19-1T10:00:00Z", "20260504T100000Z"),
+        *("2026-05-04T10:00Z", "2026-05-04T10Z", "2026-05-04T10:00:00+0200", "2026-05-04T10:00:00+02"),
+        *("2026-05-04T10:00:00,5Z", "2026-05-04T10:00:00+02:00:30", "2026-05-04T24:00:00Z", "2026-05-04"),
+        *(" 2026-05-04T10:00:00Z", "2026-05-04T10:00:00Z\n", "\uff12026-05-04T10:00:00Z", "2026-05-04T10:00:00.Z"),
+    ],
+)
+async def test_a_moment_is_written_as_RFC_3339_has_it(api: Api, written: str) -> None:
+    """With a day, a time to the second and an offset; anything else is refused, in values as in filters."""
+    await define(api, name="seen", type="DATE_TIME")
+    payload = await api(CREATE, input={"externalId": "x", "customAttributes": {"seen": written}})
+    assert [one["code"] for one in payload["errors"]] == ["WRONG_ATTRIBUTE_TYPE"]
+    asked = "query($at: DateTime) { persons(filter: {createdAt: {gt: $at}}) { nodes { id } } }"
+    assert await api.refused(asked, at=written) == "BAD_VARIABLES"
+    literal = asked.replace("($at: DateTime)", "").replace("$at", f'"{written}"')
+    assert "\n" in written or await api.refused(literal) == "VALIDATION_FAILED"
+
+
+@pytest.mark.parametrize("written", ["20260504", "2026-W19-1", "2026-5-4", "2026-05-04T00:00:00Z", "\uff12026-05-04"])
+async def test_a_day_is_written_in_one_form(api: Api, written: str) -> None:
+    """YYYY-MM-DD; anything else is refused."""
+    await define(api, name="since", type="DATE")
+    payload = await api(CREATE, input={"externalId": "x", "customAttributes": {"since": written}})
+    assert [one["code"] for one in payload["errors"]] == ["WRONG_ATTRIBUTE_TYPE"]
+    payload = await api.post(CREATE, {"input": {"externalId": "x", "birthDate": written}})
+    assert payload.json()["errors"][0]["extensions"]["code"] == "BAD_VARIABLES"
+
+
 async def test_A2_an_undefined_name_is_refused(api: Api) -> None:
     """W undefined name T UNKNOWN_ATTRIBUTE."""
     payload = await api(CREATE, input={"externalId": "a2", "customAttributes": {"nope": 1}})
