@@ -71,6 +71,7 @@ def event(definition: EventDefinition) -> EventDefinition:
     if not definition.title.strip() or len(definition.title) > TITLE_MAX:
         code = "TOO_LONG" if len(definition.title) > TITLE_MAX else "REQUIRED"
         raise Refused(code, f"A title has 1 to {TITLE_MAX} characters.", ("title",))
+    text.line(definition.title, "title")
     if definition.description and len(definition.description) > DESCRIPTION_MAX:
         raise Refused("TOO_LONG", f"A description has at most {DESCRIPTION_MAX} characters.", ("description",))
     fields(definition.fields, ())

@@ -68,20 +68,20 @@ class Wish:
 
 
 def _name(value: str) -> str:
-    return text.short(NAME_MAX)(value.strip())
+    return text.short_line(NAME_MAX)(value.strip())
 
 
 # Attribute → its name in inputs and its check.
 RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "name": ("name", _name),
     "external_id": ("externalId", text.external_id),
-    "country": ("country", text.short(50)),
-    "region": ("region", text.short(255)),
-    "segment": ("segment", text.short(255)),
-    "industry": ("industry", text.short(255)),
-    "customer_stage": ("customerStage", text.short(255)),
-    "account_manager": ("accountManager", text.short(255)),
-    "vat_number": ("vatNumber", text.short(50)),
+    "country": ("country", text.short_line(50)),
+    "region": ("region", text.short_line(255)),
+    "segment": ("segment", text.short_line(255)),
+    "industry": ("industry", text.short_line(255)),
+    "customer_stage": ("customerStage", text.short_line(255)),
+    "account_manager": ("accountManager", text.short_line(255)),
+    "vat_number": ("vatNumber", text.short_line(50)),
     "notes": ("notes", text.short(1023)),
 }
 

@@ -19,7 +19,8 @@ JUNK = frozenset(
 
 _FORBIDDEN = re.compile("[" + re.escape(FORBIDDEN_IN_NAMES) + "]")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f]")
+# Those of Latin-1 as well, and what Unicode breaks lines and paragraphs with.
+_CONTROL_OR_BREAK = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _PHONE = re.compile(r"\+?[0-9 ()\[\]\-.\u00a0]+")
 _NOT_DIGITS = re.compile(r"[^0-9]")
 # A strict part of what the library accepts, so that the usual address costs two microseconds instead of a hundred.
@@ -101,6 +102,17 @@ def short(limit: int) -> Callable[[str], str]:
     return check
 
 
+def short_line(limit: int) -> Callable[[str], str]:
+    """Return the check of a text of one line and at most `limit` characters: TOO_LONG, FORBIDDEN_CHARACTER."""
+
+    def check(value: str) -> str:
+        if len(value) > limit:
+            raise Refused("TOO_LONG", f"This has at most {limit} characters.")
+        return line(value)
+
+    return check
+
+
 def plain(value: str) -> str:
     """Return the text; refuses control characters beside tabs and line breaks: other systems can't take them."""
     _refuse_control(_CONTROL.search(value))
@@ -108,7 +120,7 @@ def plain(value: str) -> str:
 
 
 def line(value: str, *at: str) -> str:
-    """Return the text; refuses all control characters, tabs and line breaks among them."""
+    """Return a text of one line; refuses all control characters, tabs and line breaks of any kind among them."""
     _refuse_control(_CONTROL_OR_BREAK.search(value), at)
     return value
 
@@ -123,6 +135,12 @@ def cleaned(value: str) -> str:
     """Return a name without the characters that names can't have: channels would lose a lead by them."""
     found = _FORBIDDEN.sub("", _CONTROL_OR_BREAK.sub("", value))
     return value if found == value else found.strip()
+
+
+def flat(value: str) -> str:
+    """Return a text as one line, which channels don't always give."""
+    found = _CONTROL_OR_BREAK.sub(" ", value)
+    return value if found == value else " ".join(found.split())
 
 
 def refuse_forbidden(value: str) -> None:

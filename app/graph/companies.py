@@ -9,6 +9,7 @@ import strawberry
 from app.claims.asked import Read
 from app.companies.model import Company, sought
 from app.companies.sources import SOURCES
+from app.core import text
 from app.core.errors import Refused
 from app.core.pages import PAGE_MAX
 from app.core.tally import Tally
@@ -166,6 +167,8 @@ async def unlink_persons(info: Info, company: By, persons: Members) -> Payload:
 def _link(company: Company, role: str | None, *, primary: bool) -> Link:
     if role is not None and len(role) > ROLE_MAX:
         raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
+    if role is not None:
+        text.line(role, "role")
     return Link(company.id, company.subject, role, primary)
 
 

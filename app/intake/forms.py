@@ -17,7 +17,7 @@ from app.core.errors import Refusals, Refused
 from app.intake.channels import FORM, action
 from app.persons.model import LEAD, Person
 from app.persons.plan import Create, Update
-from app.persons.wish import CONTACTS_MAX, NAMES, RULES, Contact, Wish
+from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish, as_told
 
 OPT_IN, OPT_OUT = "OPT_IN", "OPT_OUT"
 OVERRIDE_ALL, ADD_ONLY_NEW, DO_NOT_UPDATE = "OVERRIDE_ALL", "ADD_ONLY_NEW", "DO_NOT_UPDATE"
@@ -212,7 +212,7 @@ def _fitting(name: str, value: Any, catalog: Catalog) -> Any:
     attribute = SCALARS[name]
     if attribute == "gender" and said.upper() not in GENDERS:
         raise TypeError
-    said = said.upper() if attribute == "gender" else text.cleaned(said) if attribute in NAMES else said
+    said = said.upper() if attribute == "gender" else as_told(attribute, said)
     return RULES[attribute][1](said)
 
 

@@ -86,7 +86,7 @@ class Given:
 
 
 def _name(limit: int) -> Callable[[str], str]:
-    short = text.short(limit)
+    short = text.short_line(limit)
 
     def check(value: str) -> str:
         text.refuse_forbidden(value)
@@ -136,8 +136,8 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "gender": ("gender", str),
     "birth_date": ("birthDate", _birth_date),
     "address": ("address", text.short(256)),
-    "city": ("city", text.short(50)),
-    "country": ("country", text.short(50)),
+    "city": ("city", text.short_line(50)),
+    "country": ("country", text.short_line(50)),
     "preferred_language": ("preferredLanguage", _language),
     "time_zone": ("timeZone", _time_zone),
     "profile_picture": ("profilePicture", _url),
@@ -146,11 +146,20 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
 
 # Names: their forbidden characters are an error of whoever typed them, and to a channel no reason to lose a lead.
 NAMES = ("first_name", "middle_name", "last_name", "nickname")
+# So are line breaks in these.
+LINES = ("city", "country")
+
+
+def as_told(attribute: str, value: str) -> str:
+    """Return a text that a channel gives without what its field can't have."""
+    if attribute in NAMES:
+        return text.cleaned(value)
+    return text.flat(value) if attribute in LINES else value
 
 
 def cleaned(given: Given) -> Given:
-    """Return the same with names that can be names; of nothing but forbidden characters nothing is left."""
-    scalars = {name: text.cleaned(value) if name in NAMES and value else value for name, value in given.scalars.items()}
+    """Return the same with texts that fit their fields; of nothing but forbidden characters nothing is left."""
+    scalars = {name: as_told(name, value) if value else value for name, value in given.scalars.items()}
     return replace(given, scalars={name: one for name, one in scalars.items() if one or not given.scalars[name]})
 
 

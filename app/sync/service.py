@@ -175,7 +175,7 @@ class Syncs:
 
     def _checked(self, given: Given) -> Given:
         try:
-            name = text.short(NAME_MAX)(given.name.strip())
+            name = text.short_line(NAME_MAX)(given.name.strip())
         except Refused as refused:
             raise refused.under("name") from refused
         if not name:

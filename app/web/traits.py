@@ -15,9 +15,9 @@ from app.claims.model import Locator
 from app.core import text
 from app.core.errors import Refused
 from app.identity.installation import Registration
-from app.persons.wish import CONTACTS_MAX, RULES, Given
+from app.persons.wish import CONTACTS_MAX, LINES, RULES, Given
 
-_UNFIT = re.compile("[" + re.escape(text.FORBIDDEN_IN_NAMES) + "\x00-\x1f\x7f]")
+_UNFIT = re.compile("[" + re.escape(text.FORBIDDEN_IN_NAMES) + "\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _DAY_CHARACTERS = 10
 _NAMES = frozenset({"first_name", "middle_name", "last_name", "nickname"})
 # Trait → attribute; of two that mean the same the earlier one here counts.
@@ -130,6 +130,8 @@ def _kept(attribute: str, value: str) -> str | None:
     """Return a text as the rule of its attribute has it, None where the rule refuses it."""
     if attribute in _NAMES:
         value = " ".join(_UNFIT.sub(" ", value).split())
+    elif attribute in LINES:
+        value = text.flat(value)
     elif attribute == "birth_date":
         value = value[:_DAY_CHARACTERS] if value[_DAY_CHARACTERS : _DAY_CHARACTERS + 1] == "T" else value
     elif attribute == "gender":

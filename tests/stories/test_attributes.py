@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api import ATTRIBUTE, CREATE, FIND, UPDATE, Api
+from tests.api import ATTRIBUTE, COMPANY, CREATE, DEFINE, FIND, LINK, UPDATE, Api
 
 APPEND = """mutation($by: PersonLocator!, $name: String!, $items: [JSON!]!) {
   appendListItems(by: $by, attribute: $name, items: $items) { person { customAttributes } errors { code path } }
@@ -100,6 +100,27 @@ async def test_an_attribute_that_stands_there_twice_is_refused(api: Api) -> None
     await define(api, name="size", type="INTEGER")
     payload = await api(CREATE, input={"externalId": "x", "customAttributes": {"size": 1, "Size": 2}})
     assert [(one["code"], one["path"]) for one in payload["errors"]] == [("INVALID", ["customAttributes", "Size"])]
+
+
+@pytest.mark.parametrize("char", "\t\n\x85\x9f\u2028\u2029")
+async def test_a_text_of_one_line_is_one_line(api: Api, char: str) -> None:
+    """Names, tags, titles, places: with code and path; an address and notes may have several lines."""
+    said, bad = f"a{char}b", "FORBIDDEN_CHARACTER"
+    for name in ("firstName", "middleName", "lastName", "nickname", "city", "country", "externalId"):
+        payload = await api(CREATE, input={"emails": [{"address": "a@b.co"}], name: said})
+        assert [(one["code"], one["path"]) for one in payload["errors"]] == [(bad, [name])]
+    payload = await api(CREATE, input={"externalId": "x", "tags": ["a", said]})
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [(bad, ["tags", "1"])]
+    places = ("country", "region", "segment", "industry", "customerStage", "accountManager", "vatNumber", "externalId")
+    for name in ("name", *places):
+        payload = await api(COMPANY, input={"name": "Acme", name: said})
+        assert [(one["code"], one["path"]) for one in payload["errors"]] == [(bad, [name])]
+    payload = await api(DEFINE, input={"id": "paid", "title": said})
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [(bad, ["title"])]
+    await api(COMPANY, input={"name": "Acme", "notes": "a\nb\tc"})
+    person = await api.made(externalId="x", address="a\nb\tc")
+    payload = await api(LINK, company={"name": "Acme"}, persons=[{"id": person["id"]}], role=said)
+    assert [(one["code"], one["path"]) for one in payload["errors"]] == [(bad, ["role"])]
 
 
 async def test_control_characters_are_refused_wherever_they_stand(api: Api) -> None:
