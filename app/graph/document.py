@@ -44,6 +44,7 @@ from app.core.errors import Fault
 from app.core.steps import stepwise
 from app.graph.coercion import FEW_ITEMS, LIST_ITEMS_MAX, Readers, TooLong, Unusual, bounded, one_by_one
 from app.graph.cost import Cost, Meter
+from app.graph.one_of import OneOfVariablesRule
 from app.graph.precheck import CHARACTERS_MAX, read, tokens
 
 DOCUMENTS_MAX = 2_000
@@ -55,7 +56,7 @@ ERRORS_MAX = 5
 LONG_ITEMS = 100
 _NOTHING: Mapping[str, Any] = {}
 
-RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule, OneOfVariablesRule)
 
 
 # Texts stand for themselves in these types, and truth values in that one.

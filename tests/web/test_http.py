@@ -62,6 +62,28 @@ async def test_bad_input_has_a_code_and_a_status(api: Api, body: bytes, status: 
     assert response.headers["content-type"] == RESPONSE
 
 
+NULLABLE = [
+    "query($a: String) { person(by: {email: $a}) { id } }",
+    'query($a: String = "x") { person(by: {email: $a}) { id } }',
+    "query($a: PushLocator) { person(by: {push: $a}) { id } }",
+    "query($a: ID) { matchPersons(by: [{id: $a}]) }",
+    "query($a: ID) { duplicatePersons(of: {id: $a}) { nodes { id } } }",
+    "query($a: ID) { ...F } fragment F on Query { company(by: {id: $a}) { id } }",
+    "mutation($a: ID) { mergePersons(input: {persons: [{id: $a}]}) { errors { code } } }",
+]
+
+
+@pytest.mark.parametrize("text", NULLABLE)
+async def test_the_one_of_several_is_never_null(api: Api, text: str) -> None:
+    """A variable that may be null is refused as such an object's field, whatever it is this time."""
+    response = await post(api, orjson.dumps({"query": text, "variables": {}}), Accept=RESPONSE)
+    assert (response.status_code, code(response)) == (400, "VALIDATION_FAILED")
+    assert len(response.json()["errors"]) == 1
+    good = "query($a: ID!, $b: String!) { person(by: {id: $a}) { id } matchPersons(by: [{email: $b}]) }"
+    response = await post(api, orjson.dumps({"query": good, "variables": {"a": "x", "b": "y"}}), Accept=RESPONSE)
+    assert (response.status_code, response.json()) == (200, {"data": {"person": None, "matchPersons": [None]}})
+
+
 FILTERS: list[dict[str, Any]] = [
     {"customAttribute": {"name": "nope", "exists": True}},
     {"firstName": {}},
