@@ -13,6 +13,7 @@ from app.access.service import Access
 from app.core import ids
 from app.core.actor import Actor
 from app.graph.operation import Operations
+from app.web.body import Bodies
 from app.web.metrics import Metrics
 from app.web.siblings import Siblings
 from app.web.sight import Sight
@@ -40,6 +41,7 @@ class Edge:
     ready: bool = False
     siblings: Siblings | None = None
     patience: Patience = field(default_factory=Patience)
+    bodies: Bodies = field(default_factory=Bodies)
     sockets: "set[object]" = field(default_factory=set)
     _empty: asyncio.Event = field(default_factory=asyncio.Event)
 

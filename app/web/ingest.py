@@ -31,7 +31,6 @@ from app.intake.visit import Message
 from app.intake.visitors import Visitors
 from app.web import clients, shield, wire
 from app.web.answers import send_whole
-from app.web.body import whole
 from app.web.edge import Edge, Headers, request_id
 from app.web.log import ACCESS
 from app.web.titles import Titles
@@ -118,7 +117,7 @@ class Ingest:
         text = _key(headers)
         # A key in the header is looked at before the body is read.
         actor = await self._admitted(text) if text else None
-        body = await whole(headers, receive, BODY_BYTES_MAX)
+        body = await self._edge.bodies.whole(headers, receive, BODY_BYTES_MAX)
         arrived = time.perf_counter()
         body = unpacked(body, headers.get(b"content-encoding", b"").strip().lower(), BODY_BYTES_MAX)
         _check_type(headers)

@@ -1,5 +1,7 @@
 """GraphQL over HTTP: statuses, codes and headers of whatever comes in."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -7,6 +9,7 @@ import orjson
 import pytest
 
 from app.core.errors import Fault
+from app.web import body
 from app.web.graphql import BODY_BYTES_MAX, VALUES_MAX
 from tests import api as apis
 from tests.api import Api
@@ -111,6 +114,38 @@ async def test_a_filter_of_any_depth_is_bounded(api: Api) -> None:
     text = b'{"not": ' * 500 + b'{"type": "LEAD"}' + b"}" * 500
     response = await post(api, body % text)
     assert (response.status_code, code(response)) == (400, "BAD_VARIABLES")
+
+
+async def test_bodies_on_their_way_are_bounded_together(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes when too much is on its way is refused, and told when to come again; who is on the way arrives."""
+    monkeypatch.setattr(body, "BODIES_BYTES_MAX", 1500)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b" " * 1000
+        begun.set()
+        await go_on.wait()
+        yield orjson.dumps(VIEWER)
+
+    async def quick() -> AsyncIterator[bytes]:
+        for _ in range(2):
+            yield b" " * 300
+        yield orjson.dumps(VIEWER)
+
+    async def sent(content: AsyncIterator[bytes], path: str = "/graphql") -> httpx.Response:
+        headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
+        return await api.http.post(path, content=content, headers=headers)
+
+    first = asyncio.create_task(sent(slow()))
+    await begun.wait()
+    refused = await sent(quick())
+    assert (refused.status_code, code(refused)) == (503, "UNAVAILABLE")
+    assert int(refused.headers["retry-after"]) > 0
+    wire = await sent(quick(), "/v1/batch")
+    assert (wire.status_code, wire.json()["code"], int(wire.headers["retry-after"]) > 0) == (503, "UNAVAILABLE", True)
+    go_on.set()
+    assert (await first).status_code == 200
+    assert (await sent(quick())).status_code == 200
 
 
 async def test_only_json_is_taken(api: Api) -> None:
