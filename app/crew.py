@@ -6,11 +6,13 @@ It answers no request itself. At SIGTERM or ctrl-C all of them are gone within 1
 import asyncio
 import os
 import signal
+import site
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -27,6 +29,8 @@ from app.worker import Place
 
 # Not from the working directory: there may be another `app`.
 COMMAND = (sys.executable, "-P", "-m", "app.cli", "work")
+# Where the program is that this process runs.
+ROOT = str(Path(__file__).resolve().parents[1])
 STOP_SECONDS = 8.0  # as long as one process needs at most; what is left of ten is mongod's
 # A worker that lived so long has not died at once.
 STEADY_SECONDS = 10.0
@@ -51,7 +55,7 @@ async def serve(settings: Settings, greet: Beside, *beside: Beside) -> None:
         try:
             access = Access(store.engine, secret=settings.secret.get_secret_value() if settings.secret else None)
             await access.open()
-            environment = dict(os.environ)
+            environment = same_program(os.environ)
             if store.mongod is not None:
                 environment["PROFILES_MONGO_URL"] = store.mongod.url
             crew = Crew(listening, [*COMMAND], environment)
@@ -59,6 +63,14 @@ async def serve(settings: Settings, greet: Beside, *beside: Beside) -> None:
         finally:
             stopping.cancel()
             await store.close()
+
+
+def same_program(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of workers: they run the program that this process runs, whatever is installed beside."""
+    if ROOT in site.getsitepackages():
+        return dict(given)
+    more = given.get("PYTHONPATH")
+    return {**given, "PYTHONPATH": os.pathsep.join([ROOT, more] if more else [ROOT])}
 
 
 def doors(host: str, port: int, number: int) -> list[socket.socket]:

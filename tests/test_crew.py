@@ -1,7 +1,9 @@
 """A crew of workers, tried with programs that live as long as a test wants."""
 
 import asyncio
+import os
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -68,6 +70,17 @@ class Running:
                 return found
             assert time.monotonic() < until
             await asyncio.sleep(0.01)
+
+
+def test_workers_run_the_program_that_their_parent_runs(tmp_path: Path) -> None:
+    """Not one that is installed, nor one in the working directory; what else was to be found is found."""
+    (tmp_path / "app.py").write_text("")
+    for more in ({}, {"PYTHONPATH": str(tmp_path)}):
+        environment = crew.same_program({**{k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, **more})
+        assert environment["PYTHONPATH"].split(os.pathsep)[1:] == list(more.values())
+        program = [sys.executable, "-P", "-c", "import app.crew; print(app.crew.__file__)"]
+        told = subprocess.run(program, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
+        assert told.stdout.strip() == crew.__file__
 
 
 async def test_who_dies_at_once_again_and_again_ends_the_service(front: Front, monkeypatch: pytest.MonkeyPatch) -> None:
