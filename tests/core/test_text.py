@@ -55,9 +55,9 @@ def test_control_characters_are_refused() -> None:
             rule(given)
         assert caught.value.code == "FORBIDDEN_CHARACTER"
     for char in "\t\n\r\0\x1b\x7f\x80\x85\x9f\u2028\u2029":
-        for rule in (text.line, text.short_line(9), text.external_id):
+        for one_line in (text.line, text.short_line(9), text.external_id):
             with pytest.raises(Refused) as caught:
-                rule(f"a{char}b")
+                one_line(f"a{char}b")
             assert (caught.value.code, f"U+{ord(char):04X}" in caught.value.message) == ("FORBIDDEN_CHARACTER", True)
         assert text.flat(f"a{char}{char}b ") == "a b"
     assert text.flat(" a  b ") == " a  b "
