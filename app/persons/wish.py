@@ -136,7 +136,8 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
     "gender": ("gender", str),
     "birth_date": ("birthDate", _birth_date),
     "address": ("address", text.short(256)),
-    "city": ("city", text.short_line(50)),
+    # A cell of a file may have line breaks in it.
+    "city": ("city", text.short(50)),
     "country": ("country", text.short_line(50)),
     "preferred_language": ("preferredLanguage", _language),
     "time_zone": ("timeZone", _time_zone),
@@ -147,7 +148,7 @@ RULES: dict[str, tuple[str, Callable[[str], str]]] = {
 # Names: their forbidden characters are an error of whoever typed them, and to a channel no reason to lose a lead.
 NAMES = ("first_name", "middle_name", "last_name", "nickname")
 # So are line breaks in these.
-LINES = ("city", "country")
+LINES = ("country",)
 
 
 def as_told(attribute: str, value: str) -> str:
