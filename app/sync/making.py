@@ -3,8 +3,9 @@
 Each is noted before it is asked for, so that one whose answer was lost is looked for before it is made again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from app.changes.model import Ask, Outcome
@@ -18,12 +19,16 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import FAILED, LINKED, PENDING
-from app.sync.slots import tagged
-from app.sync.store import ISSUES, LINKS, drop, put
+from app.sync.slots import Slot, tagged
+from app.sync.store import ISSUES, LINKS, drop, issue_about, put, settled
 from app.sync.unlink import Attached
 from app.sync.weigh import UNLIKE, Trouble, inward
 
 BATCH = 100
+# As far the clock of a CRM may be behind ours.
+CLOCKS_SECONDS = 300.0
+# What says who a profile is.
+_NAMING = ("emails", "phones", "external_id", "name")
 Made = tuple[Going, str, CrmRecord | None]
 # With the reason, and how often it was tried.
 Unmade = tuple[Going, str, int | None]
@@ -50,15 +55,23 @@ class Making:
             found = {one.id: one for one in await self._line.crm.read(self._source.entity, self._source.fields, keys)}
             made = [(one, found.get(one.link.key or "")) for one in pending]
         else:
-            made = [(one, await self._same(one)) for one in pending]
+            made = await self._same_of(pending)
         await self._attach([(one, record.id, record) for one, record in made if record is not None])
         return [one for one, record in made if record is None]
 
-    async def _same(self, going: Going) -> CrmRecord | None:
+    async def _same_of(self, pending: Sequence[Going]) -> list[tuple[Going, CrmRecord | None]]:
+        """Return the records that were made of profiles, each of one, as far as there are any."""
+        made, taken = list[tuple[Going, CrmRecord | None]](), set[str]()
+        for one in pending:
+            named = [slot for slot in one.slots if slot.place in _NAMING]
+            record = await (self._same(one, named) if named else self._alike(one, taken))
+            taken.update([record.id] if record is not None else [])
+            made.append((one, record))
+        return made
+
+    async def _same(self, going: Going, named: Sequence[Slot]) -> CrmRecord | None:
         """Return the record that was made of a profile, by what says who it is."""
-        for slot in going.slots:
-            if slot.place not in ("emails", "phones", "external_id", "name"):
-                continue
+        for slot in named:
             value = str(going.fields[slot.name])
             found = await self._line.crm.find(self._source.entity, self._source.fields, slot.name, [value])
             known = await self._known([one.id for one in found])
@@ -66,6 +79,22 @@ class Making:
             if free:
                 return free[0]
         return None
+
+    async def _alike(self, going: Going, taken: Collection[str]) -> CrmRecord | None:
+        """Return the record that was made of a profile of which nothing that says who it is went there.
+
+        It is nobody's, has what was sent, and was not there before: a list that named it made no profile of it.
+        """
+        key = next((slot for slot in going.slots if slot.name in self._required), None)
+        if key is None or going.link.at is None:
+            return None
+        source, since = self._source, going.link.at - timedelta(seconds=CLOCKS_SECONDS)
+        found = await self._line.crm.find(source.entity, source.fields, key.name, [str(going.fields[key.name])])
+        sent = {name: theirs for name, (theirs, *_) in going.link.base.items() if theirs is not None}
+        fresh = [one for one in found if one.stamp >= since and one.id not in taken]
+        equal = [one for one in fresh if sent.items() <= inward(source.slots, one).hashes.items()]
+        owned = await self._known([one.id for one in equal], owned=True)
+        return max((one for one in equal if one.id not in owned), key=lambda one: one.stamp, default=None)
 
     async def create(self, creates: Sequence[Going]) -> None:
         """Make the records of profiles that have what the CRM needs; others are listed, each once."""
@@ -107,14 +136,16 @@ class Making:
         await self._refuse(refused)
         return rest
 
-    async def _known(self, records: Sequence[str]) -> set[str]:
-        """Return those of some records that have a profile."""
+    async def _known(self, records: Sequence[str], *, owned: bool = False) -> set[str]:
+        """Return those of some records that have been looked at, or have, or had, a profile where `owned`."""
         ids = {one: self._line.link_id(self._source.entity, one) for one in records}
         known = await self._line.store.links(self._line.account, list(ids.values()))
-        return {one for one, link_id in ids.items() if link_id in known}
+        links = {one: known[link_id] for one, link_id in ids.items() if link_id in known}
+        return {one for one, link in links.items() if not owned or link.profile or link.state != FAILED}
 
     async def _make(self, part: Sequence[Going]) -> None:
-        noted = [put(replace(one.link, state=PENDING, push=clock.now())) for one in part]
+        now, slots = clock.now(), self._source.slots
+        noted = [put(replace(one.link, state=PENDING, push=now, at=now, base=base_of(one, slots))) for one in part]
         await self._line.held(beat(), [(LINKS, noted)])
         changes = [
             CrmChange(None, one.fields, key=one.link.key or "", by=self._by if one.fields.get(self._by or "") else None)
@@ -161,7 +192,8 @@ class Making:
             link = replace(link, push=clock.now() if record is not None else None)
             link, told_ = self._line.listed(link, one.troubles)
             links += [drop(one.link), put(link)]
-            issues += told_
+            # Found by a list before, it may have been nobody's.
+            issues += [*told_, *settled([issue_about(link, "")] if record is not None else [])]
         behind = self._line.lease.holding({"$inc": {"counts.pushed": len(made)}})
         groups: list[Group] = [(LINKS, links), *([(ISSUES, issues)] if issues else []), behind]
         if not self._map.person_type:
