@@ -92,6 +92,11 @@ class EntityMap:
     person_type: str | None
     fields: tuple[FieldMap, ...]
 
+    @property
+    def goes(self) -> bool:
+        """Whether anything of ours goes there."""
+        return any(one.direction != IN for one in self.fields)
+
     def document(self) -> Document:
         """Return it as it is kept."""
         fields = [{"crm": one.crm_field, "field": one.field, "direction": one.direction} for one in self.fields]

@@ -162,10 +162,12 @@ class Store:
         return [model.link_of(kept) for kept in found]
 
     async def soonest(self, one: Connection) -> datetime | None:
-        """Return when the next link wants to be looked at."""
+        """Return when the next link wants to be looked at; those of what is mapped no more wait for nobody."""
         times = []
-        for what in ("push", "again"):
-            where = {"connection": one.id, what: {"$gt": clock.EPOCH}}
+        mapped = [each.object for each in one.maps]
+        written = [each.object for each in one.maps if each.goes]
+        for what, entities in (("push", written), ("again", mapped)):
+            where = {"connection": one.id, what: {"$gt": clock.EPOCH}, "entity": {"$in": entities}}
             found = await Bound(self._engine, LINKS, one.account).find(where, sort=((what, 1),), limit=1)
             times += [kept[what] for kept in found]
         return min(times, default=None)

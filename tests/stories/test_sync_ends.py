@@ -2,6 +2,11 @@
 
 from typing import Any
 
+import pytest
+
+from app.core import clock
+from app.sync import line
+from app.sync.worker import IDLE_SECONDS
 from tests.api import UPDATE
 from tests.stories.syncing import Side
 
@@ -12,6 +17,12 @@ async def updated(side: Side, person: dict[str, Any], **given: Any) -> None:
     """Change a person here."""
     payload = await side.api(UPDATE, by={"id": person["id"]}, input=given)
     assert payload["errors"] == [], payload
+
+
+async def rests(side: Side) -> bool:
+    """Tell whether the next pass is no sooner than after a pass that found nothing to wait for."""
+    (kept,) = await side.api.service.store.engine.find("syncs", {"_id": side.id})
+    return bool((kept["due"] - clock.now()).total_seconds() > IDLE_SECONDS / 2)
 
 
 async def test_records_that_nothing_mapped_tells_apart_are_made_once(side: Side) -> None:
@@ -31,3 +42,37 @@ async def test_records_that_nothing_mapped_tells_apart_are_made_once(side: Side)
     assert linked | {older} == {record["id"] for record in side.records("contact")}
     assert len(linked) == 2
     assert [issue["recordId"] for issue in one["issues"]["nodes"]] == [older]
+
+
+async def test_a_contact_that_is_not_mapped_is_waited_for_by_nobody(side: Side) -> None:
+    """W only leads are mapped and one is converted T its person is a customer, and the connection rests."""
+    lead = side.add("lead", first="Ada", last="Lovelace", email="ada@sales.example")
+    await side.begun("lead")
+    side.convert(lead)
+    await side.ran()
+    assert (await side.of("lead", lead))["type"] == "CUSTOMER"
+    assert await rests(side)
+
+
+@pytest.mark.parametrize("way", ["in", "out"])
+async def test_records_that_are_mapped_no_more_are_waited_for_by_nobody(
+    side: Side, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """W what was to be tried again is mapped no more, or not to be written any more T the connection rests."""
+    monkeypatch.setattr(line, "RETRY_SECONDS", 1.0)
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", "lead", fields=BOTH)
+    await side.api.made(lastName="Byron", emails=[{"address": "byron@sales.example"}])
+    await side.ran()
+    if way == "in":
+        side.edit("contact", record, email="byron@sales.example")
+    else:
+        side.fake.faults["partial"] = 1.0
+        await updated(side, await side.of("contact", record), city="Graz")
+    one = await side.ran()
+    side.fake.faults["partial"] = 0.0
+    assert [issue["state"] for issue in one["issues"]["nodes"]] == ["RETRYING"]
+    await side.mapped("lead", fields=BOTH)
+    for _ in range(2):
+        await side.ran()
+    assert await rests(side)
