@@ -11,6 +11,7 @@ from app.core.errors import Refused
 from app.persons.model import Person
 from app.sync.model import Link
 from app.sync.slots import Slot, fingerprint
+from app.sync.store import OUTWARD, issue_about
 from app.sync.weigh import Trouble
 
 # The same value so often in so short a time: somebody there writes another one each time.
@@ -58,11 +59,25 @@ def sent(link: Link, name: str, value: str | None) -> Sequence[Any]:
     return (value, before[1] + 1, before[2]) if before and _lately(before, value) else (value, 1, clock.now())
 
 
-def too_often(going: Going, slot: Slot) -> bool:
-    """Tell whether the same value was written again and again."""
-    before = going.link.sent.get(slot.name)
-    now = fingerprint(slot.ours(going.profile))
-    return before is not None and _lately(before, now) and bool(before[1] >= SENT_TIMES)
+def left_alone(going: Going) -> Going:
+    """Return what is to be written without the values that were written again and again; these are listed.
+
+    Each is left alone, however long, until the issue is resolved; another value is written.
+    """
+    often = [slot for slot in going.slots if _too_often(going, slot)]
+    words = f"was written {SENT_TIMES} times in ten minutes, and each time changed back: it is left alone."
+    for slot in often:
+        del going.fields[slot.name]
+        going.troubles.append(Trouble(f"{slot.name} {words}", slot, None, slot.ours(going.profile)))
+    going.slots = [slot for slot in going.slots if slot not in often]
+    return going
+
+
+def _too_often(going: Going, slot: Slot) -> bool:
+    before, now = going.link.sent.get(slot.name), fingerprint(slot.ours(going.profile))
+    if before is None or before[0] != now or before[1] < SENT_TIMES:
+        return False
+    return _lately(before, now) or issue_about(going.link, f"{OUTWARD}{slot.name}") in going.link.open
 
 
 def _lately(before: Sequence[Any], value: str | None) -> bool:

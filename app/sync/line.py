@@ -1,6 +1,6 @@
 """What a pass of a connection works with: the rooms, the lease it holds, the CRM and what that offers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -96,13 +96,15 @@ class Line:
             slot.name if slot and what.startswith("!") else None,
         )
 
-    def listed(self, link: Link, troubles: Sequence[Trouble], state: str = OPEN) -> tuple[Link, list[Any]]:
-        """Return a link with what can't be written of it now; other issues of the kind that it had are over."""
+    def listed(
+        self, link: Link, troubles: Sequence[Trouble], state: str = OPEN, *, stay: Collection[str] = ()
+    ) -> tuple[Link, list[Any]]:
+        """Return a link with what can't be written of it now; other issues of the kind are over, unless they `stay`."""
         issues = [self.issue(link, f"{OUTWARD}{one.slot.name if one.slot else ''}", one, state) for one in troubles]
         mine = [one.id for one in issues]
-        over = [one for one in link.open if one.endswith(OUTWARD) and one not in mine]
-        stay = [one for one in link.open if not one.endswith(OUTWARD)]
-        return replace(link, open=[*stay, *mine]), [*(told(one) for one in issues), *settled(over)]
+        over = [one for one in link.open if one.endswith(OUTWARD) and one not in (*mine, *stay)]
+        rest = [one for one in link.open if one not in (*mine, *over)]
+        return replace(link, open=[*rest, *mine]), [*(told(one) for one in issues), *settled(over)]
 
 
 def _shown(slot: Slot | None, value: Any) -> Any:

@@ -16,8 +16,8 @@ OPEN, RETRYING, RESOLVED = "OPEN", "RETRYING", "RESOLVED"
 WANTED = "?"
 CRM, PROFILE = "CRM", "PROFILE"
 # What a record and a profile are to each other: in step; to be made in the CRM; not to be had so far; a lead that
-# became a contact there; written by turns, which nobody wants.
-LINKED, PENDING, FAILED, CONVERTED, STUCK = "linked", "pending", "failed", "converted", "stuck"
+# became a contact there.
+LINKED, PENDING, FAILED, CONVERTED = "linked", "pending", "failed", "converted"
 ERASED, DELETED = "erased", "deleted"  # here; in the CRM
 DEAD = (DELETED, ERASED)
 COUNTS = ("pulled", "pushed", "created", "updated", "unchanged", "failed")

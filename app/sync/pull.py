@@ -19,7 +19,7 @@ from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
 from app.sync.line import RETRIES_MAX, Line, beat, retry, standing
 from app.sync.mapping import EntityMap
-from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, STUCK, Link
+from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import Slot, known_by, tagged
@@ -316,8 +316,6 @@ def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
         return True
     if link.keep:
         return False
-    if link.state == STUCK:
-        return True
     if link.state == LINKED:
         return not record.converted and same(link.base, found)
     return as_it_was or (link.state == CONVERTED and record.converted)

@@ -10,15 +10,15 @@ from app.mongo.bound import Bound
 from app.mongo.engine import Document
 from app.persons.model import LEAD, Person
 from app.sync.crm import CrmChange, CrmDeleted, CrmOutcome, CrmRecord
-from app.sync.going import SENT_TIMES, Going, Profile, outward, sent, too_often
+from app.sync.going import Going, Profile, left_alone, outward, sent
 from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
-from app.sync.model import DEAD, LINKED, PENDING, STUCK, WANTED, Link, wanted_record
+from app.sync.model import DEAD, LINKED, PENDING, WANTED, Link, wanted_record
 from app.sync.pull import Pull
-from app.sync.slots import Slot, fingerprint, known_by, tagged
-from app.sync.store import ISSUES, LINKS, counted, drop, issue_about, put, settled
+from app.sync.slots import fingerprint, known_by, tagged
+from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
 # Profiles that are looked through at once: most are as they were.
@@ -216,12 +216,8 @@ class Push:
 
     async def _write(self, updates: Sequence[Going], there: Mapping[str, CrmRecord]) -> None:
         wanted, idle = list[Going](), list[Going]()
-        for one in updates:
-            stuck = next((slot for slot in one.slots if too_often(one, slot)), None)
-            if stuck is not None:
-                await self._stuck(one, stuck)
-            else:
-                (wanted if one.fields else idle).append(one)
+        for one in map(left_alone, updates):
+            (wanted if one.fields else idle).append(one)
         changes = [CrmChange(one.link.record, one.fields, etag=there[one.link.record].etag) for one in wanted]
         outcomes = await self._line.crm.write(self._source.entity, changes) if changes else []
         links, issues = list[Any](), list[Any]()
@@ -263,22 +259,18 @@ class Push:
             for slot in going.slots:
                 base[slot.name] = (base.get(slot.name, (None,))[0], fingerprint(slot.ours(going.profile)))
             link = replace(link, base=tagged(base, self._source.slots), tries=0)
-        return self._line.listed(link, [Trouble(outcome.message)], standing(again))
+        return self._line.listed(link, [Trouble(outcome.message)], standing(again), stay=link.open)
 
     def _in_order(self, link: Link, going: Going) -> tuple[Link, list[Any]]:
         """Return the link of what was written: what could not be taken from there is written over now."""
         names = [issue_about(link, slot.name) for slot in going.slots]
         over = [one for one in link.open if one in names]
         link = replace(link, open=[one for one in link.open if one not in over])
-        link, listed = self._line.listed(link, going.troubles)
+        # What can't be written of other fields still can't.
+        tried = [slot.name for slot in going.slots] + [one.slot.name for one in going.troubles if one.slot]
+        told_ = {issue_about(link, f"{OUTWARD}{name}") for name in ("", *tried)}
+        link, listed = self._line.listed(link, going.troubles, stay={*link.open} - told_)
         return link, [*listed, *settled(over)]
-
-    async def _stuck(self, going: Going, slot: Slot) -> None:
-        words = (
-            f"{slot.name} was written {SENT_TIMES} times in ten minutes, and each time changed back: it is left alone."
-        )
-        link, issues = self._line.listed(replace(going.link, state=STUCK, push=None), [Trouble(words, slot)])
-        await self._line.held(beat(), [(LINKS, [put(link)]), (ISSUES, issues)])
 
 
 def _rank(link: Link) -> tuple[bool, bool, datetime]:

@@ -10,7 +10,7 @@ from app.core import clock
 from app.imports.fields import CUSTOM, FIELDS
 from app.mongo.engine import Document
 from app.persons import wish as persons
-from app.sync.model import FAILING, IDLE, LINKED, PROFILE, RUNNING, STUCK, Connection, Link, SyncIssue, wanted_record
+from app.sync.model import FAILING, IDLE, PROFILE, RUNNING, Connection, Link, SyncIssue, wanted_record
 from app.sync.slots import Base
 from app.sync.store import OUTWARD, issue_about
 from app.sync.weigh import UNLIKE
@@ -29,7 +29,6 @@ def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
     rules = {**link.keep, issue.slot: PROFILE} if keep and issue.slot else link.keep
     base = link.base if issue.slot else _anew(link, issue)
     fresh = replace(link, base=base, tries=0, keep=rules, sent={})
-    fresh = replace(fresh, state=LINKED if link.state == STUCK else link.state)
     now = clock.now()
     return replace(fresh, again=now) if issue.record_id else replace(fresh, push=now)
 

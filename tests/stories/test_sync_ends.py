@@ -8,7 +8,7 @@ from app.core import clock
 from app.sync import line
 from app.sync.worker import IDLE_SECONDS
 from tests.api import UPDATE
-from tests.stories.syncing import Side
+from tests.stories.syncing import RESOLVE, Side
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 
@@ -76,3 +76,57 @@ async def test_records_that_are_mapped_no_more_are_waited_for_by_nobody(
     for _ in range(2):
         await side.ran()
     assert await rests(side)
+
+
+async def quarrelled(side: Side, entity: str) -> tuple[str, dict[str, Any]]:
+    """Return a record, and its person, whose city was written and turned back until it is left alone."""
+    record = side.add(entity, first="Ada", last="Lovelace", email="ada@sales.example", city="Theirs")
+    await side.begun("contact", "lead", fields=BOTH)
+    person = await side.of(entity, record)
+    for _ in range(4):
+        await updated(side, person, city="Ours")
+        await side.ran()
+        side.fake.advance(5)
+        side.edit(entity, record, city="Theirs")
+        await side.ran()
+    (issue,) = (await side.seen())["issues"]["nodes"]
+    assert "left alone" in issue["message"]
+    return record, {**await side.of(entity, record), "issue": issue}
+
+
+async def test_the_other_fields_of_a_record_go_on_where_one_is_left_alone(side: Side) -> None:
+    """W a city is left alone T the first name comes, the last name goes, the city stays listed until it is ruled."""
+    record, person = await quarrelled(side, "contact")
+    side.edit("contact", record, first="Augusta")
+    await updated(side, person, lastName="King")
+    await side.ran()
+    one = await side.ran()
+    assert [issue["id"] for issue in one["issues"]["nodes"]] == [person["issue"]["id"]]
+    there, here = side.record("contact", record), await side.of("contact", record)
+    assert (there["first"], there["last"], there["city"]) == ("Augusta", "King", "Theirs")
+    assert (here["firstName"], here["lastName"], here["city"]) == ("Augusta", "King", "Ours")
+    assert (await side.api(RESOLVE, id=person["issue"]["id"], keep=None))["errors"] == []
+    await side.rested()
+    assert side.record("contact", record)["city"] == "Ours"
+    assert (await side.seen())["issues"]["nodes"] == []
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_a_record_of_which_a_field_is_left_alone_may_be_deleted(side: Side, full: bool) -> None:  # noqa: FBT001
+    """W a record whose city is left alone is deleted there T the profile is linked no more, and that is listed."""
+    record, person = await quarrelled(side, "contact")
+    side.delete("contact", record)
+    one = await side.ran(full=full)
+    assert (await side.person(id=person["id"]))["crmLinks"] == []
+    assert ["deleted" in issue["message"] for issue in one["issues"]["nodes"]] == [True]
+
+
+async def test_a_lead_of_which_a_field_is_left_alone_may_be_converted(side: Side) -> None:
+    """W a lead whose city is left alone is converted into a contact with another email T both are the same person."""
+    lead, person = await quarrelled(side, "lead")
+    contact = side.convert(lead)
+    side.edit("contact", contact, email="other@sales.example")
+    await side.ran()
+    await side.ran()
+    found = await side.of("contact", contact)
+    assert (found["id"], found["type"]) == (person["id"], "CUSTOMER")
