@@ -197,6 +197,10 @@ class Crm(Protocol):
         """Return the records that have one of some values in a field."""
         ...
 
+    async def lost(self, entity: str, ids: Sequence[str]) -> list[CrmDeleted]:
+        """Return each of some records that are not there, with what it was merged into where the CRM says that."""
+        ...
+
     async def write(self, entity: str, changes: Sequence[CrmChange]) -> list[CrmOutcome]:
         """Write changes; outcomes aligned, each for itself. Away with `maybe` where some may have happened."""
         ...

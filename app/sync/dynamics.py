@@ -17,6 +17,7 @@ from app.sync.crm import (
     Away,
     Credentials,
     CrmChange,
+    CrmDeleted,
     CrmField,
     CrmInfo,
     CrmOutcome,
@@ -162,6 +163,13 @@ class Dynamics:
         known(entity, *fields)
         return await self._found(entity, fields, queries.by_id(entity, ids))
 
+    async def lost(self, entity: str, ids: Sequence[str]) -> list[CrmDeleted]:
+        """Return each of some records that are not there, with what it was merged into."""
+        known(entity)
+        pages = [page async for page in self._pages(entity, (), queries.by_id(entity, ids))]
+        into = {one.id: one.into for page in pages for one in records(entity, (), page)[1]}
+        return [CrmDeleted(one, into.get(one)) for one in ids]
+
     async def find(self, entity: str, fields: Sequence[str], field: str, values: Sequence[str]) -> list[CrmRecord]:
         """Return the records that have one of some values in a field of text; the CRM folds the case."""
         known(entity, field, *fields)
@@ -169,14 +177,20 @@ class Dynamics:
 
     async def _found(self, entity: str, fields: Sequence[str], filters: Iterable[str]) -> list[CrmRecord]:
         found: dict[str, CrmRecord] = {}
+        async for page in self._pages(entity, fields, filters):
+            found.update((one.id, one) for one in records(entity, fields, page)[0])
+        return list(found.values())
+
+    async def _pages(
+        self, entity: str, fields: Sequence[str], filters: Iterable[str]
+    ) -> AsyncIterator[dict[str, Any]]:
         for condition in filters:
             page, link = content(await self._asked(entity, fields, condition, _PAGED), entity), None
-            found.update((one.id, one) for one in records(entity, fields, page)[0])
+            yield page
             while _NEXT in page:
                 link = queries.within(self._base, page[_NEXT], link)
                 page = content(await self._follow(link, tracked=False), entity)
-                found.update((one.id, one) for one in records(entity, fields, page)[0])
-        return list(found.values())
+                yield page
 
     async def write(self, entity: str, changes: Sequence[CrmChange]) -> list[CrmOutcome]:
         """Write changes, a new record with its key as id; at most WRITE_AT_ONCE, or an error loses outcomes."""

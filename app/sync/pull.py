@@ -262,6 +262,11 @@ class Pull:
             elif link is not None and link.state == FAILED:
                 await self._line.held(beat(), self._dropped(link))
 
+    async def lost(self, records: Sequence[str]) -> None:
+        """Take in that records are not there, of which the CRM's list has not told, or not yet."""
+        if records:
+            await self.gone(await self._line.crm.lost(self._source.entity, records))
+
     async def heard(self, links: Sequence[Link]) -> None:
         """Let links rest that were looked at once more, and of whose records nothing is left to say."""
         now = await self._line.store.links(self._line.account, [one.id for one in links])
@@ -275,7 +280,7 @@ class Pull:
     async def _forget(self, link: Link, deleted: CrmDeleted) -> None:
         line, source = self._line, self._source
         now = replace(link, state=DELETED, base={}, push=None, again=None, keep={}, open=(), sent={}, etag=None)
-        writes = [put(now)]
+        writes, over = [put(now)], [*link.open]
         words = "This record was deleted in the CRM; the profile stays."
         if deleted.into is not None:
             owner = await self._owner(deleted.into)
@@ -284,9 +289,11 @@ class Pull:
             rest = "; the profile goes on with that one" if owner is None or same else _MERGE
             words = f"This record was merged into {deleted.into} in the CRM{rest}."
             if owner is None:
-                writes.append(put(replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)))
+                moved = replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)
+                writes.append(put(moved))
+                over.append(issue_about(moved, ""))
         issue = line.issue(now, "", Trouble(words), OPEN)
-        groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(link.open), told(issue)])]
+        groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(over), told(issue)])]
         holding = line.lease.holding(beat())
         if not self._map.person_type:
             await line.held(beat(), groups)

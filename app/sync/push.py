@@ -9,7 +9,7 @@ from app.core import chance, clock
 from app.mongo.bound import Bound
 from app.mongo.engine import Document
 from app.persons.model import LEAD, Person
-from app.sync.crm import CrmChange, CrmDeleted, CrmOutcome, CrmRecord
+from app.sync.crm import CrmChange, CrmOutcome, CrmRecord
 from app.sync.going import Going, Profile, left_alone, outward, sent
 from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
@@ -199,12 +199,12 @@ class Push:
             )
         }
         fresh = [one for one in updates if one.link.record in there]
-        gone = [CrmDeleted(one.link.record) for one in updates if one.link.record not in there]
+        lost = [one.link.record for one in updates if one.link.record not in there]
         # What was changed there meanwhile is weighed first; what remains to be written comes with the next pass.
         moved = [one for one in fresh if self._moved(one, there[one.link.record])]
         if moved:
             await self._pull.take([there[one.link.record] for one in moved], beat())
-        await self._pull.gone(gone)
+        await self._pull.lost(lost)
         await self._write([one for one in fresh if one not in moved], there)
 
     def _moved(self, going: Going, record: CrmRecord) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from app.core import clock
 from app.core.errors import Refused
 from app.mongo.engine import Document
-from app.sync.crm import DYNAMICS, CrmDeleted, CrmField, CrmPage, FieldGone
+from app.sync.crm import DYNAMICS, CrmField, CrmPage, FieldGone
 from app.sync.incoming import Source
 from app.sync.line import Line, Lost, beat
 from app.sync.mapping import EntityMap
@@ -153,7 +153,7 @@ class Run:
             ]
             if known:
                 there = {each.id for each in await self._line.crm.read(one.object, pull.fields, known)}
-                await pull.gone([CrmDeleted(record) for record in known if record not in there])
+                await pull.lost([record for record in known if record not in there])
                 await self._standing()
         await self._line.held({"$set": {f"marks.{one.object}{COMPARED}": clock.now()}})
 
@@ -168,7 +168,7 @@ class Run:
             tried.update(link.id for link in fresh)
             there = await self._line.crm.read(one.object, pull.fields, [link.record for link in fresh])
             known = {each.id for each in there}
-            await pull.gone([CrmDeleted(link.record) for link in fresh if link.record not in known])
+            await pull.lost([link.record for link in fresh if link.record not in known])
             await pull.take(there, beat(), asked=True)
             await pull.heard(fresh)
             await self._standing()

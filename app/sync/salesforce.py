@@ -21,6 +21,7 @@ from app.sync.crm import (
     Away,
     Credentials,
     CrmChange,
+    CrmDeleted,
     CrmError,
     CrmField,
     CrmInfo,
@@ -112,6 +113,12 @@ class Salesforce:
     async def read(self, entity: str, fields: Sequence[str], ids: Sequence[str]) -> list[CrmRecord]:
         """Return those of the records that are there, in any order."""
         return await self._found(entity, fields, "Id", [one for one in ids if soql.is_id(one)])
+
+    async def lost(self, entity: str, ids: Sequence[str]) -> list[CrmDeleted]:
+        """Return each of some records that are not there, with what it was merged into as long as it is in the bin."""
+        soql.named(entity)
+        masters = await self._changes.masters(entity, [one for one in ids if soql.is_id(one)])
+        return [CrmDeleted(one, masters.get(one)) for one in ids]
 
     async def find(self, entity: str, fields: Sequence[str], field: str, values: Sequence[str]) -> list[CrmRecord]:
         """Return the records that have one of some values in a field."""

@@ -209,12 +209,12 @@ class Changes:
             untold = soql.moment(reply.body["earliestDateAvailable"]) > start
         for first in range(0, max(1, len(ids)), DELETED_AT_ONCE):
             some = ids[first : first + DELETED_AT_ONCE]
-            masters = await self._masters(entity, some)
+            masters = await self.masters(entity, some)
             last = first + DELETED_AT_ONCE >= len(ids)
             mark = done if last else replace(done, deleted=place.deleted)
             yield CrmPage((), [CrmDeleted(one, masters.get(one)) for one in some], mark.mark(), untold=untold and last)
 
-    async def _masters(self, entity: str, ids: Sequence[str]) -> Mapping[str, str]:
+    async def masters(self, entity: str, ids: Sequence[str]) -> Mapping[str, str]:
         """Return into what deleted records were merged, as far as they were."""
         masters: dict[str, str] = {}
         for some in soql.lists(ids if entity in MERGED else ()):

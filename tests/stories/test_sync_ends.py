@@ -130,3 +130,23 @@ async def test_a_lead_of_which_a_field_is_left_alone_may_be_converted(side: Side
     await side.ran()
     found = await side.of("contact", contact)
     assert (found["id"], found["type"]) == (person["id"], "CUSTOMER")
+
+
+@pytest.mark.parametrize("way", ["out", "full"])
+async def test_a_merge_there_is_one_whoever_meets_it_first(side: Side, way: str) -> None:
+    """W a merged record is written to, or all are compared, before a list tells of it T the profile has the other."""
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    master = side.add("contact", last="King")
+    one = await side.begun("contact", fields=BOTH)
+    (issue,) = one["issues"]["nodes"]
+    assert issue["recordId"] == master
+    person = await side.of("contact", record)
+    side.fake.merge(side.name("contact"), master, record)
+    if way == "out":
+        await updated(side, person, city="Graz")
+    await side.ran(full=way == "full")
+    side.fake.advance(60)
+    await side.ran()
+    one = await side.ran()
+    assert [link["recordId"] for link in (await side.person(id=person["id"]))["crmLinks"]] == [master]
+    assert [issue["recordId"] for issue in one["issues"]["nodes"]] == [record]
