@@ -181,9 +181,7 @@ class Dynamics:
             found.update((one.id, one) for one in records(entity, fields, page)[0])
         return list(found.values())
 
-    async def _pages(
-        self, entity: str, fields: Sequence[str], filters: Iterable[str]
-    ) -> AsyncIterator[dict[str, Any]]:
+    async def _pages(self, entity: str, fields: Sequence[str], filters: Iterable[str]) -> AsyncIterator[dict[str, Any]]:
         for condition in filters:
             page, link = content(await self._asked(entity, fields, condition, _PAGED), entity), None
             yield page

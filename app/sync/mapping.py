@@ -156,6 +156,13 @@ def checked(
     return sorted(made, key=lambda one: list(ENTITIES[system]).index(one.object))
 
 
+def anew(before: Sequence[EntityMap], now: Sequence[EntityMap]) -> list[EntityMap]:
+    """Return the entities that are compared from the beginning: contacts also where companies are mapped anew."""
+    fresh = [one for one in now if one not in before]
+    joined = CUSTOMER if any(one.target == COMPANY for one in fresh) else None
+    return [one for one in now if one in fresh or (joined is not None and one.person_type == joined)]
+
+
 def _no(message: str, *path: str) -> Refused:
     return Refused("MAPPING_INVALID", message, path)
 

@@ -239,13 +239,7 @@ class Syncs:
         except CrmError as error:
             raise Refused("CRM_UNREACHABLE", error.message, ("connectionId",)) from error
         maps = mapping.checked(one.system, wanted, offered, await self._catalog.fresh(actor.account))
-        before = {each.object: each for each in one.maps}
-        anew = {
-            mark: none
-            for each in maps
-            if before.get(each.object) != each
-            for mark, none in forgotten(each.object).items()
-        }
+        anew = {mark: none for each in mapping.anew(one.maps, maps) for mark, none in forgotten(each.object).items()}
         change: Document = {"$set": {"maps": mapping.shown(maps)}, "$inc": {"lease": 1}}
         if anew:
             change["$unset"] = anew

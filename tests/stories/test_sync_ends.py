@@ -150,3 +150,25 @@ async def test_a_merge_there_is_one_whoever_meets_it_first(side: Side, way: str)
     one = await side.ran()
     assert [link["recordId"] for link in (await side.person(id=person["id"]))["crmLinks"]] == [master]
     assert [issue["recordId"] for issue in one["issues"]["nodes"]] == [record]
+
+
+def member(side: Side, **fields: Any) -> str:
+    """Make a contact that belongs to an account, as somebody there does."""
+    name = "Name" if side.system == "SALESFORCE" else "name"
+    account = side.fake.add(side.name("account"), **{name: "Acme"})
+    field, parent = (
+        ("AccountId", account) if side.system == "SALESFORCE" else ("parentcustomerid", ("account", account))
+    )
+    return side.add("contact", **fields, **{field: parent})
+
+
+async def test_people_are_members_of_companies_that_are_mapped_later(side: Side) -> None:
+    """G contacts alone were mapped W accounts are mapped too T who belongs to one is a member of its company."""
+    record = member(side, last="Lovelace", email="ada@sales.example")
+    side.fake.advance(3600)
+    side.add("contact", last="Byron", email="byron@sales.example")
+    await side.begun("contact")
+    assert (await side.of("contact", record))["companies"]["nodes"] == []
+    await side.mapped("account", "contact")
+    await side.ran()
+    assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Acme"]
