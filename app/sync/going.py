@@ -86,5 +86,11 @@ def _lately(before: Sequence[Any], value: str | None) -> bool:
 
 def base_of(going: Going, slots: Sequence[Slot]) -> Mapping[str, Sequence[str | None]]:
     """Return the base of a record that has just been made of a profile."""
-    written = {slot.name: fingerprint(slot.ours(going.profile)) for slot in going.slots}
-    return {slot.name: (written.get(slot.name), written.get(slot.name)) for slot in slots}
+    written = {slot.name: agreed(slot, going.profile) for slot in going.slots}
+    return {slot.name: written.get(slot.name, (None, None)) for slot in slots}
+
+
+def agreed(slot: Slot, profile: Profile) -> tuple[str | None, str | None]:
+    """Return the base of a field that has just been written: theirs, ours."""
+    ours = slot.ours(profile)
+    return (fingerprint(slot.back(ours)), fingerprint(ours))

@@ -10,7 +10,7 @@ from app.mongo.bound import Bound
 from app.mongo.engine import Document
 from app.persons.model import LEAD, Person
 from app.sync.crm import CrmChange, CrmOutcome, CrmRecord
-from app.sync.going import Going, Profile, left_alone, outward, sent
+from app.sync.going import Going, Profile, agreed, left_alone, outward, sent
 from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
@@ -240,9 +240,8 @@ class Push:
         base, times = {**link.base}, {**link.sent}
         if outcome.status == "WRITTEN":
             for slot in going.slots:
-                now = fingerprint(slot.ours(going.profile))
-                base[slot.name] = (now, now)
-                times[slot.name] = sent(link, slot.name, now)
+                base[slot.name] = agreed(slot, going.profile)
+                times[slot.name] = sent(link, slot.name, base[slot.name][1])
             for trouble in going.troubles:
                 if trouble.slot is not None:
                     theirs = base.get(trouble.slot.name, (None, None))[0]

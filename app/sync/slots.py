@@ -129,6 +129,15 @@ class Slot:
             raise Refused("TOO_LONG", words)
         return str(value)
 
+    def back(self, value: Any) -> Any:
+        """Return what a value of ours that was written comes back as: a choice, as the CRM calls it."""
+        if value is None or self.crm.kind != PICKLIST:
+            return value
+        try:
+            return self.inward(self.outward(value))
+        except Refused:
+            return value
+
     def _whole(self, value: float) -> int:
         if not float(value).is_integer() or abs(value) > values.INTEGER_MAX:
             raise Refused("INVALID", f"{self.crm.label} takes whole numbers in the CRM.")

@@ -7,7 +7,7 @@ import pytest
 from app.core import clock
 from app.sync import line
 from app.sync.worker import IDLE_SECONDS
-from tests.api import UPDATE
+from tests.api import ATTRIBUTE, UPDATE
 from tests.stories.syncing import RESOLVE, Side
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
@@ -172,3 +172,27 @@ async def test_people_are_members_of_companies_that_are_mapped_later(side: Side)
     await side.mapped("account", "contact")
     await side.ran()
     assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Acme"]
+
+
+@pytest.mark.parametrize("new", [False, True])
+async def test_a_choice_in_other_letters_is_no_change_when_it_comes_back(side: Side, new: bool) -> None:  # noqa: FBT001
+    """W a choice is written here in letters of its own T the CRM has its own, and what comes back changes nothing."""
+    field, value = ("LeadSource", "web") if side.system == "SALESFORCE" else ("gendercode", "male")
+    assert (await side.api(ATTRIBUTE, input={"name": "Choice", "type": "STRING"}))["errors"] == []
+    if not new:
+        side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields={"last": "lastName", "email": "email", field: "customAttributes.Choice"})
+    given = {"customAttributes": {"Choice": value}}
+    if new:
+        person = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}], **given)
+    else:
+        person = await side.person(email="ada@sales.example")
+        await updated(side, person, **given)
+    await side.ran()
+    (raw,) = side.fake.records(side.name("contact"))
+    assert raw[field]
+    before = await side.person(id=person["id"])
+    one = await side.ran(full=True)
+    after = await side.person(id=person["id"])
+    assert (one["counts"]["pushed"], after["version"]) == (0, before["version"])
+    assert after["customAttributes"] == {"Choice": value}
