@@ -16,7 +16,7 @@ from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
 from app.sync.pull import Pull
 from app.sync.push import Push
 from app.sync.slots import fingerprint
-from app.sync.store import COMPARED, ENDS, HERE, MAPPED, forgotten
+from app.sync.store import COMPARED, ENDS, HERE, ISSUES, MAPPED, forgotten, unmapped
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -99,7 +99,9 @@ class Run:
         for end in ENDS:
             self._marks.pop(f"{one.object}{end}", None)
         self._marks[f"{one.object}{MAPPED}"] = mapped
-        await self._line.held({"$set": {f"marks.{one.object}{MAPPED}": mapped}, "$unset": forgotten(one.object)})
+        change = {"$set": {f"marks.{one.object}{MAPPED}": mapped}, "$unset": forgotten(one.object)}
+        pairs = [(slot.name, slot.field) for slot in source.slots]
+        await self._line.held(change, [(ISSUES, [unmapped(self._line.connection, one.object, pairs)])])
 
     async def _standing(self) -> None:
         """See that the connection is still held, and wanted; raises Lost and Stopped."""

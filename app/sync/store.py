@@ -231,6 +231,13 @@ def settled(issue_ids: Sequence[str]) -> list[Write]:
     return [Delete({"_id": one}) for one in issue_ids]
 
 
+def unmapped(one: Connection, entity: str, pairs: Sequence[tuple[str, str]]) -> Write:
+    """Return the write by which conflicts of an entity go, but of these `pairs` of fields: theirs, ours."""
+    where: Document = {"account": one.account, "connection": one.id, "entity": entity, "slot": {"$gt": ""}}
+    where["$nor"] = [{"slot": slot, "field": field} for slot, field in pairs]
+    return Delete(where, many=True)
+
+
 def issue_id(connection: str, entity: str, record: str, what: str) -> str:
     """Return the id of the issue of a record, once for each thing; OUTWARD begins what can't be written."""
     end = OUTWARD if what.startswith(OUTWARD) else ""

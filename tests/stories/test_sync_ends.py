@@ -196,3 +196,16 @@ async def test_a_choice_in_other_letters_is_no_change_when_it_comes_back(side: S
     after = await side.person(id=person["id"])
     assert (one["counts"]["pushed"], after["version"]) == (0, before["version"])
     assert after["customAttributes"] == {"Choice": value}
+
+
+async def test_a_conflict_of_a_field_that_is_mapped_no_more_is_listed_no_more(side: Side) -> None:
+    """W two fields were changed on both sides, and one of them is mapped no more T the other's conflict is left."""
+    record = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example", city="Graz")
+    await side.begun("contact", fields=BOTH)
+    side.edit("contact", record, first="Augusta", city="Linz")
+    await updated(side, await side.of("contact", record), firstName="Gusta", city="Wels")
+    one = await side.ran()
+    assert sorted(issue["field"] for issue in one["issues"]["nodes"]) == ["city", "firstName"]
+    await side.mapped("contact", fields={name: field for name, field in BOTH.items() if name != "first"})
+    one = await side.ran()
+    assert [issue["field"] for issue in one["issues"]["nodes"]] == ["city"]
