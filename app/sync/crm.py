@@ -34,6 +34,7 @@ class CrmField:
     """A field of an object: `type` in the CRM's own words, `kind` in ours, `length` in characters where bounded.
 
     `options` of a PICKLIST: the label of each value, values as text. `external`: records can be written by its value.
+    `required`: to make one. `kept`: one that is there can't be without it.
     """
 
     name: str
@@ -46,6 +47,7 @@ class CrmField:
     required: bool = False
     external: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
+    kept: bool = False
 
     @property
     def writable(self) -> bool:

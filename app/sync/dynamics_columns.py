@@ -65,7 +65,8 @@ def fields(plain: Iterable[Row], special: Iterable[Iterable[Row]]) -> list[CrmFi
 def _field(row: Row) -> CrmField:
     name, own = row["LogicalName"], row.get("AttributeType") or "Virtual"
     kind, createable = _kind(own, row), row.get("IsValidForCreate") is True
-    required = (row.get("RequiredLevel") or {}).get("Value") in _REQUIRED
+    level = (row.get("RequiredLevel") or {}).get("Value")
+    required = level in _REQUIRED and createable and kind != OTHER and own not in _GIVEN
     return CrmField(
         name=name,
         label=_label(row.get("DisplayName")) or name,
@@ -74,7 +75,8 @@ def _field(row: Row) -> CrmField:
         length=row.get("MaxLength"),
         createable=createable,
         updateable=row.get("IsValidForUpdate") is True,
-        required=required and createable and kind != OTHER and own not in _GIVEN,
+        required=required,
+        kept=required and level == _REQUIRED[1],
         options=_options(row),
     )
 

@@ -45,6 +45,9 @@ def outward(profile: Profile, link: Link, slots: Sequence[Slot]) -> Going:
     going = Going(profile, link, [], {}, [])
     for slot in slots:
         value = slot.ours(profile)
+        if value is None and slot.crm.kept:
+            going.troubles.append(Trouble(f"The CRM needs {slot.name}, which this profile does not have.", slot))
+            continue
         try:
             going.fields[slot.name] = slot.outward(value)
             going.slots.append(slot)

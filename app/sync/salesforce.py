@@ -202,6 +202,7 @@ def _outcome(change: CrmChange, answer: Mapping[str, Any]) -> CrmOutcome:
 
 def _field(told: Mapping[str, Any]) -> CrmField:
     kind = KINDS.get(told["type"], OTHER)
+    required = bool(told["createable"] and not told["nillable"] and not told["defaultedOnCreate"])
     bounded = kind in (TEXT, EMAIL, PHONE, URL, PICKLIST)
     options = told.get("picklistValues") or () if kind == PICKLIST else ()
     return CrmField(
@@ -213,6 +214,7 @@ def _field(told: Mapping[str, Any]) -> CrmField:
         createable=told["createable"] is True,
         updateable=told["updateable"] is True,
         external=told.get("externalId") is True,
-        required=bool(told["createable"] and not told["nillable"] and not told["defaultedOnCreate"]),
+        required=required,
+        kept=required,
         options={str(one["value"]): str(one.get("label") or one["value"]) for one in options},
     )

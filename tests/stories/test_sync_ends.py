@@ -209,3 +209,22 @@ async def test_a_conflict_of_a_field_that_is_mapped_no_more_is_listed_no_more(si
     await side.mapped("contact", fields={name: field for name, field in BOTH.items() if name != "first"})
     one = await side.ran()
     assert [issue["field"] for issue in one["issues"]["nodes"]] == ["city"]
+
+
+async def test_a_value_that_the_crm_cannot_be_without_holds_up_no_other(side: Side) -> None:
+    """W a last name that Salesforce needs is emptied here, and a city changed T the city goes, the name is listed."""
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=BOTH)
+    person = await side.of("contact", record)
+    await updated(side, person, lastName=None, city="Graz")
+    one = await side.ran()
+    there = side.record("contact", record)
+    # Forms of Dynamics ask for it, its API doesn't.
+    left, listed = ("Lovelace", ["lastName"]) if side.system == "SALESFORCE" else (None, [])
+    assert (there["city"], there["last"]) == ("Graz", left)
+    assert [issue["field"] for issue in one["issues"]["nodes"]] == listed
+    one = await side.ran(full=True)
+    assert (one["counts"]["pushed"], (await side.person(id=person["id"]))["lastName"]) == (0, None)
+    await updated(side, person, lastName="King")
+    one = await side.ran()
+    assert (side.record("contact", record)["last"], one["issues"]["nodes"]) == ("King", [])
