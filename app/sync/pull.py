@@ -85,6 +85,9 @@ class Pull:
             if company is None:
                 # So that it is looked at again once the company is here.
                 found.hashes.pop(ACCOUNT, None)
+            elif link is not None and link.base.get(ACCOUNT, (None,))[0] == found.hashes[ACCOUNT]:
+                # The person was made a member of it before; who left it here, has left it.
+                company = None
             return Incoming(self._source, record, found, link, company, taken=self._taken)
 
         made = [one for one in await stepwise(look, records) if one is not None]

@@ -10,6 +10,8 @@ from app.sync.worker import IDLE_SECONDS
 from tests.api import ATTRIBUTE, UPDATE
 from tests.stories.syncing import RESOLVE, Side
 
+LEAVE = """mutation($company: CompanyLocator!, $persons: [PersonLocator!]!) {
+  unlinkPersons(company: $company, persons: $persons) { errors { code } } }"""
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 
 
@@ -152,14 +154,16 @@ async def test_a_merge_there_is_one_whoever_meets_it_first(side: Side, way: str)
     assert [issue["recordId"] for issue in one["issues"]["nodes"]] == [record]
 
 
-def member(side: Side, **fields: Any) -> str:
-    """Make a contact that belongs to an account, as somebody there does."""
+def parent(side: Side, company: str) -> dict[str, Any]:
+    """Make an account, as somebody there does; returns what says of a contact that it belongs to it."""
     name = "Name" if side.system == "SALESFORCE" else "name"
-    account = side.fake.add(side.name("account"), **{name: "Acme"})
-    field, parent = (
-        ("AccountId", account) if side.system == "SALESFORCE" else ("parentcustomerid", ("account", account))
-    )
-    return side.add("contact", **fields, **{field: parent})
+    account = side.fake.add(side.name("account"), **{name: company})
+    return {"AccountId": account} if side.system == "SALESFORCE" else {"parentcustomerid": ("account", account)}
+
+
+def member(side: Side, **fields: Any) -> str:
+    """Make a contact that belongs to an account."""
+    return side.add("contact", **fields, **parent(side, "Acme"))
 
 
 async def test_people_are_members_of_companies_that_are_mapped_later(side: Side) -> None:
@@ -228,3 +232,21 @@ async def test_a_value_that_the_crm_cannot_be_without_holds_up_no_other(side: Si
     await updated(side, person, lastName="King")
     one = await side.ran()
     assert (side.record("contact", record)["last"], one["issues"]["nodes"]) == ("King", [])
+
+
+async def test_who_left_a_company_here_is_no_member_again_until_the_record_moves(side: Side) -> None:
+    """W a person left the company here, and the contact changes T that stays so; moved to another account, it joins."""
+    record = member(side, last="Lovelace", email="ada@sales.example")
+    await side.begun("account", "contact")
+    person = await side.of("contact", record)
+    (company,) = person["companies"]["nodes"]
+    left = await side.api(LEAVE, company={"id": company["id"]}, persons=[{"id": person["id"]}])
+    assert left["errors"] == []
+    side.edit("contact", record, city="Graz")
+    await side.ran()
+    await side.ran(full=True)
+    person = await side.of("contact", record)
+    assert (person["city"], person["companies"]["nodes"]) == ("Graz", [])
+    side.edit("contact", record, **parent(side, "Byron Ltd"))
+    await side.ran()
+    assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Byron Ltd"]
