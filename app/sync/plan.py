@@ -50,8 +50,10 @@ class PersonRecord(Wished[Person]):
         own, *before = [scene.find(one) for one in self.others()]
         link = incoming.link
         if own is None and link is not None and link.profile and link.state in (LINKED, CONVERTED, ERASED):
-            # Deleted here: nothing is made again.
+            # Deleted here: nothing is made again, nor of the contact that a lead became.
             incoming.verdict.state = ERASED
+            if incoming.record.became and not any(before):
+                incoming.verdict.became = incoming.record.became
             raise Left
         known = own or next(filter(None, before), None)
         if incoming.record.converted and incoming.source.type == LEAD:

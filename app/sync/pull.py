@@ -73,11 +73,12 @@ class Pull:
     async def _looked_at(self, records: Sequence[CrmRecord], *, asked: bool) -> list[Incoming]:
         """Return what is to be planned: records that are not as they were."""
         ids = [self._line.link_id(self._source.entity, one.id) for one in records]
+        ids += [self._line.link_id(self._source.lead, one.came_from) for one in records if one.came_from]
         known, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
         links = {key: replace(one, base=known_by(one.base, self._source.slots)) for key, one in known.items()}
 
         def look(record: CrmRecord) -> Incoming | None:
-            link = links.get(self._line.link_id(self._source.entity, record.id))
+            link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, known)
             found = inward(self._source.slots, record)
             if link is not None and not (asked or self._strays(link)) and _settled(link, record, found):
                 return None
@@ -94,6 +95,13 @@ class Pull:
         await self._judge(made)
         await self._take_note([one for one in made if one.link is None or one.link.profile is None])
         return made
+
+    def _erased(self, record: CrmRecord, known: Mapping[str, Link]) -> Link | None:
+        """Return the link of a new contact whose person was deleted here while it was a lead."""
+        lead = known.get(self._line.link_id(self._source.lead, record.came_from or ""))
+        if lead is None or lead.state != ERASED:
+            return None
+        return Link(lead.connection, self._source.entity, record.id, lead.account, lead.profile, ERASED)
 
     async def _take_note(self, fresh: Sequence[Incoming]) -> None:
         """Note to which records the companies are linked that new records name; persons say it themselves."""
@@ -225,7 +233,8 @@ class Pull:
                 self._source.contact,
                 verdict.became,
                 self._line.account,
-                verdict.profile,
+                now.profile,
+                state=ERASED if verdict.state == ERASED else LINKED,
                 again=clock.now(),
             )
             # Also where it was of somebody who is gone: it is this person's now.

@@ -8,7 +8,7 @@ from app.core import clock
 from app.sync import line
 from app.sync.worker import IDLE_SECONDS
 from tests.api import ATTRIBUTE, UPDATE
-from tests.stories.syncing import RESOLVE, Side
+from tests.stories.syncing import DELETE, RESOLVE, Side
 
 LEAVE = """mutation($company: CompanyLocator!, $persons: [PersonLocator!]!) {
   unlinkPersons(company: $company, persons: $persons) { errors { code } } }"""
@@ -250,3 +250,22 @@ async def test_who_left_a_company_here_is_no_member_again_until_the_record_moves
     side.edit("contact", record, **parent(side, "Byron Ltd"))
     await side.ran()
     assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Byron Ltd"]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_who_was_deleted_here_does_not_come_back_by_a_conversion(side: Side, late: bool) -> None:  # noqa: FBT001
+    """W a person is deleted here, and the lead is converted there, at once or after a pass T nobody is made of it."""
+    lead = side.add("lead", first="Ada", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", "lead", fields=BOTH)
+    assert (await side.api(DELETE, by={"email": "ada@sales.example"}))["errors"] == []
+    if late:
+        side.edit("lead", lead, city="Graz")
+        await side.ran()
+    contact = side.convert(lead)
+    await side.ran()
+    side.edit("contact", contact, city="Linz")
+    await side.ran()
+    one = await side.ran(full=True)
+    assert await side.of("contact", contact) is None
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
