@@ -120,7 +120,7 @@ class GraphQL:
             tally.account = actor.account
             if not asked.json:
                 raise _refuse("UNSUPPORTED_MEDIA_TYPE", "Send JSON: `Content-Type: application/json`.", 415)
-            request = await _read(self._edge.bodies, headers, receive)
+            request = await _read(self._edge.bodies, headers, receive, actor.key)
             tally.query = request.query
             if asked.stream:
                 stream = await sse.begin(self._edge, actor, request, tally)
@@ -207,8 +207,8 @@ def _note(tally: Tally, status: int, codes: Sequence[str], seconds: float) -> No
     )
 
 
-async def _read(bodies: Bodies, headers: Mapping[bytes, bytes], receive: Receive) -> Request:
-    body = await bodies.whole(headers, receive, BODY_BYTES_MAX)
+async def _read(bodies: Bodies, headers: Mapping[bytes, bytes], receive: Receive, key: str) -> Request:
+    body = await bodies.whole(headers, receive, BODY_BYTES_MAX, key)
     # Counted where they stand, before anything is made of them; in fewer bytes there can't be so many.
     if len(body) > VALUES_MAX // 2 and _values(body) > VALUES_MAX and await asyncio.to_thread(_beyond, body):
         raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {VALUES_MAX:,} values.", 413)

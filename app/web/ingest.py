@@ -117,7 +117,7 @@ class Ingest:
         text = _key(headers)
         # A key in the header is looked at before the body is read.
         actor = await self._admitted(text) if text else None
-        body = await self._edge.bodies.whole(headers, receive, BODY_BYTES_MAX)
+        body = await self._edge.bodies.whole(headers, receive, BODY_BYTES_MAX, actor.key if actor else "")
         arrived = time.perf_counter()
         body = unpacked(body, headers.get(b"content-encoding", b"").strip().lower(), BODY_BYTES_MAX)
         _check_type(headers)

@@ -116,9 +116,16 @@ async def test_a_filter_of_any_depth_is_bounded(api: Api) -> None:
     assert (response.status_code, code(response)) == (400, "BAD_VARIABLES")
 
 
-async def test_bodies_on_their_way_are_bounded_together(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who comes when too much is on its way is refused, and told when to come again; who is on the way arrives."""
-    monkeypatch.setattr(body, "BODIES_BYTES_MAX", 1500)
+BOUNDS = [("BODIES_BYTES_MAX", 503, "UNAVAILABLE"), ("KEY_BODIES_BYTES_MAX", 429, "RATE_LIMITED")]
+
+
+@pytest.mark.parametrize(("bound", "status", "said"), BOUNDS)
+async def test_bodies_on_their_way_are_bounded(
+    api: Api, monkeypatch: pytest.MonkeyPatch, bound: str, status: int, said: str
+) -> None:
+    """Who comes when too much is on its way, of all or of a key, is told when to come again; what is on it arrives."""
+    monkeypatch.setattr(body, bound, 1500)
+    other = await api.key_with("PEOPLE_READ")
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[bytes]:
@@ -132,20 +139,23 @@ async def test_bodies_on_their_way_are_bounded_together(api: Api, monkeypatch: p
             yield b" " * 300
         yield orjson.dumps(VIEWER)
 
-    async def sent(content: AsyncIterator[bytes], path: str = "/graphql") -> httpx.Response:
-        headers = {"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"}
+    async def sent(content: AsyncIterator[bytes], path: str = "/graphql", key: str = api.key) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
         return await api.http.post(path, content=content, headers=headers)
 
     first = asyncio.create_task(sent(slow()))
     await begun.wait()
     refused = await sent(quick())
-    assert (refused.status_code, code(refused)) == (503, "UNAVAILABLE")
+    assert (refused.status_code, code(refused)) == (status, said)
     assert int(refused.headers["retry-after"]) > 0
     wire = await sent(quick(), "/v1/batch")
-    assert (wire.status_code, wire.json()["code"], int(wire.headers["retry-after"]) > 0) == (503, "UNAVAILABLE", True)
+    assert (wire.status_code, wire.json()["code"], int(wire.headers["retry-after"]) > 0) == (status, said, True)
+    # The bound of a key is no other key's.
+    assert (await sent(quick(), key=other.key)).status_code == (503 if bound == "BODIES_BYTES_MAX" else 200)
     go_on.set()
     assert (await first).status_code == 200
     assert (await sent(quick())).status_code == 200
+    assert api.service.edge.bodies.held == {}
 
 
 async def test_only_json_is_taken(api: Api) -> None:
