@@ -129,6 +129,8 @@ def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
     changed = []
     for attribute, value in wish.scalars.items():
         if getattr(person, attribute) != value:
+            if attribute == "external_id":
+                person.aliases = _aliases(person, value)
             setattr(person, attribute, value)
             changed.append(RULES[attribute][0])
     emails = _contacts(person.emails, wish.emails, "emails", EmailContact, lambda c: c.address)
@@ -147,6 +149,13 @@ def write(person: Person, wish: Wish, scene: Scene) -> list[str]:
         values.bounded(attributes)
     person.emails, person.phones, person.tag_ids, person.values = emails, phones, tags, attributes
     return changed
+
+
+def _aliases(person: Person, chosen: str | None) -> list[str]:
+    """Return the aliases beside another external id; where that is one of them, it changes places with the former."""
+    if chosen not in person.aliases:
+        return person.aliases
+    return [one for one in (person.external_id, *person.aliases) if one not in (None, chosen)]
 
 
 def _contacts(

@@ -25,7 +25,8 @@ class Upsert(Wished[Person]):
         if person is None:
             return Create(self.wish).plan(None, scene)
         self._refuse_another(person)
-        wish = self.wish if self.overwrite else _adding(self.wish)
+        wish = _called(self.wish, person)
+        wish = wish if self.overwrite else _adding(wish)
         return Update(wish, overwrite=self.overwrite).plan(person, scene)
 
     def _refuse_another(self, person: Person) -> None:
@@ -37,6 +38,13 @@ class Upsert(Wished[Person]):
             if one.value in held:
                 words = "This contact belongs to a person with another external id."
                 raise Refused(TAKEN[kind][0], words, one.path, owner=person.id)
+
+
+def _called(wish: Wish, person: Person) -> Wish:
+    """Return the wish with the external id that the person has where the row has another one that finds it as well."""
+    if person.external_id is None or wish.scalars.get("external_id") not in person.aliases:
+        return wish
+    return replace(wish, scalars={**wish.scalars, "external_id": person.external_id})
 
 
 def _adding(wish: Wish) -> Wish:

@@ -1,0 +1,46 @@
+"""External ids of who was merged: they go on finding the survivor, whatever is written by them."""
+
+from typing import Any
+
+import pytest
+
+from tests.api import FIND, REPLACE, UPDATE, Api
+from tests.stories.test_batches import status, upsert
+from tests.stories.test_merges import merged, reverted
+
+
+async def couple(api: Api) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Make a person of two; the older one's external id has lost. Return the older one and the payload."""
+    old = await api.made(externalId="old", emails=[{"address": "a@x.com"}])
+    new = await api.made(externalId="new", emails=[{"address": "b@x.com"}])
+    payload = await merged(api, old, new)
+    assert payload["person"]["externalId"] == "new"
+    return old, payload
+
+
+async def called(api: Api, *names: str) -> list[tuple[str, str | None] | None]:
+    """Return whom external ids find, each with the external id that is shown."""
+    found = [await api(FIND, by={"externalId": name}) for name in names]
+    return [one and (one["id"], one["externalId"]) for one in found]
+
+
+@pytest.mark.parametrize("how", [{}, {"replace": True}])
+async def test_a_row_with_an_external_id_that_lost_leaves_the_one_that_won(api: Api, how: dict[str, bool]) -> None:
+    """Nobody is made anew by the other row; the merge is undone exactly afterwards."""
+    old, payload = await couple(api)
+    rows = [{"externalId": name, "firstName": "Ann"} for name in ("old", "new", "old")]
+    assert status(await upsert(api, *rows, **how)) == ["UPDATED", "NOT_MODIFIED", "NOT_MODIFIED"]
+    assert await called(api, "old", "new") == [(old["id"], "new")] * 2
+    undone = await reverted(api, payload)
+    assert [one["externalId"] for one in undone["persons"]] == ["old", "new"]
+
+
+@pytest.mark.parametrize("query", [UPDATE, REPLACE])
+async def test_an_external_id_that_lost_may_be_chosen_and_frees_none(api: Api, query: str) -> None:
+    """It changes places with the one that won."""
+    old, _ = await couple(api)
+    emails: Any = [{"address": "a@x.com"}, {"address": "b@x.com"}]
+    given = {"externalId": "old", "emails": {"set": emails} if query == UPDATE else emails}
+    changed = await api(query, by={"externalId": "old"}, input=given)
+    assert (changed["errors"], changed["person"]["externalId"]) == ([], "old")
+    assert await called(api, "old", "new") == [(old["id"], "old")] * 2
