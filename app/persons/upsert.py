@@ -31,7 +31,7 @@ class Upsert(Wished[Person]):
 
     def _refuse_another(self, person: Person) -> None:
         named = self.wish.scalars.get("external_id")
-        if not named or person.external_id in (None, named):
+        if not named or person.external_id is None or named in (person.external_id, *person.aliases):
             return
         held = {*(one.address for one in person.emails), *(one.number for one in person.phones)}
         for kind, one in self.wish.contacts():

@@ -35,6 +35,19 @@ async def test_a_row_with_an_external_id_that_lost_leaves_the_one_that_won(api: 
     assert [one["externalId"] for one in undone["persons"]] == ["old", "new"]
 
 
+async def test_a_row_of_who_was_merged_goes_on_being_taken(api: Api) -> None:
+    """Its contact belongs to whom its external id finds; another external id with that contact is refused."""
+    old, _ = await couple(api)
+    rows = [
+        {"externalId": name, "emails": [{"address": mail}]}
+        for name, mail in (("old", "a@x.com"), ("new", "b@x.com"), ("x", "a@x.com"))
+    ]
+    results = await upsert(api, *rows)
+    assert status(results) == ["NOT_MODIFIED", "NOT_MODIFIED", "FAILED"]
+    assert [one["code"] for one in results[2]["errors"]] == ["DUPLICATE_EMAIL"]
+    assert await called(api, "old", "new") == [(old["id"], "new")] * 2
+
+
 @pytest.mark.parametrize("query", [UPDATE, REPLACE])
 async def test_an_external_id_that_lost_may_be_chosen_and_frees_none(api: Api, query: str) -> None:
     """It changes places with the one that won."""
