@@ -35,7 +35,6 @@ LISTS: dict[str, tuple[str, Key]] = {
     "crm_links": ("crmLinks", lambda one: one.key),
     "tag_ids": ("tags", itself),
     "memberships": ("companies", lambda one: one.company_id),
-    "aliases": ("externalId", itself),
     "subjects": ("", itself),
     "merged_ids": ("", itself),
 }
@@ -45,7 +44,7 @@ FLAGGED = {"emails": True, "phones": True, "push_registrations": False, "members
 CARRIED = {"tag_ids": "tags", "memberships": "companies"}
 SCALARS = {
     "type": "type",
-    **{attribute: name for attribute, (name, _) in RULES.items()},
+    **{attribute: name for attribute, (name, _) in RULES.items() if attribute != "external_id"},
     "modified_from": "",
     "updated_at": "",
 }
@@ -69,6 +68,7 @@ def taken_back(base: Person, target: Person, current: Person) -> Kept:
         setattr(result, attribute, found)
         if now not in (was, should):
             named.append(name)
+    _external_ids(result, (base, target, current), named)
     _values(result, (base, target, current), named)
     result.since = {line: at for line, at in {**target.since, **current.since}.items() if line in result.subjects}
     result.brought = {one: own for one, own in {**target.brought, **current.brought}.items() if one in result.subjects}
@@ -158,6 +158,18 @@ def parts(was: Sequence[T], should: Sequence[T], now: Sequence[T], key: Callable
         if (at := key(one)) in wanted or at not in before
     ]
     return kept + [one for one in should if key(one) not in before and key(one) not in held]
+
+
+def _external_ids(result: Person, sides: tuple[Person, Person, Person], named: list[str]) -> None:
+    """Bring them over as one list, for any of them may have become the one that is shown, and none finds nobody."""
+    was, should, now = ([one.external_id, *one.aliases] for one in sides)
+    found = parts(was, should, now, itself)
+    # What was chosen since stays, whosever it was. Where it was only taken off, nobody has chosen another one.
+    chosen = now[0] if now[0] != was[0] else None
+    result.external_id = chosen or (should[0] if should[0] in found else None)
+    result.aliases = [one for one in found if one not in (None, result.external_id)]
+    if now not in (was, should):
+        named.append("externalId")
 
 
 def _values(result: Person, sides: tuple[Person, Person, Person], named: list[str]) -> None:

@@ -57,3 +57,30 @@ async def test_an_external_id_that_lost_may_be_chosen_and_frees_none(api: Api, q
     changed = await api(query, by={"externalId": "old"}, input=given)
     assert (changed["errors"], changed["person"]["externalId"]) == ([], "old")
     assert await called(api, "old", "new") == [(old["id"], "old")] * 2
+
+
+@pytest.mark.parametrize(
+    ("into", "chosen", "finds", "shown"),
+    [
+        ("old", "old", {"old": "old", "new": "new"}, ["old", "new"]),
+        ("new", "old", {"old": "new", "new": "new"}, ["old", None]),
+        ("old", "other", {"old": "old", "other": "old"}, ["other", None]),
+        ("old", None, {"old": "old"}, ["old", None]),
+        ("new", "other", {"old": "old", "other": "new"}, ["other", "old"]),
+        ("new", None, {"old": "old"}, [None, "old"]),
+    ],
+)
+async def test_an_external_id_that_nobody_took_off_finds_whose_it_was(
+    api: Api, into: str, chosen: str | None, finds: dict[str, str], shown: list[str | None]
+) -> None:
+    """G two who are one W another external id is chosen, or it is cleared T undone only what was replaced is gone."""
+    people = {name: await api.made(externalId=name, emails=[{"address": f"{name}@x.com"}]) for name in ("old", "new")}
+    payload = await merged(api, *people.values(), into=people[into]["id"])
+    changed = await api(UPDATE, by={"id": people[into]["id"]}, input={"externalId": chosen})
+    assert (changed["errors"], changed["person"]["externalId"]) == ([], chosen)
+    undone = await reverted(api, payload)
+    assert [one["externalId"] for one in undone["persons"]] == shown
+    assert undone["keptFields"] == ["externalId"]
+    names = ("old", "new", "other")
+    owners = {name: one[0] for name, one in zip(names, await called(api, *names), strict=True) if one}
+    assert owners == {name: people[whose]["id"] for name, whose in finds.items()}
