@@ -31,6 +31,7 @@ _CHANGES = {
     "phone": "phones",
     "customAttribute": "customAttributes",
     "companyId": "companies",
+    "hasPush": "pushRegistrations",
     "ids": MERGED_IDS,
 }
 # A company's tags come and go with it.

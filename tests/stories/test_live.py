@@ -3,12 +3,20 @@
 import asyncio
 
 import pytest
+from strawberry.types import get_object_definition
+from strawberry.utils.str_converters import to_camel_case
 
+from app.graph.subscriptions import _ALWAYS, _fields
+from app.graph.wanted import PersonFilter
+from app.identity.unite import LISTS
 from app.live import hub, seat
+from app.persons.wish import RULES
 from tests import api as apis
 from tests import wire
 from tests.api import TRACK, UPDATE, Api
+from tests.stories.mobile import Phone
 from tests.stories.test_events import order, shop
+from tests.stories.test_merges import MERGE, REVERT
 
 __all__ = ["shop"]
 
@@ -140,6 +148,45 @@ async def test_changes_of_persons_are_told_with_their_fields(shop: Api) -> None:
         await shop(UPDATE, by=by, input={"firstName": "Cat"})
         await shop("mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }", by=by)
         assert (await socket.data())["kind"] == "DELETED"
+
+
+def test_each_field_of_a_filter_is_known_by_what_a_change_of_it_is_called() -> None:
+    """All that `personChanges` may be filtered by, as the schema has it; what a profile was made with never changes."""
+    fields = get_object_definition(PersonFilter, strict=True).fields
+    names = {to_camel_case(one.graphql_name or one.python_name) for one in fields}
+    told = {*LISTS.values(), *(name for name, _ in RULES.values()), *_ALWAYS}
+    unknown = {name for name in names - {"and", "or", "not"} if not _fields({name: None}) & told}
+    assert unknown == {"createdAt", "createdFrom"}
+
+
+async def test_who_has_no_installation_any_more_has_left(shop: Api) -> None:
+    """W the device goes by logout, by a login of somebody else, by an undone merge T LEFT, with the field."""
+    phone = Phone(shop)
+    await phone.opened()
+    ann = await phone.login("ann@x.example")
+    other = await shop.made(externalId="first")
+    wanted = {"hasPush": True, "type": "CUSTOMER"}
+
+    async def left(socket: wire.Socket) -> tuple[str, list[str]]:
+        while (update := await socket.data())["kind"] != "LEFT":
+            pass
+        return update["personId"], update["changedFields"]
+
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        await socket.data()
+        await phone.logout()
+        assert await left(socket) == (ann["id"], ["pushRegistrations"])
+        await phone.login("ann@x.example")
+        bea = await phone.login("bea@x.example", forceDepersonalize=True)
+        assert await left(socket) == (ann["id"], ["pushRegistrations"])
+    both = [{"id": other["id"]}, {"id": bea["id"]}]
+    merge = (await shop(MERGE, input={"persons": both, "into": other["id"]}))["merge"]
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        await socket.data()
+        await shop(REVERT, id=merge["id"])
+        person_id, changed = await left(socket)
+        assert person_id == other["id"]
+        assert "pushRegistrations" in changed
 
 
 async def test_a_company_is_followed_to_its_end(shop: Api) -> None:
