@@ -62,7 +62,7 @@ STANDARD = {
             companyId="STRING",
             into="STRING",
         ),
-        _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING", role="STRING"),
+        _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING"),
         _event("memberLeft", "Member Left", "A person left the company.", personId="STRING"),
         _event(
             "importApplied",

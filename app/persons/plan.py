@@ -300,8 +300,7 @@ class Link(Change[Person]):
         said = {"companyId": self.company_id, **({"role": role} if role else {})}
         effect.events.append(event(after, scene, "companyLinked", said))
         if held is None:
-            joined = {"personId": after.id, **({"role": role} if role else {})}
-            effect.events.append(_of_company(scene, "memberJoined", joined, self))
+            effect.events.append(_of_company(scene, "memberJoined", after, self))
         return effect.announced()
 
 
@@ -325,7 +324,7 @@ class Unlink(Change[Person]):
         after.memberships = rest
         effect = Effect(before, after, ("companies",))
         effect.events.append(event(after, scene, "companyUnlinked", {"companyId": self.company_id}))
-        effect.events.append(_of_company(scene, "memberLeft", {"personId": after.id}, self))
+        effect.events.append(_of_company(scene, "memberLeft", after, self))
         return effect.announced()
 
 
@@ -333,8 +332,9 @@ def _member(person: Person, company_id: str) -> Membership | None:
     return next((one for one in person.memberships if one.company_id == company_id), None)
 
 
-def _of_company(scene: Scene, type_: str, properties: dict[str, Any], link: Link | Unlink) -> Event:
-    return scene.event(link.subject, type_, properties, company_id=link.company_id)
+def _of_company(scene: Scene, type_: str, person: Person, link: Link | Unlink) -> Event:
+    # The id alone: the company's timeline outlives the person.
+    return scene.event(link.subject, type_, {"personId": person.id}, company_id=link.company_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,5 +360,5 @@ class Move(Change[Person]):
         said = {"companyId": new.company_id, **({"role": role} if role else {})}
         effect.events.append(event(after, scene, "companyLinked", said))
         if there is None:
-            effect.events.append(_of_company(scene, "memberJoined", {"personId": after.id}, self.into))
+            effect.events.append(_of_company(scene, "memberJoined", after, self.into))
         return effect.announced()

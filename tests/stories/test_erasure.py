@@ -48,7 +48,7 @@ async def prepared(api: Api) -> str:
     assert made["errors"] == []
     person = {"id": made["person"]["id"]}
     await api(COMPANY, input={"name": "Acme"})
-    await api(LINK, company={"name": "Acme"}, persons=[person], role="buyer")
+    await api(LINK, company={"name": "Acme"}, persons=[person], role=f"{MARK} lawyer")
     await api.track(event({"email": ANN["emails"][0]["address"]}), event(person, eventId="e2"))
     return str(person["id"])
 
@@ -77,6 +77,34 @@ async def test_no_value_is_left_in_any_collection(api: Api, engine: Engine) -> N
     }
     assert (tombstone["state"], tombstone["first"], tombstone["last"]) == ("deleted", "", "")
     assert await engine.find("claims", {"owner": person_id}) == []
+
+
+async def test_what_somebody_was_to_a_company_goes_with_them(api: Api, engine: Engine) -> None:
+    """Also of who had left it by then, and of who was merged; its timeline keeps the ids alone."""
+    await api(COMPANY, input={"name": "Acme"})
+    names = [f"{MARK}-{number}" for number in range(3)]
+    survivor, merged, left = [await api.made(externalId=name) for name in names]
+    ids = [one["id"] for one in (survivor, merged, left)]
+    for one in (merged, left):
+        await api(LINK, company={"name": "Acme"}, persons=[{"id": one["id"]}], role=f"{MARK} lawyer")
+    unlink = """mutation($persons: [PersonLocator!]!) {
+      unlinkPersons(company: {name: "Acme"}, persons: $persons) { errors { code } }
+    }"""
+    await api(unlink, persons=[{"id": left["id"]}])
+    both = {"persons": [{"id": one["id"]} for one in (survivor, merged)], "into": survivor["id"]}
+    await api("mutation($input: MergePersonsInput!) { mergePersons(input: $input) { errors { code } } }", input=both)
+    for one in (survivor, left):
+        assert (await api(DELETE, by={"id": one["id"]}))["errors"] == []
+    assert await traces(engine) == []
+    told = '{ company(by: {name: "Acme"}) { timeline(first: 9) { nodes { type properties } } } }'
+    events = (await api(told))["timeline"]["nodes"]
+    assert [(one["type"], one["properties"].get("personId")) for one in reversed(events)] == [
+        ("companyCreated", None),
+        ("memberJoined", ids[1]),
+        ("memberJoined", ids[2]),
+        ("memberLeft", ids[2]),
+    ]
+    assert {name for one in events for name in one["properties"]} == {"personId"}
 
 
 async def test_the_key_of_an_erased_person_makes_nobody(api: Api) -> None:
