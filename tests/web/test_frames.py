@@ -116,12 +116,14 @@ async def test_a_client_that_does_not_read_is_given_no_more_until_it_does() -> N
 async def test_who_answers_no_ping_is_closed_unless_it_is_full() -> None:
     """1011 for one that has read everything; one that is behind stays open until it has read, long as that may take."""
     begun = asyncio.Event()
-    frame, news = text_frame(b"x" * 10_000), text_frame(b"news")
+    # More than fits at once: full by one write, before any ping can be overdue, be the machine as busy as it may.
+    frame, news = text_frame(b"x" * 30_000_000), text_frame(b"news")
 
     async def fill(write: Write) -> None:
         if begun.is_set():
             return  # the second client is told nothing
-        await filled(write, frame)
+        assert write(frame)
+        assert not write(news)
         begun.set()
         async with asyncio.timeout(SECONDS):
             while not write(news):
