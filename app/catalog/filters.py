@@ -142,6 +142,8 @@ class Builder:
         return self._special[name](value)
 
     def _tags(self, wanted: Wanted) -> list[Query]:
+        if all(names is None for names in wanted.values()):
+            raise bad("A filter on tags says which.")
         terms: list[Query] = []
         if wanted.get("has") is not None:
             terms.append(self._tag(wanted["has"]))
@@ -304,6 +306,13 @@ def search(words: str) -> Query:
 def exact(value: str) -> str:
     """Compare as it stands."""
     return value
+
+
+def narrows(query: Query) -> bool:
+    """Tell whether the query of a filter asks for anything: one that doesn't finds everybody."""
+    if "$or" in query:
+        return all(map(narrows, query["$or"]))
+    return any(map(narrows, query["$and"])) if "$and" in query else bool(query)
 
 
 def joined(terms: Sequence[Query]) -> Query:

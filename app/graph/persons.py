@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import strawberry
 
 from app.catalog.checks import Listing
+from app.catalog.filters import narrows
 from app.changes.rows import Row
 from app.claims.asked import Read, nobody
 from app.core.errors import Refused
@@ -220,6 +221,9 @@ async def _tagged(context: Context, ids: Sequence[str] | None, wanted: Input | N
     if ids is not None:
         return await batches.tag(context.actor, ids, change)
     query = await context.services.persons.query(context.account, wanted)
+    if not narrows(query):
+        # More likely a variable that was forgotten than a wish to tag the whole account.
+        raise Refused("REQUIRED", "This filter asks for nothing, and would find everybody.", ("filter",))
     return await batches.tag_found(context.actor, query, change)
 
 

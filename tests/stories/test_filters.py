@@ -80,6 +80,19 @@ async def test_each_filter_finds_exactly_those_it_means(people: Api) -> None:
         assert page["totalCount"] == len(names.split()), wanted
 
 
+@pytest.mark.parametrize("list_", ["persons", "companies"])
+@pytest.mark.parametrize(
+    ("field", "how"),
+    [("tags", {}), ("tags", {"has": None}), ("country", {}), ("country", {"eq": None}), ("createdAt", {})],
+)
+async def test_a_comparison_with_nothing_is_refused(api: Api, list_: str, field: str, how: dict[str, Any]) -> None:
+    """Alike for each kind of comparison; a field that is null is as good as not there."""
+    type_ = {"persons": "PersonFilter", "companies": "CompanyFilter"}[list_]
+    query = f"query($f: {type_}) {{ {list_}(filter: $f) {{ totalCount }} }}"
+    assert await api.refused(query, f={field: how}) == "BAD_VARIABLES"
+    assert (await api(query, f={field: None}))["totalCount"] == 0
+
+
 async def test_members_of_a_company_are_found(people: Api) -> None:
     """By the company's id; a company that nobody knows has none."""
     acme = (await people(COMPANY, input={"name": "Acme"}))["company"]["id"]

@@ -56,6 +56,28 @@ async def test_G3_a_deleted_tag_leaves_everybody(api: Api) -> None:
     assert await count(api, "VIP") == 0
 
 
+NOTHING: list[dict[str, Any]] = [
+    {},
+    {"firstName": None},
+    {"and": []},
+    {"and": [{}, {"tags": None}]},
+    {"or": [{"type": "LEAD"}, {}]},
+    {"tags": {"hasAll": []}},
+    {"tags": {"hasNone": []}, "gender": None},
+]
+
+
+@pytest.mark.parametrize("wanted", NOTHING)
+async def test_a_filter_that_asks_for_nothing_tags_nobody(api: Api, wanted: dict[str, Any]) -> None:
+    """A list finds everybody by it; a variable that was forgotten is not to change the whole account."""
+    await people(api, 2)
+    done = await api(TAG, filter=wanted, add=["x"])
+    assert (done["changed"], [(one["code"], one["path"]) for one in done["errors"]]) == (0, [("REQUIRED", ["filter"])])
+    listed = await api("query($filter: PersonFilter) { persons(filter: $filter) { totalCount } }", filter=wanted)
+    assert (listed["totalCount"], await count(api, "x")) == (2, 0)
+    assert (await api(TAG, filter={"createdAt": {"exists": True}}, add=["x"]))["changed"] == 2
+
+
 async def test_G4_a_filter_sees_the_change_at_once(api: Api) -> None:
     """Tagged and untagged by id and by filter, also where the filter asks for the very tag."""
     ids = await people(api, 600, tags=["old"])
@@ -64,7 +86,8 @@ async def test_G4_a_filter_sees_the_change_at_once(api: Api) -> None:
     done = await api(TAG, filter={"tags": {"has": "old"}}, add=["VIP"], remove=["OLD", "never there"])
     assert (done["changed"], done["errors"]) == (598, [])
     assert (await count(api, "VIP"), await count(api, "old")) == (600, 0)
-    assert (await api(TAG, filter={}, remove=["vip"]))["changed"] == 600
+    everybody = {"createdAt": {"exists": True}}
+    assert (await api(TAG, filter=everybody, remove=["vip"]))["changed"] == 600
     events = await api.events({"id": ids[0]})
     assert [one["type"] for one in events][:1] == ["tagRemoved"]
 
