@@ -6,18 +6,15 @@ Knows what `filters` builds and nothing else; positions in arrays (`a.0`) are no
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import lru_cache
 from operator import ge, gt, le, lt
 from typing import Any
 
-PATTERNS_KEPT = 1_000
+from app.mongo.patterns import as_read
 
 Document = Mapping[str, Any]
 
 # What stands where a document has nothing.
 _MISSING: Any = object()
-# An i in any of the four ways that Python takes for one letter.
-_LETTERS_I = re.compile("[iI\u0130\u0131]")
 
 
 def matches(query: Mapping[str, Any], document: Document) -> bool:
@@ -80,7 +77,7 @@ def _none_of(held: list[Any], wanted: list[Any]) -> bool:
 
 def _same(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, re.Pattern):
-        return isinstance(value, str) and _read(wanted).search(value) is not None
+        return isinstance(value, str) and as_read(wanted).search(value) is not None
     value, wanted = _plain(value), _plain(wanted)
     # The second is for what is no number, which MongoDB finds equal to itself.
     return _kind(value) == _kind(wanted) and (value == wanted or (value != value and wanted != wanted))  # noqa: PLR0124
@@ -134,12 +131,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.replace(microsecond=value.microsecond // 1000 * 1000)
     return None if value is _MISSING else value
-
-
-@lru_cache(maxsize=PATTERNS_KEPT)
-def _read(pattern: "re.Pattern[str]") -> "re.Pattern[str]":
-    """Return a pattern as MongoDB reads it: to Python the dotless and the dotted i of Turkish are an i without case."""
-    if not pattern.flags & re.IGNORECASE:
-        return pattern
-    apart = _LETTERS_I.sub(lambda found: "(?-i:[iI])" if found[0] in "iI" else f"(?-i:{found[0]})", pattern.pattern)
-    return re.compile(apart, pattern.flags)

@@ -30,6 +30,7 @@ from app.mongo.engine import (
     Write,
     write_groups,
 )
+from app.mongo.patterns import within
 
 T = TypeVar("T")
 
@@ -63,7 +64,7 @@ class Twin:
         """Return the matching documents; there are no indexes to choose from."""
         projection, sort, limit = options.get("projection"), options.get("sort"), options.get("limit", 0)
         await asyncio.sleep(0)
-        cursor = self._collection(collection).find(dict(filter), projection and dict(projection))
+        cursor = self._collection(collection).find(within(dict(filter)), projection and dict(projection))
         if sort:
             cursor = cursor.sort(list(sort))
         return list(cursor.limit(limit) if limit else cursor)
@@ -94,7 +95,7 @@ class Twin:
     ) -> int:
         """Return how many documents match, at most `limit`."""
         await asyncio.sleep(0)
-        found = int(self._collection(collection).count_documents(dict(filter)))
+        found = int(self._collection(collection).count_documents(within(dict(filter))))
         return min(found, limit) if limit else found
 
     async def by_day(

@@ -140,6 +140,16 @@ async def test_a_line_break_at_the_end_is_a_part_of_a_text(people: Api, how: dic
     assert {one["externalId"] for one in both} == {"one", "two"}
 
 
+async def test_an_i_of_turkish_is_another_letter(api: Api) -> None:
+    """With a dot and without one: on the store in memory as on MongoDB."""
+    for name in ("istanbul", "\u0130stanbul", "\u0131stanbul"):
+        await api.made(externalId=name, city=name)
+        for how in ({"eq": name}, {"contains": name}, {"in": [name]}):
+            page = await api(FILTER, f={"city": how})
+            assert ([one["externalId"] for one in page["nodes"]], page["totalCount"]) == ([name], 1)
+    assert [one["externalId"] for one in (await api(FILTER, f={"city": {"eq": "ISTANBUL"}}))["nodes"]] == ["istanbul"]
+
+
 WIDE = [2**53, 2**53 + 1, 2**62 + 1, 2**63 - 1, -(2**53) - 1, -(2**63)]
 
 
