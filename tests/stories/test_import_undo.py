@@ -50,7 +50,7 @@ async def test_a_name_that_is_taken_since_stays_as_the_import_wrote_it(api: Api)
 
 
 async def test_an_external_id_that_changed_places_goes_back(api: Api) -> None:
-    """G a row that found a survivor by the id of whom it took in W it is undone T the other id, which nobody else could take, is shown again."""
+    """G a row that found a survivor by the id of whom it took in W it is undone T the other id is shown again."""
     survivor = await api.made(externalId="E1", emails=[{"address": "s@x.example"}])
     other = await api.made(externalId="E2")
     await merged(api, survivor, other)
