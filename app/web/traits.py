@@ -15,11 +15,10 @@ from app.claims.model import Locator
 from app.core import text
 from app.core.errors import Refused
 from app.identity.installation import Registration
-from app.persons.wish import CONTACTS_MAX, LINES, RULES, Given
+from app.persons.wish import CONTACTS_MAX, LINES, NAMES, RULES, Given
 
-_UNFIT = re.compile("[" + re.escape(text.FORBIDDEN_IN_NAMES) + "\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_UNFIT = re.compile(f"[{re.escape(text.FORBIDDEN_IN_NAMES)}{text.CONTROL_OR_BREAK}]")
 _DAY_CHARACTERS = 10
-_NAMES = frozenset({"first_name", "middle_name", "last_name", "nickname"})
 # Trait → attribute; of two that mean the same the earlier one here counts.
 SCALARS = {
     "firstName": "first_name",
@@ -128,7 +127,7 @@ def _scalar(given: Given, attribute: str, value: Any) -> None:
 
 def _kept(attribute: str, value: str) -> str | None:
     """Return a text as the rule of its attribute has it, None where the rule refuses it."""
-    if attribute in _NAMES:
+    if attribute in NAMES:
         value = " ".join(_UNFIT.sub(" ", value).split())
     elif attribute in LINES:
         value = text.flat(value)
