@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from app.catalog.model import AttributeDefinition, Catalog
-from app.catalog.values import INTEGER_MAX, day, field_of, token
+from app.catalog.values import day, field_of, fits, token
 from app.core import text
 from app.core.errors import Fault
 
@@ -189,18 +189,11 @@ def attribute(definition: AttributeDefinition, wanted: Wanted) -> list[Query]:
             terms += strings(field, value, normal=None, word=partial(token, definition.id))
         elif name == "boolean":
             terms.append({field: value})
-        elif name == "date":
-            terms.append(
-                compared(field, {k: v if k == "exists" else day(v) for k, v in value.items() if v is not None})
-            )
-        elif name == "number":
-            # A decimal is asked for as it is kept: as a double.
-            read = _whole if definition.type == "INTEGER" else float
+        else:
+            read = _KEPT.get(definition.type, _as_it_is)
             terms.append(
                 compared(field, {k: v if k == "exists" else read(v) for k, v in value.items() if v is not None})
             )
-        else:
-            terms.append(compared(field, value))
     if wanted.get("exists") is not None:
         terms.append({field: {"$exists": wanted["exists"]}})
     if not terms:
@@ -212,9 +205,17 @@ def _whole(value: float) -> float:
     """Return what whole numbers are compared with; refuses what stands for several of them, or for none."""
     if type(value) is float and abs(value) < EXACT_BELOW:
         return value
-    if type(value) is float or not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
+    if type(value) is float or not fits(value):
         raise bad("A whole number is compared with one of -2^63 to 2^63-1; from 2^53 on without point and exponent.")
     return value
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+# Type of an attribute → how a value is asked for as it is kept: a decimal as a double.
+_KEPT: dict[str, Callable[[Any], Any]] = {"DATE": day, "INTEGER": _whole, "DECIMAL": float}
 
 
 def compared(field: str, wanted: Wanted) -> Query:

@@ -44,11 +44,16 @@ def _string(value: Any) -> str:
     return text.plain(value)
 
 
+def fits(value: float) -> bool:
+    """Tell whether a number lies within 64 bits, of which one is the sign."""
+    return -INTEGER_MAX - 1 <= value <= INTEGER_MAX
+
+
 def _integer(value: Any) -> int:
     # A whole number of JSON that has more than 64 bits comes in as a float.
     if type(value) is not int and not (type(value) is float and value.is_integer()):
         raise TypeError
-    if not -INTEGER_MAX - 1 <= value <= INTEGER_MAX:
+    if not fits(value):
         raise Refused("INVALID", "A whole number lies between -2^63 and 2^63-1.")
     if type(value) is float:
         raise TypeError
@@ -69,7 +74,7 @@ def _decimal(value: Any) -> float:
 
 def _numeric(value: Any) -> int | float:
     """Return a whole number of 64 bits as it is, any other as a double."""
-    return value if type(value) is int and -INTEGER_MAX - 1 <= value <= INTEGER_MAX else _decimal(value)
+    return value if type(value) is int and fits(value) else _decimal(value)
 
 
 def _boolean(value: Any) -> bool:
