@@ -11,7 +11,7 @@ from app.catalog import values
 from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX
 from app.core.errors import Refused
 from app.identity.model import ATTRIBUTE, Candidate, Decision
-from app.persons.model import CUSTOMER, LINES_MAX, Person
+from app.persons.model import CUSTOMER, LINES_MAX, Membership, Person
 from app.persons.wish import CONTACTS_MAX, RULES
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
     after.phones = single(united((one.phones for one in all_of), lambda one: one.number), replace_flag)
     pushes = united((one.push_registrations for one in all_of), lambda one: (one.application_id, one.registration_id))
     after.push_registrations = single(pushes, replace_flag, lone=False)
-    after.memberships = single(united((one.memberships for one in all_of), lambda one: one.company_id), replace_flag)
+    after.memberships = single(_memberships([one.memberships for one in all_of]), replace_flag)
     after.channels = united((one.channels for one in all_of), itself)
     after.crm_links = united((one.crm_links for one in all_of), lambda one: one.key)
     after.tag_ids = united((one.tag_ids for one in all_of), itself)
@@ -106,6 +106,13 @@ def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
     named = united(([*filter(None, (one.external_id,)), *one.aliases] for one in all_of), itself)
     after.aliases = [one for one in named if one != after.external_id]
     after.merged_ids = [*survivor.merged_ids, *(one for each in gone for one in (each.id, *each.merged_ids))]
+
+
+def _memberships(lists: Sequence[Sequence[Membership]]) -> list[Membership]:
+    """Return the companies of all, each with the first role that any of them has there."""
+    roles = {one.company_id: one.role for each in reversed(lists) for one in reversed(each) if one.role is not None}
+    found = united(lists, lambda one: one.company_id)
+    return [replace(one, role=roles.get(one.company_id)) if one.role is None else one for one in found]
 
 
 def itself(one: Hashable) -> Hashable:

@@ -20,7 +20,7 @@ from app.identity import record
 from app.identity.decide import blocked
 from app.identity.model import ATTRIBUTE, Merge
 from app.identity.record import COLLECTION
-from app.identity.undo import Overtaken, Undo, rebased
+from app.identity.undo import Overtaken, Undo, as_of_today, members_of_today, rebased
 from app.identity.unite import Unite
 from app.mongo.bound import Bound
 from app.mongo.engine import Document, Engine, Insert, Sort
@@ -121,17 +121,18 @@ class Merges:
         if current is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
         versions = (current.version, *(one.version for one in later))
+        companies = await self._companies_by_now(actor.account, current, [merge, *later])
+        merge, *later = [as_of_today(one, companies) for one in (merge, *later)]
         try:
-            told = rebased(merge, later, current).later
+            told = rebased(merge, later, members_of_today(current, companies)).later
         except Overtaken:
             if versions in seen:
                 words = "The survivor has taken in somebody by the login of an app since."
                 raise blocked(words, "id") from None
             seen.add(versions)
             raise
-        companies = await self._present(actor.account, [current, *merge.before])
         guards = [_ended(merge), *(_retold(old, new) for old, new in zip(later, told, strict=True))]
-        guards += [Guard(COMPANIES, one, _CompanyGone()) for one in dict.fromkeys(companies.values())]
+        guards += [Guard(COMPANIES, one, _CompanyGone()) for one in dict.fromkeys(filter(None, companies.values()))]
         change = Undo(merge, later, companies)
         others = [Locator("id", one) for one in merge.merged]
         ask = Ask(actor.account, actor.origin, change, (Locator("id", survivor),), others, guards=guards)
@@ -159,10 +160,16 @@ class Merges:
         behind = [pair for pair in images if pair[0] >= version]
         return await self.get(account, min(behind)[1]) if behind else None
 
-    async def _present(self, account: str, persons: Sequence[Person]) -> Mapping[str, str]:
-        wanted = dict.fromkeys(one.company_id for person in persons for one in person.memberships)
+    async def _companies_by_now(
+        self, account: str, current: Person, merges: Sequence[Merge]
+    ) -> Mapping[str, str | None]:
+        """Return the companies of all images as `Undo` wants them."""
+        images = [current, *(person for one in merges for person in (*one.before, one.after) if person)]
+        wanted = dict.fromkeys(one.company_id for person in images for one in person.memberships)
         found = await self._companies.get_all(account, list(wanted))
-        return {asked: company.id for asked, company in found.items()}
+        survivors = {one.id: one for one in found.values()}
+        taken = [(gone, one.id) for one in survivors.values() for gone in one.merged_ids if gone in wanted]
+        return {**dict(taken), **{one: one if one in survivors else None for one in wanted if one not in dict(taken)}}
 
     # ------------------------------------------------------------ reading
 

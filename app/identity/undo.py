@@ -10,14 +10,14 @@ from typing import Any
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
 from app.core.errors import Refused
-from app.identity.decide import blocked, decide, replace_flag, single, united
+from app.identity.decide import blocked, decide, replace_flag, single
 from app.identity.model import Merge
 from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
 from app.persons.leaving import ISSUES, LINKS, SUBMISSIONS, VISITORS
-from app.persons.model import Membership, Person, claims_of
-from app.persons.plan import event
+from app.persons.model import Person, claims_of
+from app.persons.plan import event, moved
 from app.timeline.model import TIMELINE
 
 
@@ -39,6 +39,22 @@ class Undone:
     later: tuple[Merge, ...]
     kept: tuple[str, ...]
     lived: tuple[tuple[Person, Person], ...]
+
+
+def as_of_today(merge: Merge, companies: Mapping[str, str | None]) -> Merge:
+    """Return a merge of persons whose companies are what they have become; `companies` as in `Undo`."""
+    after = members_of_today(merge.after, companies) if merge.after else None
+    return replace(merge, before=tuple(members_of_today(one, companies) for one in merge.before), after=after)
+
+
+def members_of_today(person: Person, companies: Mapping[str, str | None]) -> Person:
+    """Return a person as the merges and deletions of its companies have left it, or will; `companies` as in `Undo`."""
+    held = person.memberships
+    for one, into in companies.items():
+        if into not in (None, one):
+            held = moved(held, one, into)
+    there = [one for one in held if companies.get(one.company_id, one.company_id)]
+    return replace(person, memberships=single(there, replace_flag))
 
 
 def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
@@ -81,16 +97,17 @@ def _after(merge: Merge) -> Person:
 
 @dataclass(frozen=True, slots=True)
 class Undo(Change[Person]):
-    """Tell the persons of a merge apart again.
+    """Tell the persons of a merge apart again; it and the later ones are as of today.
 
-    `companies` are those of their memberships that are still there, each with the id that it has by now.
+    `companies` are those of their memberships, each with the id that it has by now; None: it is gone. Those that one
+    took in are in its order, so that the same role is left of theirs.
     """
 
     moves = True
 
     merge: Merge
     later: Sequence[Merge]
-    companies: Mapping[str, str]
+    companies: Mapping[str, str | None]
 
     def definitions(self) -> Collection[str]:
         """Return none, but have it known what was deleted: of that nothing may come back."""
@@ -100,8 +117,8 @@ class Undo(Change[Person]):
         """Return the survivor as it would be, and those who are persons again."""
         if held is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
-        undone = rebased(self.merge, self.later, held)
-        after = successor(self._possible(undone.current, scene.catalog), scene)
+        undone = rebased(self.merge, self.later, members_of_today(held, self.companies))
+        after = successor(_possible(undone.current, scene.catalog), scene)
         after.modified_from = undone.current.modified_from
         back, kept = list[Effect[Person]](), list(undone.kept)
         free = set(claims_of(held)) - set(claims_of(after))
@@ -109,7 +126,7 @@ class Undo(Change[Person]):
             tomb: Person | None = scene.kept(image.id)
             if tomb is None or tomb.state == ACTIVE:
                 raise Overtaken
-            possible, edited = carried(self._possible(image, scene.catalog), undone.lived)
+            possible, edited = carried(_possible(image, scene.catalog), undone.lived)
             _bring(possible, after, held)
             restored, lost = _held_to(possible, free)
             kept += [*edited, *lost]
@@ -119,23 +136,6 @@ class Undo(Change[Person]):
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 
-    def _possible(self, person: Person, catalog: Catalog) -> Person:
-        """Return a person without what was deleted since: tags, attributes, companies."""
-        return replace(
-            person,
-            catalog=catalog,
-            tag_ids=[one for one in person.tag_ids if one in catalog.tags],
-            values={name: value for name, value in person.values.items() if name in catalog.attributes},
-            memberships=self._memberships(person.memberships),
-        )
-
-    def _memberships(self, held: Sequence[Membership]) -> list[Membership]:
-        there = [
-            replace(one, company_id=self.companies[one.company_id]) for one in held if one.company_id in self.companies
-        ]
-        found = united([there], lambda one: one.company_id)
-        return found if len(found) == len(held) else single(found, replace_flag)
-
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
         said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in kept]}
         first = replace(event(effect.after, scene, "mergeReverted", said), changed=effect.changed)
@@ -144,6 +144,16 @@ class Undo(Change[Person]):
             for one in effect.also
         ]
         return replace(effect, events=[first, *others])
+
+
+def _possible(person: Person, catalog: Catalog) -> Person:
+    """Return a person without what was deleted since: tags and attributes."""
+    return replace(
+        person,
+        catalog=catalog,
+        tag_ids=[one for one in person.tag_ids if one in catalog.tags],
+        values={name: value for name, value in person.values.items() if name in catalog.attributes},
+    )
 
 
 # Attribute → what it is empty.

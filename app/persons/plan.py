@@ -332,6 +332,16 @@ def _member(person: Person, company_id: str) -> Membership | None:
     return next((one for one in person.memberships if one.company_id == company_id), None)
 
 
+def moved(held: Sequence[Membership], company_id: str, into: str) -> list[Membership]:
+    """Return memberships with one in `into` for that in a company; who is a member there already keeps the role."""
+    old, there = (next((one for one in held if one.company_id == at), None) for at in (company_id, into))
+    if old is None:
+        return list(held)
+    role = there.role if there and there.role is not None else old.role
+    new = Membership(into, role, old.primary or bool(there and there.primary))
+    return [new if one is old else one for one in held if one is not there]
+
+
 def _of_company(scene: Scene, type_: str, person: Person, link: Link | Unlink) -> Event:
     # The id alone: the company's timeline outlives the person.
     return scene.event(link.subject, type_, {"personId": person.id}, company_id=link.company_id)
@@ -347,17 +357,14 @@ class Move(Change[Person]):
     def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person with the other membership; no change where the person was no member."""
         before = checked(held, None)
-        old = _member(before, self.company_id)
-        if old is None:
+        if _member(before, self.company_id) is None:
             return Effect(before, before, ())
         there = _member(before, self.into.company_id)
-        role = there.role if there and there.role is not None else old.role
-        new = Membership(self.into.company_id, role, old.primary or bool(there and there.primary))
         after = successor(before, scene)
-        kept = [one for one in before.memberships if one is not there]
-        after.memberships = [new if one is old else one for one in kept]
+        after.memberships = moved(before.memberships, self.company_id, self.into.company_id)
         effect = Effect(before, after, ("companies",))
-        said = {"companyId": new.company_id, **({"role": role} if role else {})}
+        new = _member(after, self.into.company_id)
+        said = {"companyId": self.into.company_id, **({"role": new.role} if new and new.role else {})}
         effect.events.append(event(after, scene, "companyLinked", said))
         if there is None:
             effect.events.append(_of_company(scene, "memberJoined", after, self.into))

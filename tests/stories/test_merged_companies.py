@@ -1,0 +1,118 @@
+"""Persons that are one and companies that are one: whoever is told apart again belongs where it would have belonged."""
+
+import random
+from typing import Any
+
+import pytest
+
+from tests.api import Api
+from tests.stories.test_merges import merged, reverted
+
+COMPANY = "mutation($name: String!) { createCompany(input: {name: $name}) { company { id } } }"
+LINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!, $role: String, $primary: Boolean! = false) {
+  linkPersons(company: $to, persons: $who, role: $role, primary: $primary) { errors { code } } }"""
+UNLINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!) {
+  unlinkPersons(company: $to, persons: $who) { errors { code } } }"""
+TAKE_IN = """mutation($into: CompanyLocator!, $from: [CompanyLocator!]!) {
+  mergeCompanies(into: $into, companies: $from) { errors { code } } }"""
+DELETE = "mutation($by: CompanyLocator!) { deleteCompany(by: $by) { errors { code } } }"
+BELONGS = """query($by: PersonLocator!) { person(by: $by) {
+  companies { edges { role primary node { name } } } } }"""
+MEMBERS = "query($by: CompanyLocator!) { company(by: $by) { persons { edges { role node { externalId } } } } }"
+
+Belonging = set[tuple[str, str | None, bool]]
+
+
+async def belongs(api: Api, name: str) -> Belonging:
+    """Return the companies of a person with its role there, and whether that is the primary one."""
+    found = await api(BELONGS, by={"externalId": name})
+    edges = found["companies"]["edges"]
+    return {(one["node"]["name"], one["role"], one["primary"]) for one in edges}
+
+
+async def link(api: Api, company: str, person: str, role: str | None = None, **more: Any) -> None:
+    """Make a person a member of a company."""
+    await api(LINK, to={"name": company}, who=[{"externalId": person}], role=role, **more)
+
+
+async def made(api: Api, companies: str, persons: str) -> dict[str, dict[str, Any]]:
+    """Make companies and persons of these letters; return the persons."""
+    for name in companies:
+        await api(COMPANY, name=name)
+    return {name: await api.made(externalId=name, firstName=name) for name in persons}
+
+
+async def test_who_is_told_apart_belongs_to_what_the_company_became(api: Api) -> None:
+    """The company of the one was taken in by another meanwhile: the other person never belonged to either."""
+    one = await made(api, "YZ", "AB")
+    await link(api, "Y", "B", "boss")
+    payload = await merged(api, one["A"], one["B"])
+    await api(TAKE_IN, into={"name": "Z"}, **{"from": [{"name": "Y"}]})
+    undone = await reverted(api, payload)
+    assert undone["keptFields"] == []
+    assert await belongs(api, "A") == set()
+    assert await belongs(api, "B") == {("Z", "boss", True)}
+    members = await api(MEMBERS, by={"name": "Z"})
+    assert members["persons"]["edges"] == [{"role": "boss", "node": {"externalId": "B"}}]
+
+
+async def test_a_role_in_the_company_that_took_the_other_in_stays_whose_it_is(api: Api) -> None:
+    """Both were members, of the one company and of the other: each has its own role again, and its own primary one."""
+    one = await made(api, "XYZ", "AB")
+    await link(api, "X", "A", primary=True)
+    await link(api, "Z", "A", "clerk")
+    await link(api, "Y", "B", "boss", primary=True)
+    payload = await merged(api, one["A"], one["B"])
+    await api(TAKE_IN, into={"name": "Z"}, **{"from": [{"name": "Y"}]})
+    assert await belongs(api, "A") == {("X", None, True), ("Z", "clerk", False)}
+    undone = await reverted(api, payload)
+    assert undone["keptFields"] == []
+    assert await belongs(api, "A") == {("X", None, True), ("Z", "clerk", False)}
+    assert await belongs(api, "B") == {("Z", "boss", True)}
+
+
+async def test_a_role_that_one_of_them_has_is_the_role_of_all(api: Api) -> None:
+    """As with every other value: what is empty is filled."""
+    one = await made(api, "Z", "AB")
+    await link(api, "Z", "A")
+    await link(api, "Z", "B", "boss")
+    payload = await merged(api, one["A"], one["B"])
+    assert await belongs(api, "A") == {("Z", "boss", True)}
+    await reverted(api, payload)
+    assert (await belongs(api, "A"), await belongs(api, "B")) == ({("Z", None, True)}, {("Z", "boss", True)})
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_merges_of_persons_leave_no_trace_in_what_became_of_companies(api: Api, seed: int) -> None:
+    """Whatever companies take in or are gone between merges: after undoing, in any order, all is as without merges."""
+    chance = random.Random(seed)
+    with_merges, without = "ABC", "abc"
+    one = await made(api, "VWXYZ", with_merges + without)
+    there = list("VWXYZ")
+    for small, company in ((small, company) for small in without for company in there):
+        if chance.random() < 0.4:
+            # Only one of them has roles: two that differ in one company leave it open whose it is.
+            role, primary = f"{small} of {company}" if small == "a" else None, chance.random() < 0.5
+            for name in (small, small.upper()):
+                await link(api, company, name, role, primary=primary)
+    before = [await belongs(api, name) for name in without]
+    assert [await belongs(api, name) for name in with_merges] == before
+
+    async def meanwhile() -> None:
+        if len(there) > 1:
+            gone, into = chance.sample(there, 2)
+            there.remove(gone)
+            if chance.random() < 0.8:
+                await api(TAKE_IN, into={"name": into}, **{"from": [{"name": gone}]})
+            else:
+                await api(DELETE, by={"name": gone})
+
+    payloads = []
+    for gone in ("B", "C"):
+        payloads.append(await merged(api, one["A"], one[gone], into=one["A"]["id"]))
+        await meanwhile()
+    chance.shuffle(payloads)
+    for payload in payloads:
+        await reverted(api, payload)
+        await meanwhile()
+    assert [await belongs(api, name) for name in with_merges] == [await belongs(api, name) for name in without]
