@@ -15,7 +15,7 @@ from app.claims.model import Locator, compound
 from app.core import ids, text
 from app.core.errors import Refused
 from app.identity.decide import replace_flag, single
-from app.persons.model import INSTALLATIONS_MAX, LEAD, REGISTRATION_ID_MAX, Person, PushRegistration
+from app.persons.model import INSTALLATIONS_MAX, LEAD, REGISTRATION_ID_MAX, Former, Person, PushRegistration
 from app.persons.plan import event, identified
 from app.timeline.model import Event
 
@@ -133,18 +133,17 @@ def bounded(person: Person, *at: str) -> None:
 
 
 def lead(registration: PushRegistration, scene: Scene) -> Person:
-    """Return a new empty lead with an installation, which has a line of activity of its own."""
-    line = ids.new("app", scene.now)
+    """Return a new empty lead with an installation that has a line of activity of its own."""
     made = blank(LEAD, scene)
-    made.subjects = [*made.subjects, line]
-    made.push_registrations = [replace(relined(registration, line), primary=True)]
+    made.subjects = [*made.subjects, *filter(None, (registration.subject,))]
+    made.push_registrations = [replace(registration, primary=True)]
     return made
 
 
-def relined(one: PushRegistration, line: str) -> PushRegistration:
-    """Return an installation with a new line of activity; the last ones that it had stay known."""
-    former = (one.subject, *one.former) if one.subject else one.former
-    return replace(one, subject=line, former=former[:FORMER_LINES_KEPT])
+def relined(one: PushRegistration, holder: Person, scene: Scene) -> PushRegistration:
+    """Return an installation that leaves its holder, with a new line of activity; its last ones stay known."""
+    was = Former(one.subject or holder.subjects[0], scene.now, holder.id)
+    return replace(one, subject=ids.new("app", scene.now), former=(was, *one.former)[:FORMER_LINES_KEPT])
 
 
 def blank(type_: str, scene: Scene) -> Person:
@@ -185,7 +184,8 @@ class Open(Change[Person]):
         """Return who holds the installation from now on."""
         if held is not None:
             return Adjust(self.registration, self.told).plan(held, scene)
-        made = lead(_adjusted(PushRegistration(*self.registration), self.told), scene)
+        new = PushRegistration(*self.registration, subject=ids.new("app", scene.now))
+        made = lead(_adjusted(new, self.told), scene)
         return Effect(None, made, ("type", "pushRegistrations", "timeline"), welcomed(made, self.registration, scene))
 
 

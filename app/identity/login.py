@@ -7,7 +7,6 @@ from types import MappingProxyType
 
 from app.changes.model import DELETED, Change, Effect, Scene, Wished, successor
 from app.claims.model import Locator
-from app.core import ids
 from app.core.errors import Refused
 from app.identity import installation
 from app.identity.decide import blocked, unite
@@ -296,9 +295,8 @@ def _leave(holder: Person, registration: Registration, heir: Person, scene: Scen
     """
     _, push = installation.known(holder, registration)
     own = push.subject if installation.is_empty(holder) and push.subject in holder.subjects[1:] else None
-    line = own or ids.new("app", scene.now)
-    brought = push if own else installation.relined(push, line)
-    heir.subjects = [*heir.subjects, line]
+    brought = push if own else installation.relined(push, holder, scene)
+    heir.subjects = [*heir.subjects, *filter(None, (brought.subject,))]
     heir.push_registrations = [*heir.push_registrations, replace(brought, primary=False)]
     after = successor(holder, scene)
     after.subjects = [one for one in holder.subjects if one != own]
@@ -340,7 +338,7 @@ class Logout(Change[Person]):
         holder, push = installation.known(held, self.registration, "push")
         if LOGOUT[seat_of(holder)] is Deed.STAY:
             return Effect(holder, holder, ())
-        made = installation.lead(push, scene)
+        made = installation.lead(installation.relined(push, holder, scene), scene)
         left = successor(holder, scene)
         rest = [one for one in holder.push_registrations if one is not push]
         left.push_registrations = installation.arranged(rest)

@@ -42,6 +42,14 @@ class ChannelContact:
     user_id: str
 
 
+class Former(NamedTuple):
+    """What an installation was before: the line that it carried to, until when, and whose it was."""
+
+    line: str
+    until: datetime
+    holder: str
+
+
 @dataclass(frozen=True, slots=True)
 class PushRegistration:
     """One installation of an app."""
@@ -55,8 +63,8 @@ class PushRegistration:
     additional_data: dict[str, Any] = field(default_factory=dict)
     # The line of activity that it was born with, where that is not the person's own first one.
     subject: str | None = None
-    # The last lines that it had before, newest first: what it sent to them counts once for ever, whoever has it now.
-    former: tuple[str, ...] = ()
+    # What it was before, newest first: what was sent then counts once for ever, and what happened then stays there.
+    former: tuple[Former, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +168,13 @@ class Line:
 class Carrier(NamedTuple):
     """Whose an event is: the person's id, the line that the identifier carries it to, and all lines of the person.
 
-    `former` are the lines that an installation carried to before, be they this person's or somebody else's.
+    `former` is what an installation carried to before, newest first, be it this person's or somebody else's.
     """
 
     person_id: str
     subject: str
     subjects: list[str]
-    former: Sequence[str] = ()
+    former: Sequence[Former] = ()
 
 
 def push_key(account: str, application_id: str, registration_id: str) -> str:

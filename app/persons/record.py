@@ -9,7 +9,7 @@ from app.catalog.filters import merged_word
 from app.catalog.model import Catalog
 from app.catalog.values import fields, of_document, tags_of, tokens
 from app.changes.model import Kind
-from app.core import text
+from app.core import clock, text
 from app.core.sources import Source, Sources
 from app.mongo.engine import Document
 from app.persons.blocks import kept as kept_blocks
@@ -18,6 +18,7 @@ from app.persons.model import (
     ChannelContact,
     CrmLink,
     EmailContact,
+    Former,
     Membership,
     Person,
     PhoneContact,
@@ -134,7 +135,7 @@ def _push(one: PushRegistration) -> Document:
         "system": _text(one.system_data),
         "additional": _text(one.additional_data),
         **({"line": one.subject} if one.subject else {}),
-        **({"former": list(one.former)} if one.former else {}),
+        **({"former": [each._asdict() for each in one.former]} if one.former else {}),
     }
 
 
@@ -208,7 +209,7 @@ def _read_rare(person: Person, kept: Document) -> None:
                 orjson.loads(one["system"]),
                 orjson.loads(one["additional"]),
                 one.get("line"),
-                tuple(one.get("former", ())),
+                _former(one),
             )
             for one in kept["push"]
         ]
@@ -219,10 +220,16 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.crm_links = [CrmLink(*one) for one in crm]
 
 
-def former_lines(kept: Document, line: str) -> Sequence[str]:
-    """Return the lines that the installation of a line had before; none where the push of a document wasn't read."""
-    held = (one for one in kept.get("push", ()) if one.get("line") == line)
-    return next((one.get("former", ()) for one in held), ())
+def former(kept: Document, line: str) -> Sequence[Former]:
+    """Return what the installation of a line was before; nothing where the push of a document wasn't read."""
+    return next((_former(one) for one in kept.get("push", ()) if one.get("line") == line), ())
+
+
+def _former(push: Document) -> tuple[Former, ...]:
+    # Before holders were known, it was the lines alone.
+    return tuple(
+        Former(one, clock.EPOCH, "") if isinstance(one, str) else Former(**one) for one in push.get("former", ())
+    )
 
 
 KIND: Kind[Person] = Kind(

@@ -30,7 +30,7 @@ from app.mongo.engine import Update as UpdateOne
 from app.mongo.pages import Pages
 from app.persons import filters, items, lists, record, store
 from app.persons.finder import COMPANIES, Finder, merged
-from app.persons.model import Carrier, Line, Person
+from app.persons.model import Carrier, Former, Line, Person
 from app.persons.plan import Create, Link, Move, Remove, Unlink, Update
 from app.persons.torn import Torn, whole
 from app.persons.upsert import Upsert
@@ -157,7 +157,7 @@ class Persons:
         if kept["state"] == ACTIVE:
             lines = kept["subjects"]
             own = subject if subject and subject in lines else lines[0]
-            carrier = Carrier(kept["_id"], own, lines, record.former_lines(kept, own))
+            carrier = Carrier(kept["_id"], own, lines, record.former(kept, own))
             return carrier if subject in (None, own) else Torn(carrier, (subject, kept["_id"], kept["version"]))
         # What was claimed, a login may have taken to an heir since it was read.
         find = self.get if subject is None else self.heir
@@ -378,7 +378,7 @@ def _carrier(line: Line | None) -> Carrier | None:
     return Carrier(line.person.id, line.subject, line.person.subjects, _former(line)) if line else None
 
 
-def _former(line: Line) -> Sequence[str]:
+def _former(line: Line) -> Sequence[Former]:
     held = (one for one in line.person.push_registrations if one.subject == line.subject)
     return next((one.former for one in held), ())
 

@@ -23,8 +23,9 @@ from app.core.errors import Fault, Refusals, Refused, unavailable
 from app.core.steps import stepwise
 from app.core.tally import TALLY
 from app.mongo.engine import Clash, Conflict, Engine, Insert, Unit, Write
+from app.persons import handed
 from app.persons.erased import Erased
-from app.persons.model import Carrier
+from app.persons.model import Carrier, Former
 from app.persons.plan import Create
 from app.persons.service import Persons
 from app.persons.wish import Contact, Wish
@@ -53,7 +54,7 @@ class Tracked(NamedTuple):
 class Outcome:
     """What became of one: ACCEPTED and DUPLICATE have the event as it is on the timeline, REJECTED has errors.
 
-    A DUPLICATE of what an installation sent for its last user has none: it is not for the eyes of the next one.
+    What an installation sent for its last user has none: it is not for the eyes of the next one.
     """
 
     status: str
@@ -70,6 +71,12 @@ class _Item:
     occurred: datetime
     properties: dict[str, Any]
     event: Event | None = None
+    # Who has the installation that sends it, where it happened before: sees nothing of what is another one's.
+    holder: str | None = None
+
+    def mine(self) -> bool:
+        """Tell whether it is for the eyes of who sends it."""
+        return self.holder is None or (self.event is not None and self.event.person_id == self.holder)
 
 
 People = dict[Locator, Carrier]
@@ -135,6 +142,8 @@ class Tracking:
             return []
         if making:
             await self._make(actor, good, people, outcomes)
+        if any(line.former for line in people.values()):
+            await self._handed(actor.account, good, people, outcomes)
         now = clock.now()
         left = [item for item in good if item.index not in outcomes] if outcomes else good
         for item, event in zip(left, await stepwise(partial(_event, actor, people, now), left), strict=True):
@@ -228,6 +237,21 @@ class Tracking:
             if item.tracked.locator in refused:
                 outcomes[item.index] = Outcome(REJECTED, None, refused[item.tracked.locator])
 
+    async def _handed(self, account: str, good: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> None:
+        """Leave what happened before an installation came to its holder with whoever had it then."""
+        had: dict[Former, Carrier] = {}
+        late: list[_Item] = []
+        for item in [item for item in good if item.tracked.sent.occurred_at and item.index not in outcomes]:
+            now = people[item.tracked.locator]
+            if then := handed.had_then(now, item.occurred):
+                had[then] = now
+                item.tracked = item.tracked._replace(locator=handed.locator_of(then))
+                item.holder = now.person_id
+                late.append(item)
+        people.update(await handed.carriers(self._persons, account, had))
+        gone = [item for item in late if item.tracked.locator not in people]
+        outcomes.update({item.index: Outcome(REJECTED, None, (_unknown(),)) for item in gone})
+
     async def _had(self, account: str, items: Sequence[_Item], people: People, outcomes: dict[int, Outcome]) -> None:
         """Note what its person had under another name already, or what its installation sent before it came to them.
 
@@ -236,12 +260,13 @@ class Tracking:
         wanted: dict[str, list[_Item]] = {}
         for item in items:
             sent, line = item.tracked.sent.event_id, people[item.tracked.locator]
-            for one in (*own_lines(line), *line.former) if sent else ():
+            for one in (*own_lines(line), *(each.line for each in line.former)) if sent else ():
                 wanted.setdefault(f"{one}:{sent}", []).append(item)
         there = await self._timeline.get(account, list(wanted)) if wanted else {}
         for had, event in there.items():
             for item in wanted[had]:
-                shown = event if event.subject in people[item.tracked.locator].subjects else None
+                line = people[item.tracked.locator]
+                shown = event if event.subject in line.subjects and item.mine() else None
                 if shown or item.index not in outcomes:
                     outcomes[item.index] = Outcome(DUPLICATE, shown)
 
@@ -257,7 +282,7 @@ class Tracking:
         for place, (item, event) in enumerate(zip(items, events, strict=True)):
             new = event.id in fresh and first[event.id] == place
             kept = there.get(event.id, events[first[event.id]])
-            outcomes[item.index] = Outcome(ACCEPTED if new else DUPLICATE, kept)
+            outcomes[item.index] = Outcome(ACCEPTED if new else DUPLICATE, kept if item.mine() else None)
 
     async def _each(self, events: list[Event]) -> set[str]:
         """Record what is new; returns the ids of that."""

@@ -203,16 +203,17 @@ def test_an_installation_remembers_its_last_lines() -> None:
     holder = person(CUSTOMER, emails=["a@x"], devices=["p"])
     (first,) = lines_of(holder).values()
     (push,) = Logout(P).plan(holder, scene([holder])).after.push_registrations
-    assert (push.former, push.subject != first) == ((first,), True)
+    assert ([one.line for one in push.former], push.subject != first) == ([first], True)
+    assert [one.holder for one in push.former] == [holder.id]
     wish = User(identity("b@x"), Wish())
     (forced,) = Login(P, wish, force=True).plan(holder, scene([holder])).after.push_registrations
-    assert (forced.former, forced.subject != first) == ((first,), True)
+    assert ([one.line for one in forced.former], forced.subject != first) == ([first], True)
     lines: list[str] = [first]
     for _ in range(FORMER_LINES_KEPT + 1):
         holder = replace(person(CUSTOMER, emails=["a@x"]), push_registrations=[push])
         lines.append(push.subject or "")
         (push,) = Logout(P).plan(holder, scene([holder])).after.push_registrations
-    assert push.former == tuple(reversed(lines))[:FORMER_LINES_KEPT]
+    assert [one.line for one in push.former] == list(reversed(lines))[:FORMER_LINES_KEPT]
     empty = person(LEAD)
     empty.subjects.append(push.subject or "")
     empty.push_registrations = [push]

@@ -1,10 +1,14 @@
 """Stories I14: an app repeats what it sent, and somebody else has logged in since."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 
 from app.identity.installation import FORMER_LINES_KEPT
-from tests.api import Api
+from tests.api import DEFINE, Api
 from tests.stories.mobile import Phone, events_of, seen, sent_again
+from tests.stories.test_merges import merged, reverted
 
 
 @pytest.fixture
@@ -57,3 +61,74 @@ async def test_I14_each_installation_of_a_call_knows_its_own_past(api: Api, phon
     results = await api.track(*[{"person": by, "type": "seen", "eventId": "e1", "createPerson": True} for by in names])
     assert [one["status"] for one in results] == ["DUPLICATE", "ACCEPTED", "ACCEPTED"]
     assert (await seen(api, bob["id"]), await seen(api, cat["id"])) == ([], ["e1"])
+
+
+async def late(phone: Phone, id_: str, at: datetime) -> tuple[str, str | None]:
+    """Send an event of a moment in the past; returns what became of it and what is shown."""
+    event = {"person": phone.by, "type": "seen", "eventId": id_, "occurredAt": at.isoformat()}
+    (sent,) = await phone.api.track(event)
+    return sent["status"], sent["event"] and sent["event"]["id"].partition(":")[2]
+
+
+async def test_I14_what_was_kept_while_offline_stays_with_whom_it_happened_to(api: Api, phone: Phone) -> None:
+    """G two users after each other W the app sends what it kept of each T it is on the timeline of each, once."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        await phone.opened()
+        ann = await phone.login("ann@x.example")
+        clock.shift(600)
+        await phone.logout()
+        clock.shift(600)
+        bob = await phone.login("bob@x.example")
+        clock.shift(600)
+        cat = await phone.login("cat@x.example", forceDepersonalize=True)
+        clock.shift(600)
+        for id_, seconds, shown in (("A", 539, None), ("between", 900, None), ("B", 1700, None), ("C", 1750, "C")):
+            assert await late(phone, id_, start + timedelta(seconds=seconds)) == ("ACCEPTED", shown)
+            # Sent again it is there, whether its time comes along or not.
+            assert await late(phone, id_, start + timedelta(seconds=seconds)) == ("DUPLICATE", shown)
+            assert await sent_again(phone, id_) == ("DUPLICATE", shown)
+        assert await seen(api, ann["id"]) == ["A"]
+        assert sorted(await seen(api, bob["id"])) == ["B", "between"]
+        assert await seen(api, cat["id"]) == ["C"]
+
+
+async def test_I14_what_came_without_its_time_is_there_already(api: Api, phone: Phone) -> None:
+    """W it was the next user's, and comes again with its time T a duplicate, of which nothing moves."""
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        await phone.opened()
+        ann = await phone.login("ann@x.example")
+        clock.shift(600)
+        await phone.logout()
+        bob = await phone.login("bob@x.example")
+        await events_of(api, phone.by, id_="E")
+        assert await late(phone, "E", start) == ("DUPLICATE", None)
+        assert (await seen(api, ann["id"]), await seen(api, bob["id"])) == ([], ["E"])
+
+
+async def test_I14_who_had_it_may_be_somebody_else_or_nobody_by_now(api: Api, phone: Phone) -> None:
+    """W the last user was merged T the survivor has it; W deleted T PERSON_NOT_FOUND; W has it again T it is shown."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        await phone.opened()
+        ann = await phone.login("ann@x.example")
+        clock.shift(600)
+        await phone.logout()
+        clock.shift(600)
+        await phone.login("ann@x.example")
+        assert await late(phone, "own", start) == ("ACCEPTED", "own")
+        clock.shift(600)
+        await phone.logout()
+        dan = await api.made(externalId="dan")
+        payload = await merged(api, dan, ann, into=dan["id"])
+        assert await late(phone, "merged", start) == ("ACCEPTED", None)
+        assert sorted(await seen(api, dan["id"])) == ["merged", "own"]
+        await reverted(api, payload)
+        assert (await seen(api, dan["id"]), sorted(await seen(api, ann["id"]))) == ([], ["merged", "own"])
+        await api("mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }", by={"id": ann["id"]})
+        event = {"person": phone.by, "type": "seen", "eventId": "late", "occurredAt": start.isoformat()}
+        (gone,) = await api.track(event)
+        assert (gone["status"], [one["code"] for one in gone["errors"]]) == ("REJECTED", ["PERSON_NOT_FOUND"])
