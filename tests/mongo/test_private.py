@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -137,10 +136,11 @@ async def test_a_port_held_by_a_stranger_is_changed(start: Starts) -> None:
     first = await start()
     await write(first.url, "moved")
     await first.stop()
-    with socket.socket() as stranger:
-        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        stranger.bind(("127.0.0.1", first.port))
-        stranger.listen()
+
+    def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", first.port):
         second = await start()
     assert second.port != first.port
     assert await read(second.url) == ["moved"]
