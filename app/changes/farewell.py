@@ -26,7 +26,7 @@ class Unnoted(Fault):
     """These are deleted with timelines too long for their unit, and were not noted before."""
 
     def __init__(self, gone: Sequence[Gone]) -> None:
-        super().__init__("UNAVAILABLE", "This takes longer than a moment. Try again.", status=503)
+        super().__init__("UNAVAILABLE", "This takes longer than a moment. Try again.", status=503, retryAfter=1)
         self.gone = gone
 
 
