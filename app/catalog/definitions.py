@@ -21,8 +21,8 @@ _FIELD_NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
 
 
 def name(value: str, noun: str, *, brackets: bool = True) -> str:
-    """Return the trimmed name of a tag or an attribute; attributes take none of { } [ ]."""
-    trimmed = value.strip()
+    """Return the trimmed and composed name of a tag or an attribute; attributes take none of { } [ ]."""
+    trimmed = text.composed(value).strip()
     if not trimmed:
         raise Refused("REQUIRED", f"The name of {noun} can't be empty.", ("name",))
     if len(trimmed) > NAME_MAX:

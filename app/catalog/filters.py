@@ -240,11 +240,11 @@ def strings(field: str, wanted: Wanted, *, normal: Normal | None, word: Normal |
         _short(one)
 
     def same(value: str) -> Any:
-        return normal(value) if normal else re.compile(f"^{re.escape(value)}{_END}", re.IGNORECASE)
+        return normal(value) if normal else re.compile(f"^{re.escape(text.composed(value))}{_END}", re.IGNORECASE)
 
     def part(before: str, value: str, after: str) -> Query:
         flags = re.NOFLAG if normal is exact else re.IGNORECASE
-        sought = normal(value) if normal else value
+        sought = (normal or text.composed)(value)
         # What has no normal form is in nothing, though nothing is in everything.
         return {field: re.compile(before + re.escape(sought) + after, flags)} if sought or not value else NOTHING
 

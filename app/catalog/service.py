@@ -6,6 +6,7 @@ one deleted elsewhere goes with the change feed.
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from app.catalog import definitions, store
 from app.catalog.model import PERSON, AttributeDefinition, Catalog, EventDefinition, Tag
@@ -143,7 +144,7 @@ class CatalogService:
 
     async def define_attribute(self, account: str, wanted: AttributeDefinition) -> AttributeDefinition:
         """Define an attribute; refuses a name of the same target that exists in any case with DUPLICATE_NAME."""
-        definitions.name(wanted.name, "an attribute", brackets=False)
+        wanted = replace(wanted, name=definitions.name(wanted.name, "an attribute", brackets=False))
         definitions.item_fields(wanted.type, wanted.item_fields)
         if wanted.description and len(wanted.description) > definitions.DESCRIPTION_MAX:
             limit = definitions.DESCRIPTION_MAX

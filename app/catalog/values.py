@@ -39,9 +39,10 @@ WORDS = {
 def _string(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
-    if len(value) > STRING_MAX:
+    found = text.composed(value)
+    if len(found) > STRING_MAX:
         raise Refused("TOO_LONG", f"A value has at most {STRING_MAX} characters.")
-    return text.plain(value)
+    return text.plain(found)
 
 
 def fits(value: float) -> bool:

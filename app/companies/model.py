@@ -65,7 +65,7 @@ class Company:
 
 def domain_key(value: str) -> str:
     """Return a domain as it is compared: trimmed, in lower case, without a dot at its end."""
-    return value.strip().casefold().rstrip(".")
+    return caseless(value).rstrip(".")
 
 
 def sought(kind: str, value: str) -> tuple[Locator, ...]:

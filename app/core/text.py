@@ -28,6 +28,9 @@ _NOT_DIGITS = re.compile(r"[^0-9]")
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _PLAIN_EMAIL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:[a-z0-9](?:[a-z0-9-]{{0,61}}[a-z0-9])?\.)+[a-z]{{2,63}}")
 _LOCAL_PART_MAX = 64
+# More marks on one letter no language has; to put them in order takes the square of their number.
+MARKS_MAX = 30
+_HEAP = bytes([True]) * (MARKS_MAX + 1)
 _WORD = re.compile(r"\w+")
 SHOWN = {"\n": "a line break", "\r": "a carriage return"}
 
@@ -40,11 +43,18 @@ def fold(text: str) -> str:
     return "".join([char for char in decomposed if not unicodedata.combining(char)]).strip()
 
 
+def composed(text: str) -> str:
+    """Return `text` in the one form, NFC, of all that are canonically equal; as it is where marks are heaped up."""
+    if text.isascii() or (len(text) > MARKS_MAX and _HEAP in bytes(map(bool, map(unicodedata.combining, text)))):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
 def caseless(text: str) -> str:
     """Return `text` without case, its accents kept: names of tags, attributes and companies are unique by it."""
     if text.isascii():
         return text.lower().strip()
-    return unicodedata.normalize("NFC", text.casefold()).strip()
+    return composed(composed(text).casefold()).strip()
 
 
 def words(*texts: str | None) -> list[str]:
@@ -89,24 +99,26 @@ def external_id(value: str) -> str:
         raise Refused("TOO_LONG", f"An external id has at most {EXTERNAL_ID_MAX} characters.")
     if not value.strip() or value.strip().lower() in JUNK:
         raise Refused("INVALID", f"{value!r} can't be an external id: it would be the same for many persons.")
+    # In the form that it came in: what another system tells apart is not joined here.
     return line(value)
 
 
 def short(limit: int) -> Callable[[str], str]:
-    """Return the check of a free text of at most `limit` characters: TOO_LONG, FORBIDDEN_CHARACTER."""
+    """Return the check of a free text, composed, of at most `limit` characters: TOO_LONG, FORBIDDEN_CHARACTER."""
     return _short(limit, plain)
 
 
 def short_line(limit: int) -> Callable[[str], str]:
-    """Return the check of a text of one line and at most `limit` characters: TOO_LONG, FORBIDDEN_CHARACTER."""
+    """Return the same check of a text of one line."""
     return _short(limit, line)
 
 
 def _short(limit: int, fit: Callable[[str], str]) -> Callable[[str], str]:
     def check(value: str) -> str:
-        if len(value) > limit:
+        found = composed(value)
+        if len(found) > limit:
             raise Refused("TOO_LONG", f"This has at most {limit} characters.")
-        return fit(value)
+        return fit(found)
 
     return check
 
@@ -131,6 +143,7 @@ def _refuse_control(found: re.Match[str] | None, at: tuple[str, ...] = ()) -> No
 
 def cleaned(value: str) -> str:
     """Return a name without the characters that names can't have: channels would lose a lead by them."""
+    value = composed(value)
     found = _FORBIDDEN.sub("", _CONTROL_OR_BREAK.sub("", value))
     return value if found == value else found.strip()
 

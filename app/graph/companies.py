@@ -165,10 +165,10 @@ async def unlink_persons(info: Info, company: By, persons: Members) -> Payload:
 
 
 def _link(company: Company, role: str | None, *, primary: bool) -> Link:
-    if role is not None and len(role) > ROLE_MAX:
-        raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
     if role is not None:
-        text.line(role, "role")
+        role = text.line(text.composed(role), "role")
+        if len(role) > ROLE_MAX:
+            raise Refused("TOO_LONG", f"A role has at most {ROLE_MAX} characters.", ("role",))
     return Link(company.id, company.subject, role, primary)
 
 

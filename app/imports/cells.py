@@ -14,7 +14,7 @@ from app.companies import wish as company
 from app.core.errors import Refused
 from app.imports.fields import CUSTOM, FIELDS
 from app.imports.mapping import Column, Mapping
-from app.imports.reading import Reader, reader
+from app.imports.reading import Reader, exact, reader
 from app.imports.table import Cell, Row
 from app.persons import wish as person
 
@@ -67,7 +67,7 @@ class Converter:
             self._add(column)
 
     def _add(self, column: Column) -> None:
-        read = reader(column.kind, column.format)
+        read = exact if column.field == "externalId" else reader(column.kind, column.format)
         if column.attribute is not None:
             steps, place = self._attributes, column.attribute
         else:

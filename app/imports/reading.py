@@ -6,13 +6,13 @@ name no values, so that equal mistakes are counted together. What the API checks
 
 import re
 import tomllib
-import unicodedata
 from collections.abc import Callable
 from datetime import date, datetime, time
 from importlib.resources import files
 from typing import Any
 
 from app.core.errors import Refused
+from app.core.text import composed
 from app.imports import formats
 from app.imports.fields import DOMAINS, EMAIL, GENDER, PHONE, TAGS, letters
 from app.imports.table import Cell
@@ -42,12 +42,14 @@ _SHORTENED_WORDS = "The spreadsheet has shortened this number: format the column
 
 
 def tidy(cell: str) -> str:
-    """Return a text trimmed and in NFC, without what an export put before a formula; empty where it is absent."""
+    """Return a text trimmed and composed, without what an export put before a formula; empty where it is absent."""
+    return _trimmed(composed(cell))
+
+
+def _trimmed(cell: str) -> str:
     value = cell.strip()
-    if not value.isascii():
-        value = unicodedata.normalize("NFC", value)
-        if _ODD.search(value):
-            value = value.translate(_SPACES).strip(_DIRECTION)
+    if not value.isascii() and _ODD.search(value):
+        value = value.translate(_SPACES).strip(_DIRECTION)
     if value.startswith(_FORMULA):
         value = value[1:].strip()
     return "" if value in ABSENT else value
@@ -61,6 +63,11 @@ def bare(cell: str) -> str:
 def string(cell: Cell) -> str | None:
     """Read a text; dates and numbers of spreadsheets become what they show."""
     return (tidy(cell) if isinstance(cell, str) else _written(cell)) or None
+
+
+def exact(cell: Cell) -> str | None:
+    """Read the id of another system: a text in the form that it has."""
+    return (_trimmed(cell) if isinstance(cell, str) else _written(cell)) or None
 
 
 def _written(cell: Cell) -> str:

@@ -4,6 +4,7 @@ import re
 
 from app.catalog.filters import Builder, Inherited, Normal, Query, Wanted, compared, exact
 from app.catalog.model import PERSON, Catalog
+from app.core.text import caseless
 
 STRINGS = {
     "externalId": "externalId",
@@ -19,16 +20,12 @@ STRINGS = {
 }
 
 
-def _email(value: str) -> str:
-    return value.strip().casefold()
-
-
 def _digits(value: str) -> str:
     return re.sub(r"[^0-9]", "", value)
 
 
 # Identifiers are compared in their normal form, not by a pattern: that rides on what is stored.
-NORMAL: dict[str, Normal] = {"email": _email, "phone": _digits, "externalId": exact}
+NORMAL: dict[str, Normal] = {"email": caseless, "phone": _digits, "externalId": exact}
 
 
 def company_ids(wanted: Wanted | None) -> set[str]:

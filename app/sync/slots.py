@@ -17,6 +17,7 @@ from app.catalog.model import Catalog
 from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Refused
+from app.core.text import caseless
 from app.imports.fields import CUSTOM, FIELDS, GENDER, letters
 from app.imports.reading import GENDERS
 from app.persons.model import Person
@@ -149,9 +150,9 @@ class Slot:
         if self.kind == GENDER:
             found = [option for option, label in options.items() if self._gender(option, label) == value]
         else:
-            wanted = value.strip().casefold()
-            found = [option for option, label in options.items() if label.strip().casefold() == wanted]
-            found += [option for option in options if option.casefold() == wanted]
+            wanted = caseless(value)
+            found = [option for option, label in options.items() if caseless(label) == wanted]
+            found += [option for option in options if caseless(option) == wanted]
         if not found:
             raise Refused("INVALID", f"{self.crm.label} has no choice {value!r} in the CRM.")
         return int(found[0]) if self.crm.type in _NUMBERED else found[0]

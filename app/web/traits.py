@@ -128,7 +128,7 @@ def _scalar(given: Given, attribute: str, value: Any) -> None:
 def _kept(attribute: str, value: str) -> str | None:
     """Return a text as the rule of its attribute has it, None where the rule refuses it."""
     if attribute in NAMES:
-        value = " ".join(_UNFIT.sub(" ", value).split())
+        value = " ".join(_UNFIT.sub(" ", text.composed(value)).split())
     elif attribute in LINES:
         value = text.flat(value)
     elif attribute == "birth_date":

@@ -70,6 +70,23 @@ def test_words_are_folded_and_unique() -> None:
     assert text.caseless("STRASSE") == text.caseless("straße")
 
 
+def test_equal_texts_are_composed_alike() -> None:
+    """Whatever the order of the marks; names are then the same without case."""
+    ways = ["\u1e69", "s\u0323\u0307", "s\u0307\u0323", "\u1e61\u0323", "\u1e63\u0307"]
+    assert {text.composed(one) for one in ways} == {"\u1e69"}
+    assert text.short(1)("e\u0301") == "\u00e9"
+    # The iota below is a letter without case, and stood before the accent.
+    assert text.caseless("\u03b1\u0345\u0301") == text.caseless("\u1fb4")
+
+
+def test_heaps_of_marks_are_left_as_they_are() -> None:
+    """Putting so many in order would take minutes."""
+    heap = "a" + "\u0301\u0323" * 500_000
+    assert text.composed(heap) is heap
+    assert text.caseless(heap) == heap
+    assert text.composed("a" + "\u0301\u0323" * 15) != "a" + "\u0301\u0323" * 15
+
+
 def test_ids_say_their_type_and_sort_by_birth() -> None:
     """A thousand in a row are in order."""
     made = [ids.new("per") for _ in range(1000)]
