@@ -39,8 +39,13 @@ def fold(text: str) -> str:
     """Return `text` without case and accents, for search and for names that must be unique."""
     if text.isascii():
         return text.lower().strip()
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join([char for char in decomposed if not unicodedata.combining(char)]).strip()
+    # Without its marks beforehand: the form has no more of them to put in order.
+    decomposed = unicodedata.normalize("NFKD", _markless(text.casefold()))
+    return _markless(decomposed).strip()
+
+
+def _markless(text: str) -> str:
+    return "".join([char for char in text if not unicodedata.combining(char)])
 
 
 def composed(text: str) -> str:
