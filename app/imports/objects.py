@@ -5,6 +5,7 @@ Whole numbers are exact, those beyond 64 bits as texts; others are 64-bit floats
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -21,6 +22,10 @@ from app.imports.table import COLUMNS_MAX, ROW_CHARACTERS_MAX, TOO_MANY_COLUMNS,
 
 SAMPLE_OBJECTS = 1_000
 READ_CHARACTERS = 65_536
+# Python makes no whole number of more; ijson does not look whether it could, and the process would be gone.
+DIGITS_MAX = 4_300
+_DIGITS = "0123456789"
+_TOO_MANY_DIGITS = re.compile(rf"(?<![0-9])[0-9]{{{DIGITS_MAX + 1}}}")
 # Objects and lists in each other; what is deeper is no person.
 DEPTH = 32
 _INTS = range(-(2**63), 2**63)
@@ -69,7 +74,7 @@ def _items(path: Path, charset: str) -> Iterator[_Found]:
                 index += 1
                 source.characters = 0
                 yield _Found(index, value, doubtful=source.doubtful)
-        except (ijson.JSONError, ValueError) as error:
+        except (ijson.JSONError, ValueError, ArithmeticError) as error:
             raise Unreadable(f"The JSON is broken at object {index + 1}.") from error
         except _Beyond as error:
             raise Unreadable(f"Object {index + 1} {error}.") from error
@@ -86,6 +91,8 @@ class _Source:
         self._stream = stream
         self.characters = 0
         self.doubtful = False
+        # Digits at the end of what was read last: a number may go on.
+        self._digits = ""
 
     def read(self, size: int) -> bytes:
         """Return the next bytes; none where ijson asks for none, to see their type."""
@@ -94,6 +101,10 @@ class _Source:
         text = self._stream.read(size)
         self.characters += len(text)
         self.doubtful = self.doubtful or MARK in text
+        going = self._digits + text
+        if _TOO_MANY_DIGITS.search(going):
+            raise _Beyond(f"has a number of more than {DIGITS_MAX:,} digits")
+        self._digits = going[len(going.rstrip(_DIGITS)) :]
         return text.encode()
 
 

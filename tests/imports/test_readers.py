@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.imports.objects import DIGITS_MAX, READ_CHARACTERS
 from app.imports.readers import opened
 from app.imports.table import COLUMNS_MAX, ROW_CHARACTERS_MAX, Cell, Detection, Row, Unreadable, sample, shown
 from tests.imports.files import made
@@ -191,12 +192,23 @@ def test_values_of_json_are_exact(tmp_path: Path, value: str, cell: Any, *, by_l
         ('[{"a": 1},', 2),
         ('[{"a": 1}] [', 2),
         ('[{"a": NaN}]', 1),
+        ('[{"a": 1}, {"a": 1e99999999999999999999}]', 2),
     ],
 )
 def test_json_that_breaks_off_is_told_by_its_object(tmp_path: Path, text: str, number: int) -> None:
     """There is no line to begin again at."""
     with pytest.raises(Unreadable, match=f"broken at object {number}"):
         rows(tmp_path, text)
+
+
+@pytest.mark.parametrize("before", [0, READ_CHARACTERS - 3_000])
+def test_a_number_of_thousands_of_digits_ends_the_file(tmp_path: Path, before: int) -> None:
+    """What reads JSON would fall over it, and take the process along; shorter ones, and fractions, are read."""
+    number = "1" * DIGITS_MAX
+    fits = f'[{{"a": "{"x" * before}", "b": {number}, "c": -{number}, "d": {number}.{number}}}]'
+    assert len(rows(tmp_path, fits)) == 1
+    with pytest.raises(Unreadable, match=r"Object 1 has a number of more than 4,300 digits"):
+        rows(tmp_path, fits.replace("-1", "-11"))
 
 
 def test_json_that_breaks_late_gives_what_stands_before(tmp_path: Path) -> None:
