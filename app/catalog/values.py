@@ -51,14 +51,12 @@ def fits(value: float) -> bool:
 
 
 def _integer(value: Any) -> int:
-    # A whole number of JSON that has more than 64 bits comes in as a float.
-    if type(value) is not int and not (type(value) is float and value.is_integer()):
-        raise TypeError
-    if not fits(value):
+    # A whole number of JSON that has more than 64 bits comes in as a float: the least one that fits does not.
+    if not fits(value) if type(value) is int else type(value) is float and abs(value) > INTEGER_MAX:
         raise Refused("INVALID", "A whole number lies between -2^63 and 2^63-1.")
-    if type(value) is float:
+    if type(value) is not int:
         raise TypeError
-    return int(value)
+    return value
 
 
 def _decimal(value: Any) -> float:

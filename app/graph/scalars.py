@@ -1,5 +1,7 @@
 """The contract's own scalars: how their values come in, go out and are described."""
 
+import math
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date, datetime
@@ -14,6 +16,7 @@ from graphql import (
     GraphQLSchema,
     IntValueNode,
     ValueNode,
+    value_from_ast_untyped,
 )
 from strawberry.types.scalar import ScalarDefinition
 
@@ -28,6 +31,9 @@ Cursor = NewType("Cursor", str)
 
 CURSOR_CHARACTERS = 1024
 JSON_DEPTH = 32
+_DIGITS_READ = sys.int_info.default_max_str_digits
+# As refused as any other number that is too large.
+_BEYOND = 10**400
 _BITS_64 = range(-(2**63), 2**64)
 _NESTS = (dict, list)
 
@@ -57,6 +63,21 @@ def _read_json(value: Any) -> Any:
     if _deeper(value, JSON_DEPTH):
         raise GraphQLError(f"JSON is nested at most {JSON_DEPTH} levels deep.")
     return value
+
+
+def _read_json_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> Any:
+    value = _read_json(value_from_ast_untyped(node, variables))
+    short = node.loc is not None and node.loc.end - node.loc.start <= _DIGITS_READ
+    return value if short else _numbered(value)
+
+
+def _numbered(value: Any) -> Any:
+    """Return the same with a number for what graphql-core takes for none: it has more digits than Python reads."""
+    if isinstance(value, dict):
+        return {name: _numbered(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return list(map(_numbered, value))
+    return _BEYOND if isinstance(value, float) and math.isnan(value) else value
 
 
 def _deeper(value: Any, levels: int) -> bool:
@@ -125,6 +146,7 @@ def bind(schema: GraphQLSchema) -> None:
             raise TypeError(f"{name} is no scalar.")
         kind.coerce_output_value = kind.serialize = out  # type: ignore[method-assign, assignment]
         kind.coerce_input_value = kind.parse_value = _plain(into)  # type: ignore[method-assign]
+    schema.type_map["JSON"].parse_literal = _read_json_literal  # type: ignore[attr-defined]
     _bind_numbers(schema)
 
 

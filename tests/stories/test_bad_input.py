@@ -44,6 +44,7 @@ PERSONS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"customAttributes": {"cars": [{"__id": "x"}]}}, "INVALID", ["customAttributes", "cars", "0", "__id"]),
     ({"customAttributes": {"cars": [{}] * 129}}, "TOO_MANY", ["customAttributes", "cars"]),
     ({"customAttributes": {"age": 2**63}}, "INVALID", ["customAttributes", "age"]),
+    ({"customAttributes": {"age": -(2**63) - 1}}, "INVALID", ["customAttributes", "age"]),
     ({"customAttributes": {"age": True}}, "WRONG_ATTRIBUTE_TYPE", ["customAttributes", "age"]),
 ]
 
@@ -133,6 +134,15 @@ async def test_items_that_can_not_be_meant_are_refused(shop: Api) -> None:
     before = await shop(EVERYTHING)
     assert (await shop(REMOVE, ids=[]))["errors"] == []
     assert await shop(EVERYTHING) == before
+
+
+@pytest.mark.parametrize("digits", [20, 4_301])
+async def test_a_number_that_is_too_large_is_invalid_however_long_it_is(shop: Api, digits: int) -> None:
+    """Written out in a document, of either sign."""
+    for number in ("9" * digits, "-" + "9" * digits):
+        given = f'{{externalId: "n", customAttributes: {{age: {number}}}}}'
+        (error,) = (await shop(f"mutation {{ createPerson(input: {given}) {{ {ERRORS} }} }}"))["errors"]
+        assert (error["code"], error["path"]) == ("INVALID", ["customAttributes", "age"])
 
 
 async def test_links_that_can_not_be_meant_are_refused(shop: Api) -> None:
