@@ -149,14 +149,22 @@ def attribute(definition: AttributeDefinition, value: Any) -> Any:
     return kept(definition.type, value)
 
 
-def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
-    """Return new list items with ids of the server; ids of clients are refused unless `known`."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+def objects(value: Any) -> list[dict[str, Any]]:
+    """Return the items of a call; refuses what is no list, no object by its place in it, and too many."""
+    if not isinstance(value, list):
         raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {WORDS['LIST']}.")
+    for index, item in enumerate(value):
+        if not isinstance(item, dict):
+            raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {WORDS['LIST']}.", (str(index),))
     if len(value) > LIST_ITEMS_MAX:
         raise Refused("TOO_MANY", f"A call takes at most {LIST_ITEMS_MAX} items.")
+    return value
+
+
+def items(definition: AttributeDefinition, value: Any, known: frozenset[str] = frozenset()) -> list[dict[str, Any]]:
+    """Return new list items with ids of the server; ids of clients are refused unless `known`."""
     result = []
-    for index, item in enumerate(value):
+    for index, item in enumerate(objects(value)):
         given = dict(item)
         item_id = given.pop(ITEM_ID, None)
         if item_id is not None and not (isinstance(item_id, str) and item_id in known):

@@ -84,12 +84,8 @@ def _under(name: str, work: Callable[[], list[dict[str, Any]]]) -> list[dict[str
 
 
 def _patch(definition: AttributeDefinition, old: list[dict[str, Any]], given: Any) -> list[dict[str, Any]]:
-    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
-        raise Refused("WRONG_ATTRIBUTE_TYPE", f"This takes {values.WORDS['LIST']}.")
-    if len(given) > values.LIST_ITEMS_MAX:
-        raise Refused("TOO_MANY", f"A call takes at most {values.LIST_ITEMS_MAX} items.")
     result = {item[values.ITEM_ID]: item for item in old}
-    for index, patch in enumerate(given):
+    for index, patch in enumerate(values.objects(given)):
         item_id = patch.get(values.ITEM_ID)
         if not isinstance(item_id, str) or item_id not in result:
             raise Refused("NOT_FOUND", "The list has no item of this id.", (str(index), values.ITEM_ID))

@@ -131,6 +131,9 @@ async def test_items_that_can_not_be_meant_are_refused(shop: Api) -> None:
     assert await shop.codes(APPEND, name="cars", items=[1]) == ["WRONG_ATTRIBUTE_TYPE"]
     assert await shop.codes(APPEND, name="cars", items=[{"brand": "x"}] * 129) == ["TOO_MANY"]
     assert await shop.codes(APPEND, name="cars", items=[{"__id": "x"}]) == ["INVALID"]
+    for asked in (APPEND, APPEND.replace("append", "update")):
+        (error,) = (await shop(asked, name="cars", items=[{}, 5]))["errors"]
+        assert (error["code"], error["path"]) == ("WRONG_ATTRIBUTE_TYPE", ["items", "1"])
     before = await shop(EVERYTHING)
     assert (await shop(REMOVE, ids=[]))["errors"] == []
     assert await shop(EVERYTHING) == before
