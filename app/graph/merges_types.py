@@ -14,8 +14,7 @@ from app.graph.results import ERRORS, UserError
 from app.graph.scalars import JSON, DateTime
 from app.graph.types import Node, PageInfo, Person
 from app.identity import model
-from app.identity.model import ATTRIBUTE, Decision
-from app.identity.service import shown_field
+from app.identity.model import ATTRIBUTE, Decision, shown_field
 from app.persons.model import Person as PersonModel
 
 
@@ -36,21 +35,16 @@ async def survivor_of(root: strawberry.Parent[model.Merge], info: Info) -> Perso
 async def decisions_of(root: strawberry.Parent[Any], info: Info) -> list[SimpleNamespace]:
     """Return the decisions with values as JSON shows them; those on attributes that are gone are gone too."""
     catalog = await info.context.services.catalog.of(info.context.account)
-    return [_shown(one, catalog) for one in root.decisions if _known(one, catalog)]
+    return [_shown(one, name, catalog) for one in root.decisions if (name := shown_field(one.field, catalog))]
 
 
-def _known(one: Decision, catalog: Catalog) -> bool:
-    return not one.field.startswith(ATTRIBUTE) or one.field.removeprefix(ATTRIBUTE) in catalog.attributes
-
-
-def _shown(one: Decision, catalog: Catalog) -> SimpleNamespace:
+def _shown(one: Decision, name: str, catalog: Catalog) -> SimpleNamespace:
     definition = catalog.attributes.get(one.field.removeprefix(ATTRIBUTE))
 
     def value(kept: Any) -> Any:
         return present(definition, kept) if definition and kept is not None else kept
 
     candidates = [SimpleNamespace(person_id=each.person_id, value=value(each.value)) for each in one.candidates]
-    name = shown_field(one.field, catalog)
     return SimpleNamespace(field=name, chosen=value(one.chosen), source=one.source, candidates=candidates)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from app.catalog.model import Catalog
 from app.persons.model import Person
 
 # What the attributes of a person are called as fields of decisions: the id of the definition stands behind it.
@@ -55,3 +56,11 @@ class Merge:
     def persons(self) -> Sequence[str]:
         """All that it is about, the survivor first."""
         return (self.survivor_id, *self.merged)
+
+
+def shown_field(field: str, catalog: Catalog) -> str | None:
+    """Return the contract's name of a field, None for that of an attribute that is gone."""
+    if not field.startswith(ATTRIBUTE):
+        return field
+    known = catalog.attributes.get(field.removeprefix(ATTRIBUTE))
+    return ATTRIBUTE + known.name if known else None

@@ -18,7 +18,7 @@ from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
 from app.identity import record
 from app.identity.decide import blocked
-from app.identity.model import ATTRIBUTE, Merge
+from app.identity.model import Merge
 from app.identity.record import COLLECTION
 from app.identity.undo import Overtaken, Undo, as_of_today, members_of_today, rebased
 from app.identity.unite import Unite
@@ -109,8 +109,7 @@ class Merges:
             except (Overtaken, _CompanyGone):
                 continue
             fields = effect.events[0].properties["keptFields"]
-            catalog = await self._catalog.of(actor.account)
-            return [one.after for one in effect.parts()], [shown_field(one["name"], catalog) for one in fields]
+            return [one.after for one in effect.parts()], [one["name"] for one in fields]
         raise unavailable()
 
     async def _undone(self, actor: Actor, merge: Merge, seen: set[tuple[int, ...]]) -> Effect[Person]:
@@ -277,11 +276,3 @@ def _retold(old: Merge, new: Merge) -> Guard:
     """Return what tells a later merge as if the undone one had never been."""
     change = {"$set": {**record.images(new), "version": old.version + 1}}
     return Guard(COLLECTION, old.id, Overtaken(), old.version, change)
-
-
-def shown_field(field: str, catalog: Catalog) -> str:
-    """Return the contract's name of a field of decisions."""
-    if not field.startswith(ATTRIBUTE):
-        return field
-    known = catalog.attributes.get(field.removeprefix(ATTRIBUTE))
-    return ATTRIBUTE + known.name if known else ATTRIBUTE.rstrip(".")

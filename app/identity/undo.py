@@ -11,7 +11,7 @@ from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
 from app.core.errors import Refused
 from app.identity.decide import blocked, decide, replace_flag, single
-from app.identity.model import Merge
+from app.identity.model import Merge, shown_field
 from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
@@ -137,7 +137,8 @@ class Undo(Change[Person]):
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
-        said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in kept]}
+        named = [name for one in kept if (name := shown_field(one, scene.catalog))]
+        said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in named]}
         first = replace(event(effect.after, scene, "mergeReverted", said), changed=effect.changed)
         others = [
             replace(event(one.after, scene, "mergeReverted", {"mergeId": self.merge.id}), changed=one.changed)

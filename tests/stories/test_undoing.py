@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.api import COMPANY, DEFINE, ERRORS, LINK, Api
+from tests.api import ATTRIBUTE, COMPANY, DEFINE, ERRORS, LINK, Api
 from tests.stories.mobile import Phone
 from tests.stories.test_merges import REVERT, merged, read, reverted
 
@@ -188,3 +188,19 @@ async def test_a_visit_goes_with_whose_identifier_it_came_by(api: Api) -> None:
     assert [kind.count("seen") for kind in kinds] == [0, 2]
     await api(DELETE, by={"id": two["id"]})
     assert await api.service.store.engine.find("visitors", {}) == []
+
+
+@pytest.mark.parametrize("swept", [False, True])
+async def test_what_was_deleted_meanwhile_is_not_named_as_kept(api: Api, *, swept: bool) -> None:
+    """Nobody changed it there; what is named of attributes is their names, in the event as well."""
+    for name in ("gone", "size"):
+        await api(ATTRIBUTE, input={"name": name, "type": "INTEGER"})
+    one, two = await couple(api, customAttributes={"gone": 1, "size": 1})
+    payload = await merged(api, one, two)
+    await api(UPDATE, by={"id": one["id"]}, input={"customAttributes": {"gone": 2, "size": 2}})
+    assert await api.codes('mutation { deleteAttribute(name: "gone") { errors { code } } }') == []
+    if swept:
+        await api.service.services.catalog.sweeps.sweep()
+    assert (await reverted(api, payload))["keptFields"] == ["customAttributes.size"]
+    told = [event for event in await api.events({"id": one["id"]}) if event["type"] == "mergeReverted"]
+    assert told[0]["properties"]["keptFields"] == [{"name": "customAttributes.size"}]
