@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from app.access import keys
 from app.web import shield
+from app.web.accepted import accepted
 from app.web.answers import Header, cors, rendered
 from app.web.edge import Edge, Headers, key_of, named
 
@@ -19,8 +20,8 @@ class Asker:
     """Who asks `/graphql`, by the headers of a request.
 
     `digest` is that of its key, None where it has none; `named` its own id of the request. `welcome`, `json` and
-    `stream` tell whether it may come in, sends JSON, and wants a stream of events; `old` whether it knows plain JSON
-    alone. `head` holds the headers of every answer to it, `lines` the same as they are written.
+    `stream` tell whether it may come in, sends JSON, and takes a stream of events; `old` whether it would rather have
+    plain JSON. `head` holds the headers of every answer to it, `lines` the same as they are written.
     """
 
     headers: Headers
@@ -36,17 +37,16 @@ class Asker:
 
 def asker(edge: Edge, headers: Headers) -> Asker:
     """Return who asks."""
-    accept, key = headers.get(b"accept", b"*/*"), key_of(headers)
-    old = b"application/json" in accept and b"graphql-response+json" not in accept
-    head = [(b"content-type", JSON_TYPE if old else RESPONSE_TYPE), *_FRESH, *cors(edge, headers)]
+    wanted, key = accepted(headers.get(b"accept")), key_of(headers)
+    head = [(b"content-type", JSON_TYPE if wanted.old else RESPONSE_TYPE), *_FRESH, *cors(edge, headers)]
     return Asker(
         headers,
         keys.digest(key) if key else None,
         named(headers),
         edge.welcomes(headers),
         _json(headers),
-        b"text/event-stream" in accept,
-        old,
+        wanted.stream,
+        wanted.old,
         head,
         rendered(head),
     )

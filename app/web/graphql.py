@@ -19,6 +19,7 @@ from app.graph import faults
 from app.graph.direct import Direct
 from app.graph.operation import Answer, Operations, Rejected, Request, rejected
 from app.web import graphiql, shield, sse
+from app.web.accepted import accepted
 from app.web.answers import STANDING, Header, Reply, cors, rendered, send_whole, standing
 from app.web.asker import JSON_TYPE, Asker, asker
 from app.web.body import Bodies
@@ -99,7 +100,7 @@ class GraphQL:
         method = scope["method"]
         if method == "POST":
             await self._post(scope, headers, receive, send)
-        elif method in ("GET", "HEAD") and b"text/html" in headers.get(b"accept", b"") and self._edge.graphiql:
+        elif method in ("GET", "HEAD") and accepted(headers.get(b"accept")).page and self._edge.graphiql:
             await graphiql.page(scope, receive, send)
         elif method == "OPTIONS":
             more = [(b"allow", b"GET, POST, OPTIONS"), *cors(self._edge, headers), *shield.DATA]
