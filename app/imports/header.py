@@ -7,7 +7,7 @@ from itertools import islice
 from app.core import text
 from app.core.errors import Refused
 from app.imports.charset import mended
-from app.imports.table import COLUMNS_MAX, TOO_MANY_COLUMNS, Cell, Unreadable, shown
+from app.imports.table import COLUMNS_MAX, TOO_MANY_COLUMNS, Cell, Unreadable
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.\w{2,}")
 # What a formula-safe export puts before a name that looks like a formula.
@@ -19,9 +19,10 @@ def header(cells: Iterable[Cell]) -> tuple[str, ...]:
     """Return the names of columns by the first row; refuses one that is a row of data, and too many columns."""
     texts = [name_of(cell) for cell in cells]
     for one in texts:
-        if _EMAIL.fullmatch(one) or _is_phone(one):
+        # Not which one: why a file could not be read is kept for longer than the file.
+        if found := "an email address" if _EMAIL.fullmatch(one) else "a phone number" if _is_phone(one) else None:
             raise Unreadable(
-                f"The first row looks like data: it has {shown(one)!r} in it. "
+                f"The first row looks like data: it has {found} in it. "
                 "Put a row above it that names the columns, such as: first name, email, phone."
             )
     return names(texts)

@@ -154,13 +154,13 @@ _PLAIN = {
 def document(one: Import) -> Document:
     """Return an import as it is kept."""
     kept: Document = {"_id": one.id} | {name: getattr(one, attribute) for attribute, name in _PLAIN.items()}
-    kept["columns"] = [[column.name, list(column.samples), column.suggestion] for column in one.columns]
+    kept["columns"] = [[column.name, column.suggestion] for column in one.columns]
     kept["counts"] = asdict(one.counts)
     return kept
 
 
-def read(kept: Document) -> Import:
-    """Return the import of a document."""
+def read(kept: Document, samples: Sequence[Sequence[str]] = ()) -> Import:
+    """Return the import of a document; samples of its columns are kept apart, and gone after a while."""
     plain = {attribute: kept.get(name) for attribute, name in _PLAIN.items()}
     plain |= {"next": kept.get("next", 0)} | {name: bool(kept.get(name)) for name in ("keeps", "cancel", "prepared")}
     groups = [
@@ -170,7 +170,10 @@ def read(kept: Document) -> Import:
     undo = kept.get("undo")
     return Import(
         kept["_id"],
-        columns=[Column(name, tuple(samples), suggestion) for name, samples, suggestion in kept["columns"]],
+        columns=[
+            Column(name, tuple(samples[place]) if samples else (), suggestion)
+            for place, (name, *_, suggestion) in enumerate(kept["columns"])
+        ],
         counts=Counts(**kept["counts"]),
         groups=sorted(groups, key=lambda one: (-one.rows, one.message)),
         undo=Undo(undo["deleted"], undo["restored"], undo["kept"]) if undo else None,

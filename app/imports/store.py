@@ -1,7 +1,8 @@
 """How imports are kept: the job and its counters, the file in pieces, the ledger of what was done, the failed rows.
 
-`importChunks` holds all but the job: `<upload>:<piece>` of the file, `<import>:l:<row>` a part of the ledger for each
-unit that was committed, `<import>:e:<row>` a row that failed, `<import>:k:<row>` what an undo kept.
+`importChunks` holds all but the job: `<upload>:<piece>` of the file, `<import>:s` the samples of its columns,
+`<import>:l:<row>` a part of the ledger for each unit that was committed, `<import>:e:<row>` a row that failed,
+`<import>:k:<row>` what an undo kept.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -107,18 +108,26 @@ class Store:
     # ------------------------------------------------------------ jobs
 
     async def create(self, one: Import) -> None:
-        """Keep a new import; its file stays with it for a while."""
-        await self._engine.write(JOBS, [Insert(model.document(one))])
+        """Keep a new import; its file, and what was seen of it, stay with it for a while."""
+        seen = [(CHUNKS, [Insert(_samples(one))])] if one.columns else []
+        await self._engine.write_unit([(JOBS, [Insert(model.document(one))]), *seen])
         await self.stay(one)
 
     async def stay(self, one: Import) -> None:
-        """Have the file and the ledger of an import stay for IMPORT_UNDO_DAYS from now."""
+        """Have the file, its samples and the ledger of an import stay for IMPORT_UNDO_DAYS from now."""
         await self._engine.write(CHUNKS, [lapsing(one)])
 
     async def get(self, account: str, import_id: str) -> Import | None:
         """Return an import."""
         found = await Bound(self._engine, JOBS, account).find({"_id": import_id}, limit=1)
-        return model.read(found[0]) if found else None
+        return (await self._read(account, found))[0] if found else None
+
+    async def _read(self, account: str, found: Sequence[Document]) -> list[Import]:
+        """Return imports with the samples of their columns, as long as these are there."""
+        wanted = {"_id": {"$in": [_place(kept["_id"]) for kept in found]}}
+        seen = await Bound(self._engine, CHUNKS, account).find(wanted, limit=len(found)) if found else []
+        samples = {kept["_id"]: kept["samples"] for kept in seen}
+        return [model.read(kept, samples.get(_place(kept["_id"]), ())) for kept in found]
 
     async def page(self, account: str, part: Slice) -> Page[Import]:
         """Return a part of the imports of an account, newest first."""
@@ -129,7 +138,7 @@ class Store:
         sort = (("account", direction), ("_id", direction))
         found = await Bound(self._engine, JOBS, account).find(where, sort=sort, limit=part.limit + 1, hint=BY_ACCOUNT)
         page = cut(found, part)
-        return Page([model.read(one) for one in page.items], page.has_next, page.has_previous)
+        return Page(await self._read(account, page.items), page.has_next, page.has_previous)
 
     async def change(self, one: Import, change: Mapping[str, Any], *, unset: Sequence[str] = ()) -> bool:
         """Change an import that is still in the state it was read in; tells whether it was."""
@@ -237,6 +246,22 @@ class Store:
         return Page([_row_error(kept) for kept in page.items], page.has_next, page.has_previous)
 
 
+def _place(import_id: str) -> str:
+    return f"{import_id}:s"
+
+
+def _samples(one: Import) -> Document:
+    """Return the samples as they are kept: with the file that they are of, for they hold what stands in it."""
+    samples = [list(column.samples) for column in one.columns]
+    return {
+        "_id": _place(one.id),
+        "account": one.account,
+        "upload": one.upload,
+        "samples": samples,
+        "until": lapse(),
+    }
+
+
 def failed_row(one: Import, error: RowError, *, kept: bool = False) -> Insert:
     """Return the write that keeps a failed row; values as JSON text, for a column may have any name."""
     return Insert(
@@ -262,7 +287,7 @@ def lapse() -> datetime:
 
 
 def lapsing(one: Import) -> Update:
-    """Return the write by which file and ledger of an import stay for IMPORT_UNDO_DAYS; what does so anyway is left."""
+    """Return the write by which what is of an import stays for IMPORT_UNDO_DAYS; what does so anyway is left."""
     mine = {"$or": [{"upload": one.upload}, {"_id": {"$gt": f"{one.id}:l:", "$lt": f"{one.id}:m"}}]}
     sooner = {"until": {"$not": {"$gte": lapse() - timedelta(days=1)}}}
     return Update({**mine, "account": one.account, **sooner}, {"$set": {"until": lapse()}}, many=True)

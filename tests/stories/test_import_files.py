@@ -10,6 +10,8 @@ import pytest
 from app.graph.operation import OPERATION_SECONDS
 from app.imports import sheets
 from app.imports.fields import FIELDS
+from app.imports.store import CHUNKS, JOBS
+from app.mongo.engine import Delete, Engine
 from app.mongo.twin import Twin
 from tests import api as apis
 from tests.api import Api, opened
@@ -275,3 +277,20 @@ async def test_a_template_of_something_else_is_refused(api: Api) -> None:
     """A target that is none."""
     headers = {"Authorization": f"Bearer {api.key}"}
     assert (await api.http.get("/imports/template.csv?target=pets", headers=headers)).status_code == 400
+
+
+async def test_what_stood_in_a_file_goes_with_it(api: Api, engine: Engine) -> None:
+    """G an import is over T whatever of it has values of the file in it lapses; the import is told without samples."""
+    people = "First,Last,Email,Phone,City\nAnn,Berg,ann@b.example,+385911234567,Zagreb\nBob,Cole,bob@c.example,,Graz\n"
+    done = await imported(api, f"{people}Cyd,D/D,cyd@d.example,,Linz\n")
+    assert done["columns"][2]["samples"] == ["ann@b.example", "bob@c.example", "cyd@d.example"]
+    assert await api(CREATE, input={"content": people.partition("\n")[2]})
+    told = "query { imports(first: 9) { nodes { state columns { samples } errorGroups { message } } } }"
+    assert "b.example" in str(await api(told))
+    lasting = [one for one in await engine.find(CHUNKS, {}) if "until" not in one]
+    jobs = await engine.find(JOBS, {})
+    assert not [value for value in ("b.example", "38591", "Berg", "Zagreb", "D/D") if value in str(lasting + jobs)]
+    await engine.write(CHUNKS, [Delete({"until": {"$exists": True}}, many=True)])
+    found = (await api(told))["nodes"]
+    assert [column["samples"] for column in found[1]["columns"]] == [[]] * 5
+    assert (found[0]["state"], "b.example" in str(found)) == ("FAILED", False)
