@@ -1,13 +1,13 @@
 """The names of columns: none is empty, none is there twice, and data is no header. All pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import islice
 
 from app.core import text
 from app.core.errors import Refused
 from app.imports.charset import mended
-from app.imports.table import COLUMNS_MAX, TOO_MANY_COLUMNS, Cell, Unreadable
+from app.imports.table import COLUMNS_MAX, ERROR, TOO_MANY_COLUMNS, Cell, Unreadable
 
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.\w{2,}")
 # What a formula-safe export puts before a name that looks like a formula.
@@ -37,10 +37,15 @@ def name_of(cell: Cell) -> str:
 
 def names(texts: Iterable[str]) -> tuple[str, ...]:
     """Return the names with `Column 4` where one is empty and `email (2)` where one is there again."""
-    found = named(islice(texts, COLUMNS_MAX + 1))
-    if len(found) > COLUMNS_MAX:
-        raise Unreadable(TOO_MANY_COLUMNS)
+    found = named(islice(texts, COLUMNS_MAX + 2))
+    refuse_many(found)
     return found
+
+
+def refuse_many(columns: Collection[str]) -> None:
+    """Refuse too many columns; that of a file of errors is none of them."""
+    if len(columns) > COLUMNS_MAX + (ERROR in columns):
+        raise Unreadable(TOO_MANY_COLUMNS)
 
 
 def named(texts: Iterable[str]) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ import ijson  # type: ignore[import-untyped]
 from ijson.common import ObjectBuilder  # type: ignore[import-untyped]
 
 from app.imports.charset import MARK, MARKING, mended
-from app.imports.header import name_of, names
-from app.imports.table import COLUMNS_MAX, ROW_CHARACTERS_MAX, TOO_MANY_COLUMNS, Cell, Row, Unreadable
+from app.imports.header import name_of, names, refuse_many
+from app.imports.table import COLUMNS_MAX, ROW_CHARACTERS_MAX, Cell, Row, Unreadable
 
 SAMPLE_OBJECTS = 1_000
 READ_CHARACTERS = 65_536
@@ -57,8 +57,7 @@ def opened(path: Path, charset: str, *, by_line: bool) -> tuple[tuple[str, ...],
     fields: dict[str, None] = {}
     for found in islice(find(), SAMPLE_OBJECTS):
         fields |= dict.fromkeys(_flat(found.value) if isinstance(found.value, dict) else ())
-        if len(fields) > COLUMNS_MAX:
-            raise Unreadable(TOO_MANY_COLUMNS)
+        refuse_many(fields)
     if not fields:
         raise Unreadable("The file has no objects with fields in it.")
     return names(map(name_of, fields)), lambda: (_row(found, charset, fields) for found in find())

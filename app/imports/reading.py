@@ -31,6 +31,8 @@ _DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069
 _ODD = re.compile("[\u00a0\u2007\u2009\u200b\u200e\u200f\u202a-\u202f\u2060\u2066-\u2069\ufeff]")
 _FORMULA = ("'=", "'+", "'-", "'@", "'\t", "'\r")
 _SHORTENED = re.compile(r"[0-9](?:[.,][0-9]+)?[eE]\+?[0-9]+")
+# See `formats.plain`: nobody else writes so many decimals.
+_ROUNDED = re.compile(r"-?[0-9]\.[0-9]{16}e\+[0-9]{2}")
 # Two and more zeros behind a sign may be the end of a short number; behind ten digits they are a fraction.
 _SHEET_NUMBER = re.compile(rf"(\+?[0-9]+(?=[.,]0\Z)|\+?[0-9]{{10,}}(?=[.,]0+\Z))[.,]0+|{_SHORTENED.pattern}")
 _NAMED_EMAIL = re.compile(r"[^<>]*<([^<>]*)>")
@@ -62,12 +64,23 @@ def bare(cell: str) -> str:
 
 def string(cell: Cell) -> str | None:
     """Read a text; dates and numbers of spreadsheets become what they show."""
-    return (tidy(cell) if isinstance(cell, str) else _written(cell)) or None
+    return (_whole(tidy(cell)) if isinstance(cell, str) else _written(cell)) or None
 
 
 def exact(cell: Cell) -> str | None:
     """Read the id of another system: a text in the form that it has."""
-    return (_trimmed(cell) if isinstance(cell, str) else _written(cell)) or None
+    return (_whole(_trimmed(cell)) if isinstance(cell, str) else _written(cell)) or None
+
+
+def _whole(value: str) -> str:
+    """Return a text; refuses a number that was shortened, as the file of errors writes it: nobody has repaired it."""
+    if value[-4:-2] == "e+" and _ROUNDED.fullmatch(value):
+        raise Refused("INVALID", _SHORTENED_WORDS)
+    return value
+
+
+def _tag(part: str) -> str:
+    return _whole(tidy(part))
 
 
 def _written(cell: Cell) -> str:
@@ -252,7 +265,7 @@ _PLAIN: dict[str, Reader] = {
     GENDER: _gender,
     EMAIL: _several(_email),
     PHONE: _phone_cell,
-    TAGS: _several(tidy),
+    TAGS: _several(_tag),
     DOMAINS: _several(_domain),
 }
 _DATES = {"DATE": _date, "DATE_TIME": _moment}

@@ -15,9 +15,9 @@ import orjson
 from app.imports import formats
 from app.imports.header import named
 from app.imports.model import Import, RowError
+from app.imports.table import ERROR
 
 MARK = b"\xef\xbb\xbf"
-ERROR = "error"
 # What a look at a text finds by itself; others are named in a line of their own.
 _DELIMITERS = "\t;|,"
 _NUMBERS = ("INTEGER", "DECIMAL")

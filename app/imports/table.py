@@ -19,6 +19,8 @@ SHOWN_CHARACTERS = 100
 
 EMPTY = "The file is empty."
 HEADER_ONLY = "The file has a header and no rows."
+# The column of what was wrong, which the file of errors has more.
+ERROR = "error"
 TOO_MANY_COLUMNS = f"The file has more than {COLUMNS_MAX:,} columns. Leave out those that are not needed."
 
 

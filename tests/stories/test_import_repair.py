@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.imports.header import header
+from app.imports.table import COLUMNS_MAX, Unreadable
 from tests.api import ATTRIBUTE, Api
 from tests.stories import files
 from tests.stories.files import downloaded, uploaded
@@ -108,6 +110,36 @@ async def test_what_failed_of_json_is_repaired(api: Api, name: str) -> None:
     assert await got(api, repaired(file), "errors.ndjson", first) == wanted
     assert [one["tags"] for one in wanted] == [["x;y", "z"], [], [], []]
     assert wanted[0]["customAttributes"] == {"amount": 1.234, "orders": ITEMS, "size": 2**62}
+
+
+async def test_a_number_that_was_shortened_stays_one(api: Api) -> None:
+    """G whole numbers that a spreadsheet has rounded, in columns of texts W nobody repairs them T they fail again."""
+    sheet: list[list[Any]] = [
+        ["id", "city", "tags", "email"],
+        [2.0**60, None, None, "a@x.example"],
+        [None, 2.0**60, None, "b@x.example"],
+    ]
+    sheet += [[None, None, -(2.0**60), "c@x.example"], ["x", "1.5e+18", "t", "right@x.example"]]
+    first, file = await failed(api, files.xlsx(sheet), "people.xlsx")
+    again, same = await failed(api, file + b'"x","y","t","right@x.example",""\r\n', "errors.csv")
+    assert [one["message"] for one in again["rowErrors"]["nodes"]] == [
+        one["message"] for one in first["rowErrors"]["nodes"]
+    ]
+    assert (len(again["rowErrors"]["nodes"]), same) == (3, file)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "ndjson"])
+async def test_a_file_of_as_many_columns_as_there_may_be_is_repaired(api: Api, suffix: str) -> None:
+    """G a row of it fails W the file of errors comes T the column that it has more is no reason to refuse it."""
+    names = ["email", "phone", *(f"c{place}" for place in range(COLUMNS_MAX - 2))]
+    table = [names, ["a@x.example", "phone 1", *names[2:]], ["right@x.example", "38591999999", *names[2:]]]
+    made = files.text(table) if suffix == "csv" else files.lines(table)
+    first, file = await failed(api, made, f"people.{suffix}")
+    assert len(first["columns"]) == COLUMNS_MAX
+    wanted = await got(api, repaired(made), f"people.{suffix}", first)
+    assert await got(api, repaired(file), f"errors.{suffix}", first) == wanted
+    with pytest.raises(Unreadable):
+        header([*names, "c", "error"])
 
 
 async def test_cells_beyond_the_header_are_in_the_file(api: Api) -> None:
