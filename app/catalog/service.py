@@ -121,10 +121,10 @@ class CatalogService:
         catalog.add(tag)
         return tag
 
-    async def delete_tag(self, account: str, name: str) -> Tag:
+    async def delete_tag(self, account: str, name: str, origin: str = "API") -> Tag:
         """Remove a tag; refuses an unknown one with TAG_NOT_FOUND.
 
-        Nobody has it any more from then on; its traces on persons and companies are swept in the background.
+        Nobody has it any more from then on; persons and companies are told, and cleared of it, in the background.
         """
         tag = (await self.fresh(account)).tag(name)
         if tag is None:
@@ -133,7 +133,8 @@ class CatalogService:
         async def work(unit: Unit) -> None:
             await unit.write("claims", [*writes([], {tag_claim(account, tag.name): tag.id}), _marked(account)])
             await unit.write(TAGS, [Delete({"_id": tag.id})])
-            await unit.write(SWEEPS, twice(account, TAG, [tag.id]))
+            said = {"id": tag.id, "tag": tag.name, "by": origin, "at": clock.now()}
+            await unit.write(SWEEPS, twice(account, TAG, [tag.id], said))
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)

@@ -1,10 +1,11 @@
 """Sweeps: what a deletion leaves to be cleared behind it, bit by bit; noted in its own unit, so none is forgotten.
 
-What is to be swept is invisible already. A sweep that is done twice, or by two processes at once, does no harm.
+What is to be swept is invisible already. A sweep that is done twice, or by two processes at once, does no harm. Where
+those whom it clears are told of it, that comes before, by one process at a time, and no faster than followers read.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,7 +15,7 @@ from app.catalog.narrow import BY_VALUE
 from app.catalog.values import token_prefix
 from app.core import clock, ids
 from app.core.errors import Fault
-from app.mongo.engine import Delete, Engine, Insert, Sort, Update, Write
+from app.mongo.engine import Delete, Document, Engine, Insert, Sort, Update, Write
 
 COLLECTION = "sweeps"
 SWEEP_DOCUMENTS = 1000
@@ -22,6 +23,11 @@ SWEEPS_AT_ONCE = 100
 LOOK_SECONDS = 30.0
 # Longer than any call may take: what was under way when something was deleted has arrived by then.
 LATECOMERS_SECONDS = 60
+# Who are told are cleared so many at once, and so many in a second: whoever follows all persons keeps up with it.
+TOLD_DOCUMENTS = 200
+TOLD_PER_SECOND = 250
+# For so long a sweep is the process's that began a bite of it; whoever finds it behind that goes on with it.
+HELD_SECONDS = 30
 
 # The indexes of collections that other rooms keep; see `mongo/indexes.py`.
 BY_SUBJECT: Sort = (("subject", 1), ("at", 1), ("_id", 1))
@@ -32,17 +38,28 @@ TAG, PERSON_ATTRIBUTE, COMPANY_ATTRIBUTE, EVENTS = "tag", "personAttribute", "co
 # What happened on lines of activity before a moment: `what` is that in milliseconds, then the lines.
 EVENTS_BEFORE = "eventsBefore"
 
+# Tells what is said of a sweep to profiles of an account's collection, given with their `_id` and `subjects`; of those
+# who were told already it tells nothing.
+Tell = Callable[[str, str, Document, Sequence[Document]], Awaitable[None]]
 
-def later(account: str, kind: str, what: Sequence[str], *, seconds: int = 0) -> Insert:
-    """Return the write that notes a sweep of `what`, due in some seconds."""
+
+async def _untold(account: str, collection: str, said: Document, held: Sequence[Document]) -> None:
+    """Tell nobody."""
+
+
+def later(
+    account: str, kind: str, what: Sequence[str], *, seconds: int = 0, said: Mapping[str, Any] | None = None
+) -> Insert:
+    """Return the write that notes a sweep of `what`, due in some seconds; `said` is told to those whom it clears."""
     now = clock.now()
     due = now + timedelta(seconds=seconds)
-    return Insert({"_id": ids.new("swp", now), "account": account, "kind": kind, "what": list(what), "due": due})
+    noted = {"_id": ids.new("swp", now), "account": account, "kind": kind, "what": list(what), "due": due}
+    return Insert({**noted, "said": dict(said)} if said else noted)
 
 
-def twice(account: str, kind: str, what: Sequence[str]) -> list[Insert]:
+def twice(account: str, kind: str, what: Sequence[str], said: Mapping[str, Any] | None = None) -> list[Insert]:
     """Return the writes that note a sweep for now, and another for what was under way."""
-    return [later(account, kind, what), later(account, kind, what, seconds=LATECOMERS_SECONDS)]
+    return [later(account, kind, what, said=said), later(account, kind, what, seconds=LATECOMERS_SECONDS, said=said)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +95,15 @@ def _parts(kind: str, what: Sequence[str]) -> list[Part]:
 
 
 class Sweeps:
-    """The sweeps of all accounts; any process may do them."""
+    """The sweeps of all accounts; any process may do them. `tell` is whose business it is to tell of them."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._engine = engine
+        self._pause = pause
         self._news = asyncio.Event()
+        # Whoever wants it swept while somebody sweeps here waits for the end of that.
+        self._one = asyncio.Lock()
+        self.tell: Tell = _untold
 
     def wake(self) -> None:
         """Say that there is something to sweep."""
@@ -100,38 +121,72 @@ class Sweeps:
                     await self._news.wait()
 
     async def sweep(self) -> int:
-        """Do all that is due, oldest first; returns how many sweeps that were. Raises UNAVAILABLE."""
-        done = 0
+        """Do all that is due, oldest first; returns how many sweeps that were. Raises UNAVAILABLE.
+
+        Of what is told each gets a bite in its turn: a long one holds up no other.
+        """
+        async with self._one:
+            return await self._all()
+
+    async def _all(self) -> int:
+        done, last = 0, ""
         while True:
-            due = {"due": {"$lte": clock.now()}}
+            due = {"due": {"$lte": clock.now()}, "_id": {"$gt": last}}
             found = await self._engine.find(COLLECTION, due, sort=(("_id", 1),), limit=SWEEPS_AT_ONCE)
             for kept in found:
-                await self.clear(kept["account"], kept["kind"], kept["what"])
-                await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
-            done += len(found)
-            if len(found) < SWEEPS_AT_ONCE:
+                done += await self._over(kept)
+            if not found and not last:
                 return done
+            last = found[-1]["_id"] if len(found) == SWEEPS_AT_ONCE else ""
 
     async def clear(self, account: str, kind: str, what: Sequence[str]) -> None:
         """Do one sweep."""
         for part in _parts(kind, what):
-            await self._clear(account, part)
+            last = ""
+            while held := await self._found(account, part, last, SWEEP_DOCUMENTS):
+                await self._clear(part, held)
+                last = held[-1]["_id"]
 
-    async def _clear(self, account: str, part: Part) -> None:
-        """Clear a part bit by bit: what is cleared is found no more, or, without an index, lies behind."""
+    async def _over(self, kept: Document) -> bool:
+        """Do a sweep that is due, or a bite of one that is told; returns whether it is over."""
+        account, said = kept["account"], kept.get("said")
+        if said is None:
+            await self.clear(account, kept["kind"], kept["what"])
+        elif not await self._taken(kept) or await self._bitten(kept, said):
+            return False
+        await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
+        return True
+
+    async def _taken(self, kept: Document) -> bool:
+        """Take a sweep; False where another process was faster."""
+        held = {"$set": {"due": clock.now() + timedelta(seconds=HELD_SECONDS)}}
+        return await self._engine.write(COLLECTION, [Update({"_id": kept["_id"], "due": kept["due"]}, held)]) == 1
+
+    async def _bitten(self, kept: Document, said: Document) -> bool:
+        """Tell and clear some; False where there is nobody left."""
+        for part in _parts(kept["kind"], kept["what"]):
+            if held := await self._found(kept["account"], part, kept.get("last", ""), TOLD_DOCUMENTS):
+                await self.tell(kept["account"], part.collection, said, held)
+                await self._clear(part, held)
+                await self._pause(len(held) / TOLD_PER_SECOND)
+                further = {"$set": {"due": clock.now(), "last": held[-1]["_id"]}}
+                await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, further)])
+                return True
+        return False
+
+    async def _found(self, account: str, part: Part, last: str, limit: int) -> list[Document]:
+        """Return some who are to be cleared: what is cleared is found no more, or, without an index, lies behind."""
         where: dict[str, Any] = {"account": account, **part.found}
         sort: Sort | None = None if part.index else (("_id", 1),)
-        while held := await self._engine.find(
-            part.collection,
-            where,
-            projection={"_id": 1},
-            sort=sort,
-            limit=SWEEP_DOCUMENTS,
-            hint=part.index or sort,
-        ):
-            these = {"_id": {"$in": [one["_id"] for one in held]}}
-            change = part.change
-            write: Write = Delete(these, many=True) if change is None else Update(these, dict(change), many=True)
-            await self._engine.write(part.collection, [write])
-            if sort:
-                where["_id"] = {"$gt": held[-1]["_id"]}
+        if sort:
+            where["_id"] = {"$gt": last}
+        shown = {"_id": 1, "subjects": 1}
+        return await self._engine.find(
+            part.collection, where, projection=shown, sort=sort, limit=limit, hint=part.index or sort
+        )
+
+    async def _clear(self, part: Part, held: Sequence[Document]) -> None:
+        these = {"_id": {"$in": [one["_id"] for one in held]}}
+        change = part.change
+        write: Write = Delete(these, many=True) if change is None else Update(these, dict(change), many=True)
+        await self._engine.write(part.collection, [write])

@@ -8,7 +8,8 @@ def tags_after(held: list[str], wish: Listing[str] | None, scene: Scene) -> list
     """Return the ids of the tags; the same list where nothing changes."""
     if wish is None:
         return held
-    keep = held if wish.replace is None else []
+    # What was deleted for the whole account is seen by nobody, and not theirs to take off: its sweep tells of it.
+    keep = held if wish.replace is None else [one for one in held if one in scene.catalog.gone]
     known = (scene.catalog.tag(name) for name in wish.remove)
     gone = {tag.id for tag in known if tag}
     added = [scene.tag_id(name) for name in (wish.add if wish.replace is None else wish.replace)]

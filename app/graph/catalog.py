@@ -55,8 +55,9 @@ async def create_tag(info: Info, name: Annotated[str, argument("The name, at mos
 
 async def delete_tag(info: Info, name: Name) -> Payload:
     """Delete a tag."""
-    work = info.context.services.catalog.delete_tag(info.context.account, name)
-    return await settled(info.context.actor, "tag", work)
+    actor = info.context.actor
+    work = info.context.services.catalog.delete_tag(actor.account, name, actor.origin)
+    return await settled(actor, "tag", work)
 
 
 async def define_attribute(

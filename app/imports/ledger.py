@@ -210,7 +210,7 @@ def kept(effect: Effect[Any], one: Entry) -> list[str]:
         for name, (_, wrote) in one.attributes.items()
         if name in known and before.values.get(name) != wrote
     ]
-    still = {name for name in one.added if not set(one.added[name]).isdisjoint(map(_LISTS[name], getattr(after, name)))}
+    still = {name for name in one.added if not _added(after, one, name).isdisjoint(_values(after, name))}
     said = {
         "changed since": found,
         "of before taken by another since": [name for name, was in stays.items() if was is not None],
@@ -245,8 +245,7 @@ def _attributes(held: Both, one: Entry, catalog: Catalog) -> dict[str, Any]:
 def _take_off(after: Both, one: Entry) -> None:
     """Take off what was added, but not the last that says who somebody is."""
     for name in ("domains", "tag_ids", "phones", "emails"):
-        added = set(one.added.get(name, ()))
-        if not added:
+        if not (added := _added(after, one, name)):
             continue
         held = getattr(after, name)
         rest = [each for each in held if _LISTS[name](each) not in added]
@@ -255,6 +254,15 @@ def _take_off(after: Both, one: Entry) -> None:
         setattr(after, name, rest)
         if isinstance(after, Person) and not persons.identified(after):
             setattr(after, name, held)
+
+
+def _added(after: Both, one: Entry, name: str) -> set[str]:
+    """Return what was added to a list; of tags those that are still there: a sweep takes off the others, and tells."""
+    return set(one.added.get(name, ())) - (after.catalog.gone if name == "tag_ids" else set())
+
+
+def _values(one: Both, name: str) -> list[str]:
+    return list(map(_LISTS[name], getattr(one, name)))
 
 
 def _rules(one: Both) -> Mapping[str, tuple[str, Any]]:

@@ -41,7 +41,7 @@ STATE = f"""query($by: [PersonLocator!]!) {{
   attributeDefinitions {{ name type }}
   companies(first: 9) {{ nodes {{ id name tags persons(first: 60) {{ totalCount nodes {{ id }} }} }} }}
   matchPersons(by: $by)
-  activity(first: 90) {{ nodes {{ id person {{ id }} }} }} }}"""
+  activity(first: 90) {{ nodes {{ id type person {{ id }} }} }} }}"""
 
 EMAILS = [f"{letter}@x.example" for letter in "abcde"]
 PHONES = [f"4366011111{digit}" for digit in range(3)]

@@ -1,4 +1,7 @@
-"""kill -9 of one of two processes in the middle of batches: what was acknowledged is there, one unit is whole."""
+"""kill -9 of one of two processes in the middle of batches: what was acknowledged is there, one unit is whole.
+
+And in the middle of a sweep: the other one goes on with it.
+"""
 
 import asyncio
 import itertools
@@ -10,9 +13,13 @@ from typing import Any
 import httpx
 import pytest
 
+from app.catalog import sweeps
+from app.core import clock
+from app.mongo.engine import Update
 from tests.api import DEFINE, TRACK
 from tests.mongo.real import RealMongo
 from tests.system.pair import Pair, forgetful
+from tests.system.test_late import UNTAGGED
 from tests.system.test_races import MATCH, UPSERT
 
 WRITERS = 3
@@ -128,3 +135,26 @@ async def test_events_survive_kill_9(pair: Pair, tmp_path: Path, *, atomic: bool
     total = (len(acknowledged) + len(left)) * EVENTS
     assert await pair.engine.count("events", {"type": "paid"}) == total
     assert await asyncio.to_thread(pair.check, tmp_path) == "Nothing is wrong.\n"
+
+
+async def test_a_tag_that_is_deleted_is_told_though_who_tells_dies(pair: Pair) -> None:
+    """W deleteTag is answered, and its process killed in the sweep T the other goes on, and each is told once."""
+    removed = {"type": "tagRemoved"}
+    await pair.ask(1, UPSERT, rows=rows((0, 0)))
+    assert (await pair.ask(0, UNTAGGED, n="kept"))["errors"] == []
+    kept, _ = await pair.engine.find(sweeps.COLLECTION, {})
+    async with asyncio.timeout(AGAIN_SECONDS):
+        while not await pair.engine.count("events", removed):
+            pass
+        pair.served[0].process.kill()
+        assert await pair.engine.count("persons", {"tags.0": {"$exists": True}}) > 0
+        # As if all of it were due: that of the dead one, and that for latecomers.
+        await pair.engine.write(sweeps.COLLECTION, [Update({}, {"$set": {"due": clock.now()}}, many=True)])
+        # Whoever deletes something sweeps at once.
+        await pair.ask(1, UPSERT, rows=[{"externalId": "0-0-0", "tags": ["other"]}])
+        await pair.ask(1, UNTAGGED, n="other")
+        while await pair.engine.find(sweeps.COLLECTION, {"what": kept["what"]}):
+            pass
+    assert await pair.engine.count("persons", {"tags.0": {"$exists": True}}) == 0
+    told = [one["person"] for one in await pair.engine.find("events", {**removed, "props.tag": "kept"})]
+    assert (len(told), len(set(told))) == (ROWS, ROWS)

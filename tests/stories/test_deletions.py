@@ -1,0 +1,205 @@
+"""Stories of what is deleted for a whole account: each who had it is told, once, on the timeline and live."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.catalog import sweeps
+from app.catalog.sweeps import Sweeps
+from app.core import clock
+from app.mongo.engine import Engine, Update
+from tests import api as apis
+from tests.api import COMPANY, FIND, REPLACE, UPDATE, Api
+from tests.stories.importing import imported, reverted
+from tests.stories.test_changes import CHANGES, DELETE
+from tests.stories.test_live import FOLLOW
+from tests.stories.test_merges import merged
+from tests.stories.test_merges import reverted as apart
+from tests.stories.test_tags import CREATE_TAG, DELETE_TAG, TAG, count, people
+
+VIP = {"tags": {"has": "VIP"}}
+STAMPS = "query($by: PersonLocator!) { person(by: $by) { version updatedAt modifiedFrom } }"
+ACME = '{ company(by: {name: "Acme"}) { version timeline(first: 5) { nodes { type } } } }'
+
+
+@pytest.fixture
+async def still(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    """Give an account of which nothing is swept until `swept` is called."""
+    monkeypatch.setattr(Sweeps, "wake", lambda _: None)
+    return api
+
+
+async def untagged(api: Api, name: str = "vip") -> None:
+    """Delete a tag."""
+    assert (await api(DELETE_TAG, name=name))["errors"] == []
+
+
+async def swept(api: Api) -> None:
+    """Do all sweeps, also those for whoever comes late."""
+    engine = api.service.store.engine
+    await engine.write(sweeps.COLLECTION, [Update({}, {"$set": {"due": clock.now()}}, many=True)])
+    await api.service.services.catalog.sweeps.sweep()
+    assert await engine.find(sweeps.COLLECTION, {}) == []
+
+
+async def removals(api: Api, by: dict[str, Any]) -> list[str]:
+    """Return which tags a timeline says were taken off, newest first."""
+    return [one["properties"]["tag"] for one in await api.events(by) if one["type"] == "tagRemoved"]
+
+
+async def test_G3_each_who_had_a_tag_is_told(still: Api) -> None:
+    """W a tag is deleted T LEFT by its filter, UPDATED by others, its end on the timelines, and stamps stay."""
+    one = await still.made(externalId="a", tags=["VIP", "b"])
+    by = {"id": one["id"]}
+    await still(COMPANY, input={"name": "Acme", "tags": ["VIP"]})
+    stamps = await still(STAMPS, by=by)
+    async with (
+        still.live(CHANGES, filter=VIP) as fans,
+        still.live(CHANGES, filter={"tags": {"has": "b"}}) as others,
+        still.live(FOLLOW, person=by) as line,
+    ):
+        for socket in (fans, others, line):
+            assert (await socket.data())["kind"] == "READY"
+        await untagged(still)
+        await swept(still)
+        left, updated, event = [await socket.data() for socket in (fans, others, line)]
+    assert (left["kind"], left["personId"], left["changedFields"]) == ("LEFT", one["id"], ["tags"])
+    assert (updated["kind"], updated["person"]["tags"], updated["changedFields"]) == ("UPDATED", ["b"], ["tags"])
+    assert event["event"]["type"] == "tagRemoved"
+    (told,) = [each for each in await still.events(by) if each["type"] == "tagRemoved"]
+    assert (told["properties"], told["source"], told["title"]) == ({"tag": "VIP"}, "API", "Tag Removed")
+    assert await still(STAMPS, by=by) == stamps
+    company = await still(ACME)
+    assert (company["version"], [each["type"] for each in company["timeline"]["nodes"]]) == (
+        1,
+        ["companyUpdated", "companyCreated"],
+    )
+
+
+async def test_a_name_that_is_used_again_keeps_its_new_tag(still: Api) -> None:
+    """W the name is given anew before the old tag is swept T the new one stays, and is told apart."""
+    old, both = await people(still, 2, tags=["VIP"])
+    await untagged(still)
+    assert (await still(CREATE_TAG, name="VIP"))["errors"] == []
+    await still(TAG, ids=[both], add=["VIP"])
+    async with still.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await swept(still)
+        told = {one["personId"]: one["kind"] for one in [await socket.data(), await socket.data()]}
+    assert told == {old: "LEFT", both: "UPDATED"}
+    assert await count(still, "VIP") == 1
+    assert [await removals(still, {"id": one}) for one in (old, both)] == [["VIP"], ["VIP"]]
+    await untagged(still)
+    await swept(still)
+    assert [await removals(still, {"id": one}) for one in (old, both)] == [["VIP"], ["VIP", "VIP"]]
+
+
+async def test_a_sweep_that_broke_off_is_gone_on_with(
+    still: Api, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W a process dies in it T another goes on once its time is over; each is told once, and no cursor misses one."""
+    monkeypatch.setattr(sweeps, "TOLD_DOCUMENTS", 3)
+    ids = await people(still, 10, tags=["VIP"])
+    async with still.live(CHANGES, filter=VIP) as socket:
+        cursor = (await socket.data())["cursor"]
+    await untagged(still)
+    sweeper, bites = still.service.services.catalog.sweeps, 0
+
+    async def dying(sweep: Sweeps, part: Any, held: Any) -> None:
+        nonlocal bites
+        bites += 1
+        if bites == 3:
+            raise RuntimeError
+        await clear(sweep, part, held)
+
+    clear = Sweeps._clear
+    monkeypatch.setattr(Sweeps, "_clear", dying)
+    with pytest.raises(RuntimeError):
+        await sweeper.sweep()
+    # It is the dead one's for a while.
+    assert await sweeper.sweep() == 0
+    (first, _) = await engine.find(sweeps.COLLECTION, {}, sort=(("due", 1),))
+    assert timedelta() < first["due"] - clock.now() <= timedelta(seconds=sweeps.HELD_SECONDS)
+    async with apis.opened(engine) as other:
+        await swept(Api(other.service, still.key, still.account))
+        async with still.live(CHANGES, filter=VIP, after=cursor) as socket:
+            assert (await socket.data())["kind"] == "READY"
+            told = [await socket.data() for _ in ids]
+            await still.made(externalId="last", tags=["VIP"])
+            assert (await socket.data())["kind"] == "CREATED"
+    assert {one["kind"] for one in told} == {"LEFT"}
+    assert sorted(one["personId"] for one in told) == sorted(ids)
+    assert [await removals(still, {"id": one}) for one in ids] == [["VIP"]] * 10
+    assert [one.get("tags", []) for one in await engine.find("persons", {}, sort=(("_id", 1),))][:10] == [[]] * 10
+
+
+async def test_two_who_sweep_tell_once(still: Api, engine: Engine) -> None:
+    """W the sweep for latecomers finds who was written with the tag behind the first T nothing is told twice."""
+    (one,) = await people(still, 1, tags=["VIP"])
+    (kept,) = await engine.find("persons", {})
+    await untagged(still)
+    await still.service.services.catalog.sweeps.sweep()
+    assert await removals(still, {"id": one}) == ["VIP"]
+    # As by a change that had read them before.
+    await engine.write("persons", [Update({"_id": one}, {"$set": {"tags": kept["tags"]}})])
+    await swept(still)
+    assert await removals(still, {"id": one}) == ["VIP"]
+    (kept,) = await engine.find("persons", {})
+    assert kept["tags"] == []
+
+
+async def test_who_is_written_meanwhile_is_told_all_the_same(still: Api) -> None:
+    """W tags are set, or a profile replaced, before the sweep T what was deleted is told once, by its name."""
+    first, second = await people(still, 2, tags=["VIP", "b"])
+    await untagged(still)
+    await still(UPDATE, by={"id": first}, input={"tags": {"set": ["c"]}})
+    await still(REPLACE, by={"id": second}, input={"externalId": "p1"})
+    shown = [await still(FIND, by={"id": one}) for one in (first, second)]
+    assert [one["tags"] for one in shown] == [["c"], []]
+    await swept(still)
+    assert [await removals(still, {"id": one}) for one in (first, second)] == [["b", "VIP"], ["b", "VIP"]]
+    assert [(await still(FIND, by={"id": one}))["tags"] for one in (first, second)] == [["c"], []]
+
+
+async def test_a_merge_and_its_undoing_bring_nothing_back(still: Api, engine: Engine) -> None:
+    """W persons are merged before the sweep, and told apart behind it T the survivor is told, nobody has the tag."""
+    first, second = [await still.made(externalId=one, tags=["VIP", one]) for one in ("a", "b")]
+    await untagged(still)
+    payload = await merged(still, first, second)
+    await swept(still)
+    assert await removals(still, {"id": first["id"]}) == ["VIP"]
+    assert (await still(CREATE_TAG, name="VIP"))["errors"] == []
+    await apart(still, payload)
+    assert [(await still(FIND, by={"externalId": one}))["tags"] for one in ("a", "b")] == [["a"], ["b"]]
+    assert sorted(len(one["tags"]) for one in await engine.find("persons", {})) == [1, 1]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_import_is_taken_back_though_its_tag_was_deleted(still: Api, *, late: bool) -> None:
+    """W the tag of an import is deleted, then the import undone, before or behind the sweep T all of it is undone."""
+    known = await still.made(externalId="k", tags=["mine"])
+    fields = {"ext": "externalId", "city": "city"}
+    done = await imported(still, "ext,city\nk,Graz\nn,Linz\n", fields, tag="Fair", duplicates="REWRITE")
+    await untagged(still, "fair")
+    if late:
+        await swept(still)
+    back = await reverted(still, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 1, "restored": 1, "kept": 0}), back
+    await swept(still)
+    assert await removals(still, {"id": known["id"]}) == ["Fair"]
+    assert (await still(FIND, by={"externalId": "k"}))["tags"] == ["mine"]
+    assert await still(FIND, by={"externalId": "n"}) is None
+
+
+async def test_who_is_erased_meanwhile_is_told_nothing(still: Api, engine: Engine) -> None:
+    """W a person is deleted before the sweep T DELETED, and nothing comes back to the timeline."""
+    gone, stays = await people(still, 2, tags=["VIP"])
+    await untagged(still)
+    async with still.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await still(DELETE, by={"id": gone})
+        await swept(still)
+        told = [await socket.data() for _ in range(2)]
+    assert [(one["kind"], one["personId"]) for one in told] == [("DELETED", gone), ("LEFT", stays)]
+    assert {one["type"] for one in await engine.find("events", {"person": gone})} == {"personDeleted"}
