@@ -165,10 +165,10 @@ class CatalogService:
         catalog.add(wanted)
         return wanted
 
-    async def delete_attribute(self, account: str, target: str, name: str) -> AttributeDefinition:
+    async def delete_attribute(self, account: str, target: str, name: str, origin: str = "API") -> AttributeDefinition:
         """Remove an attribute; its name is free at once, for any type.
 
-        Nobody has a value any more from then on; those that are stored are swept in the background.
+        Nobody has a value any more from then on; who had one is told, and cleared of it, in the background.
         """
         found = (await self.fresh(account)).attribute(target, name)
         if found is None:
@@ -179,7 +179,8 @@ class CatalogService:
             claim = attribute_claim(account, target, found.name)
             await unit.write("claims", [*writes([], {claim: found.id}), _marked(account)])
             await unit.write(store.ATTRIBUTES, [Delete({"_id": found.id})])
-            await unit.write(SWEEPS, twice(account, kind, [found.id, field_of(found)]))
+            said = {"id": found.id, "by": origin, "at": clock.now()}
+            await unit.write(SWEEPS, twice(account, kind, [found.id, field_of(found)], said))
 
         await self._engine.unit(work)
         (await self.of(account)).drop(found.id)

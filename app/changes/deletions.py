@@ -32,7 +32,7 @@ class Deletions:
 
 def _event(account: str, collection: str, said: Document, kept: Document, now: datetime) -> Event:
     subject, own = kept["subjects"][0], said["id"].partition("_")[2]
-    type_, properties = _words(collection, said)
+    type_, properties = _words(collection, said.get("tag"))
     who = {"person_id": kept["_id"]} if collection == PERSONS else {"company_id": kept["_id"]}
     return Event(
         f"{subject}:evt_{own}",
@@ -43,11 +43,14 @@ def _event(account: str, collection: str, said: Document, kept: Document, now: d
         now,
         said["by"],
         properties=properties,
-        changed=("tags",),
+        changed=("tags",) if "tag" in said else ("customAttributes",),
+        attributes=() if "tag" in said else (said["id"],),
         **who,
     )
 
 
-def _words(collection: str, said: Document) -> tuple[str, dict[str, Any]]:
-    """Return the type of the event, and what it says."""
-    return ("tagRemoved", {"tag": said["tag"]}) if collection == PERSONS else ("companyUpdated", {})
+def _words(collection: str, tag: str | None) -> tuple[str, dict[str, Any]]:
+    """Return the type of the event, and what it says: of values nothing but that there were some."""
+    if collection != PERSONS:
+        return "companyUpdated", {}
+    return ("tagRemoved", {"tag": tag}) if tag else ("personUpdated", {"changedFields": [{"name": "customAttributes"}]})

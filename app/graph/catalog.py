@@ -75,7 +75,7 @@ async def delete_attribute(info: Info, name: Name, target: Target = "PERSON") ->
 
 async def _deleted(context: Context, target: str, name: str) -> AttributeDefinition:
     await context.services.syncs.refuse_used(context.account, target, name)
-    return await context.services.catalog.delete_attribute(context.account, target, name)
+    return await context.services.catalog.delete_attribute(context.account, target, name, context.actor.origin)
 
 
 async def define_event(info: Info, input: Annotated[Input, argument("The event.", DefineEventInput)]) -> Payload:

@@ -10,15 +10,19 @@ from app.catalog.sweeps import Sweeps
 from app.core import clock
 from app.mongo.engine import Engine, Update
 from tests import api as apis
-from tests.api import COMPANY, FIND, REPLACE, UPDATE, Api
+from tests.api import ATTRIBUTE, COMPANY, FIND, REPLACE, UPDATE, Api
 from tests.stories.importing import imported, reverted
 from tests.stories.test_changes import CHANGES, DELETE
+from tests.stories.test_filters import attribute
 from tests.stories.test_live import FOLLOW
 from tests.stories.test_merges import merged
 from tests.stories.test_merges import reverted as apart
 from tests.stories.test_tags import CREATE_TAG, DELETE_TAG, TAG, count, people
 
 VIP = {"tags": {"has": "VIP"}}
+UNDEFINE = """mutation($name: String!, $target: AttributeTarget! = PERSON) {
+  deleteAttribute(name: $name, target: $target) { errors { code } }
+}"""
 STAMPS = "query($by: PersonLocator!) { person(by: $by) { version updatedAt modifiedFrom } }"
 ACME = '{ company(by: {name: "Acme"}) { version timeline(first: 5) { nodes { type } } } }'
 
@@ -203,3 +207,57 @@ async def test_who_is_erased_meanwhile_is_told_nothing(still: Api, engine: Engin
         told = [await socket.data() for _ in range(2)]
     assert [(one["kind"], one["personId"]) for one in told] == [("DELETED", gone), ("LEFT", stays)]
     assert {one["type"] for one in await engine.find("events", {"person": gone})} == {"personDeleted"}
+
+
+@pytest.mark.parametrize("kind", ["INTEGER", "LIST"])
+async def test_A6_each_who_had_a_value_is_told(still: Api, kind: str) -> None:
+    """W an attribute is deleted T UPDATED, on the timeline once; a filter that names it is none; stamps stay."""
+    fields = [{"name": "x", "type": "STRING"}] if kind == "LIST" else []
+    for name, type_ in (("old", kind), ("size", "INTEGER")):
+        given = {"name": name, "type": type_, "itemFields": fields if type_ == "LIST" else []}
+        assert (await still(ATTRIBUTE, input=given))["errors"] == []
+    value = [{"x": "y"}] if kind == "LIST" else 7
+    one = await still.made(externalId="a", customAttributes={"old": value, "size": 42})
+    await still.made(externalId="b", customAttributes={"size": 42})
+    by = {"id": one["id"]}
+    stamps = await still(STAMPS, by=by)
+    wanted = attribute("old" if kind == "INTEGER" else "size", exists=True)
+    async with (
+        still.live(CHANGES, filter=attribute("size", exists=True)) as others,
+        still.live(CHANGES, filter=wanted) as fans,
+    ):
+        assert [(await socket.data())["kind"] for socket in (others, fans)] == ["READY", "READY"]
+        assert await still.codes(UNDEFINE, name="old") == []
+        await swept(still)
+        told, end = await others.data(), await fans.next()
+    assert (told["kind"], told["personId"], told["changedFields"]) == ("UPDATED", one["id"], ["customAttributes"])
+    if kind == "INTEGER":
+        assert [each["extensions"]["code"] for each in end["payload"]] == ["BAD_VARIABLES"]
+    (first, *rest) = await still.events(by)
+    assert (first["type"], first["properties"]) == ("personUpdated", {"changedFields": [{"name": "customAttributes"}]})
+    assert [each["type"] for each in rest] == ["personCreated"]
+    assert [each["type"] for each in await still.events({"externalId": "b"})] == ["personCreated"]
+    assert await still(STAMPS, by=by) == stamps
+
+
+async def test_a_company_that_had_a_value_tells_it(still: Api) -> None:
+    """W an attribute of companies is deleted T those that had a value tell of it."""
+    assert (await still(ATTRIBUTE, input={"name": "seats", "type": "INTEGER", "target": "COMPANY"}))["errors"] == []
+    await still(COMPANY, input={"name": "Acme", "customAttributes": {"seats": 3}})
+    assert await still.codes(UNDEFINE, name="seats", target="COMPANY") == []
+    await swept(still)
+    company = await still(ACME)
+    assert [each["type"] for each in company["timeline"]["nodes"]] == ["companyUpdated", "companyCreated"]
+    assert company["version"] == 1
+
+
+async def test_an_import_is_taken_back_though_its_attribute_was_deleted(still: Api) -> None:
+    """W an attribute that an import wrote is deleted, then the import undone T all of it is undone."""
+    assert (await still(ATTRIBUTE, input={"name": "size", "type": "INTEGER"}))["errors"] == []
+    fields = {"ext": "externalId", "size": "customAttributes.size"}
+    done = await imported(still, "ext,size\nn,7\n", fields, tag=None)
+    assert await still.codes(UNDEFINE, name="size") == []
+    await swept(still)
+    assert len(await still.events({"externalId": "n"})) > 1
+    back = await reverted(still, done)
+    assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 1, "restored": 0, "kept": 0}), back

@@ -187,6 +187,8 @@ class Machine(RuleBasedStateMachine):
 
     def undefine(self, at: int, name: str) -> None:
         """Delete an attribute."""
+        valued = [one.id for one in self.state.persons.values() if model.same(name) in one.values]
+        self._owed |= {(one, "personUpdated") for one in valued}
         payload = self._ask(at, programs.UNDEFINE, name=name)
         assert payload["attribute"] == self._expected(payload, modelled.undefine, name)
 
