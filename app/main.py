@@ -15,7 +15,7 @@ from app.access.rate import Rates
 from app.access.service import Access
 from app.access.shared import Memory
 from app.catalog.service import CatalogService
-from app.changes.deletions import Deletions
+from app.changes.spreading import Spreading
 from app.claims.service import Claims
 from app.companies.service import Companies
 from app.core.errors import Fault
@@ -293,7 +293,7 @@ def _services(engine: Engine, access: Access, queue: Queue, vault: Vault, settin
     """Put one of each room on a store."""
     claims = Claims(engine)
     catalog = CatalogService(engine, claims)
-    catalog.sweeps.tell = Deletions(engine).tell
+    catalog.sweeps.tell = Spreading(engine).tell
     timeline = Timeline(engine, catalog)
     persons = Persons(engine, claims, catalog)
     companies = Companies(engine, claims, catalog, persons)

@@ -13,7 +13,7 @@ from app.catalog.model import PERSON, AttributeDefinition, Catalog, EventDefinit
 from app.catalog.record import TAGS, mark_key, tag_document
 from app.catalog.standard import STANDARD
 from app.catalog.sweeps import COLLECTION as SWEEPS
-from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, twice
+from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, sayable, twice
 from app.catalog.values import field_of
 from app.claims.model import Claim, key
 from app.claims.service import Claims, writes
@@ -133,8 +133,8 @@ class CatalogService:
         async def work(unit: Unit) -> None:
             await unit.write("claims", [*writes([], {tag_claim(account, tag.name): tag.id}), _marked(account)])
             await unit.write(TAGS, [Delete({"_id": tag.id})])
-            said = {"id": tag.id, "tag": tag.name, "by": origin, "at": clock.now()}
-            await unit.write(SWEEPS, twice(account, TAG, [tag.id], said))
+            said = sayable(tag.id, "tags", origin, clock.now())
+            await unit.write(SWEEPS, twice(account, TAG, [tag.id], {**said, "tag": tag.name}))
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)
@@ -179,7 +179,7 @@ class CatalogService:
             claim = attribute_claim(account, target, found.name)
             await unit.write("claims", [*writes([], {claim: found.id}), _marked(account)])
             await unit.write(store.ATTRIBUTES, [Delete({"_id": found.id})])
-            said = {"id": found.id, "by": origin, "at": clock.now()}
+            said = sayable(found.id, "customAttributes", origin, clock.now())
             await unit.write(SWEEPS, twice(account, kind, [found.id, field_of(found)], said))
 
         await self._engine.unit(work)

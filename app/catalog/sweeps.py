@@ -8,10 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from app.catalog.narrow import BY_VALUE
+from app.catalog.narrow import BY_ID, BY_VALUE
 from app.catalog.values import token_prefix
 from app.core import clock, ids
 from app.core.errors import Fault
@@ -32,11 +32,15 @@ HELD_SECONDS = 30
 # The indexes of collections that other rooms keep; see `mongo/indexes.py`.
 BY_SUBJECT: Sort = (("subject", 1), ("at", 1), ("_id", 1))
 PERSONS_BY_TAG: Sort = (("account", 1), ("tags", 1), ("state", 1), ("createdAt", 1), ("_id", 1))
+PERSONS_BY_COMPANY: Sort = (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1))
 COMPANIES_BY_TAG: Sort = (("account", 1), ("tags", 1), ("createdAt", 1), ("_id", 1))
 
 TAG, PERSON_ATTRIBUTE, COMPANY_ATTRIBUTE, EVENTS = "tag", "personAttribute", "companyAttribute", "events"
 # What happened on lines of activity before a moment: `what` is that in milliseconds, then the lines.
 EVENTS_BEFORE = "eventsBefore"
+# Companies whose members are told of something: so many in one, each of which is a scan of its own.
+MEMBERS = "members"
+COMPANIES_AT_ONCE = 100
 
 # Tells what is said of a sweep to profiles of an account's collection, given with their `_id` and `subjects`; of those
 # who were told already it tells nothing.
@@ -45,6 +49,11 @@ Tell = Callable[[str, str, Document, Sequence[Document]], Awaitable[None]]
 
 async def _untold(account: str, collection: str, said: Document, held: Sequence[Document]) -> None:
     """Tell nobody."""
+
+
+def sayable(what: str, changed: str, origin: str, at: datetime) -> Document:
+    """Return what a sweep says: the id of what was deleted or done, a field of profiles, by whom, and when."""
+    return {"id": what, "changed": changed, "by": origin, "at": at}
 
 
 def later(
@@ -64,15 +73,17 @@ def twice(account: str, kind: str, what: Sequence[str], said: Mapping[str, Any] 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A collection to sweep: what is found there, and what becomes of it; None: it goes.
+    """A collection to sweep: what is found there, and what becomes of it; None: it goes; nothing: it is told alone.
 
-    `index` leads to it; without one the whole collection is passed once, in the order of ids.
+    `index` leads to it; without one the whole collection is passed. What is `passed` is found again behind that, and
+    so it is gone through in the order of ids.
     """
 
     collection: str
     found: Mapping[str, Any]
     change: Mapping[str, Any] | None
-    index: Sort | None = None
+    index: Sort = BY_ID
+    passed: bool = False
 
 
 def _parts(kind: str, what: Sequence[str]) -> list[Part]:
@@ -86,12 +97,16 @@ def _parts(kind: str, what: Sequence[str]) -> list[Part]:
         tagged = {"tags": what[0]}
         indexes = {"persons": PERSONS_BY_TAG, "companies": COMPANIES_BY_TAG}
         return [Part(one, tagged, {"$pull": tagged}, index) for one, index in indexes.items()]
+    if kind == MEMBERS:
+        members = {"companies.id": {"$in": list(what)}, "state": "active"}
+        return [Part("persons", members, {}, PERSONS_BY_COMPANY, passed=True)]
     definition, field = what
     collection = "persons" if kind == PERSON_ATTRIBUTE else "companies"
     words = {"words": {"$regex": f"^{token_prefix(definition)}"}}
+    change = {"$unset": {field: ""}, "$pull": words}
     # Lists stand in no index.
-    index = None if field.startswith("l.") else BY_VALUE
-    return [Part(collection, {field: {"$exists": True}}, {"$unset": {field: ""}, "$pull": words}, index)]
+    index, passed = (BY_ID, True) if field.startswith("l.") else (BY_VALUE, False)
+    return [Part(collection, {field: {"$exists": True}}, change, index, passed=passed)]
 
 
 class Sweeps:
@@ -175,17 +190,22 @@ class Sweeps:
         return False
 
     async def _found(self, account: str, part: Part, last: str, limit: int) -> list[Document]:
-        """Return some who are to be cleared: what is cleared is found no more, or, without an index, lies behind."""
+        """Return some who are to be cleared: what is cleared is found no more, or lies behind `last`."""
         where: dict[str, Any] = {"account": account, **part.found}
-        sort: Sort | None = None if part.index else (("_id", 1),)
-        if sort:
+        if part.passed:
             where["_id"] = {"$gt": last}
-        shown = {"_id": 1, "subjects": 1}
         return await self._engine.find(
-            part.collection, where, projection=shown, sort=sort, limit=limit, hint=part.index or sort
+            part.collection,
+            where,
+            projection={"_id": 1, "subjects": 1},
+            sort=BY_ID if part.passed else None,
+            limit=limit,
+            hint=part.index,
         )
 
     async def _clear(self, part: Part, held: Sequence[Document]) -> None:
+        if part.change == {}:
+            return
         these = {"_id": {"$in": [one["_id"] for one in held]}}
         change = part.change
         write: Write = Delete(these, many=True) if change is None else Update(these, dict(change), many=True)

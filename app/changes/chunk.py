@@ -12,6 +12,7 @@ from typing import Generic
 from app.catalog.model import Tag
 from app.catalog.record import mark_key
 from app.catalog.service import CatalogService
+from app.catalog.sweeps import COLLECTION as SWEEPS
 from app.changes import erasure
 from app.changes.desk import MERGES_MAX, Desk
 from app.changes.erasure import Gone
@@ -195,6 +196,8 @@ class Chunk(Generic[P]):
         writes += besides
         if writes:
             await self._written(gone, writes, long=long)
+            if self._kind.spread is not None and any(collection == SWEEPS for collection, _ in writes):
+                self._catalog.sweeps.wake()
         for (account, _), tag in desk.tags.items():
             # Others may have read the catalog anew since: who was changed names their tags by that of the desk.
             for catalog in (desk.catalogs[account], self._catalog.known(account)):

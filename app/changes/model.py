@@ -236,7 +236,7 @@ class Kind(Generic[P]):
     the identifier is called; `last_word` is the type of the event that outlives a deleted profile's timeline; `lines`
     gives the claims that carry events to another line than the profile's first; `left` what other rooms do where
     profiles of one account, each with the claims that it held, are gone for good, `inherited` where one lives on in
-    another.
+    another; `spread` what follows, for the profiles of others, where some were changed: each as it was and as it is.
     """
 
     collection: str
@@ -250,3 +250,4 @@ class Kind(Generic[P]):
     lines: Callable[[P], Mapping[str, str]] = lambda _: {}
     left: Callable[[Sequence[tuple[P, Collection[str]]]], Sequence[tuple[str, Write]]] = lambda _: ()
     inherited: Callable[[P], Sequence[tuple[str, Write]]] = lambda _: ()
+    spread: Callable[[Sequence[tuple[P, P]]], Sequence[tuple[str, Write]]] | None = None

@@ -1,6 +1,6 @@
 """The writes of a chunk: each profile once, as it ends up, with its claims, its events and the records of its keys."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from app.catalog import sweeps
 from app.catalog.record import TAGS, tag_document
@@ -41,12 +41,14 @@ async def writes_of(desk: Desk[P], effects: Sequence[Effect[P]], *, long: bool =
         (requests.COLLECTION, _requests(desk)),
         *_guarded(desk, effects),
         (sweeps.COLLECTION, [one for each in _by_account(desk.gone()) for one in _swept(*each, long=long)]),
-        *_besides(desk, effects),
+        *_besides(desk, effects, first, last),
     ]
     return [group for group in groups if group[1]]
 
 
-def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
+def _besides(
+    desk: Desk[P], effects: Sequence[Effect[P]], first: Mapping[str, P | None], last: Mapping[str, P]
+) -> list[Group]:
     """Return what other rooms write with these changes, each of their collections in one go."""
     found: dict[str, list[Write]] = {}
     held = _last_held(desk, effects)
@@ -54,6 +56,8 @@ def _besides(desk: Desk[P], effects: Sequence[Effect[P]]) -> list[Group]:
     ended = [write for one in desk.ended() if one.into is not None for write in desk.kind.inherited(one)]
     for _, gone in _by_account(desk.gone()):
         ended += desk.kind.left([(one, held.get(one.id, ())) for one in gone])
+    if desk.kind.spread is not None:
+        ended += desk.kind.spread([(before, last[one]) for one, before in first.items() if before is not None])
     for collection, write in (*ended, *(write for one in effects for write in one.besides)):
         found.setdefault(collection, []).append(write)
     return list(found.items())

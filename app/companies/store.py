@@ -6,6 +6,7 @@ from app.catalog.values import fields, tokens
 from app.changes.model import ACTIVE, Kind
 from app.companies.model import Company, claims_of
 from app.companies.plan import TAKEN
+from app.companies.spread import spread
 from app.core import text
 from app.mongo.engine import Document, Sort
 
@@ -88,5 +89,5 @@ def read(kept: Document, catalog: Catalog) -> Company:
 
 
 KIND: Kind[Company] = Kind(
-    COLLECTION, "company", "COMPANY_NOT_FOUND", read, document, claims_of, TAKEN, "companyDeleted"
+    COLLECTION, "company", "COMPANY_NOT_FOUND", read, document, claims_of, TAKEN, "companyDeleted", spread=spread
 )

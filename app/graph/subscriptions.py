@@ -34,8 +34,8 @@ _CHANGES = {
     "hasPush": "pushRegistrations",
     "ids": MERGED_IDS,
 }
-# A company's tags come and go with it.
-_INHERITED = {"tags": "companies"}
+# A company's tags come and go with it, and with what becomes of it.
+_INHERITED = {"tags": ("companies", "inheritedTags")}
 _ALWAYS = frozenset({"updatedAt"})
 
 Types = Annotated[list[str] | None, argument("Of these types alone; all where nothing is said.")]
@@ -251,7 +251,7 @@ def _fields(wanted: Input) -> frozenset[str]:
         elif name == "not":
             found |= _fields(value or {})
         else:
-            found |= {_CHANGES.get(name, name), _INHERITED.get(name, name)}
+            found |= {_CHANGES.get(name, name), *_INHERITED.get(name, ())}
     return frozenset(found)
 
 

@@ -111,8 +111,8 @@ class Undo:
         there = {"_id": {"$in": list(made)}, "account": one.account}
         found = await self._engine.find(self._collection, there, projection={"subjects": 1}) if made else []
         lines = {line: kept["_id"] for kept in found for line in kept["subjects"]}
-        # Where tags were deleted for the whole account, nobody touched these.
-        happened = {"subject": {"$in": list(lines)}, "source": {"$ne": ORIGIN}, "gone": None}
+        # Of what came by a deletion for the whole account, or by a company: nobody touched these.
+        happened = {"subject": {"$in": list(lines)}, "source": {"$ne": ORIGIN}, "cause": None}
         events = await self._engine.find(EVENTS, happened, projection={"subject": 1, "source": 1}) if lines else []
         return {lines[kept["subject"]]: kept["source"] for kept in events}
 

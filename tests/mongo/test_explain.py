@@ -16,6 +16,8 @@ from app.catalog import lists
 from app.catalog.lists import By
 from app.catalog.model import AttributeDefinition, Catalog
 from app.catalog.narrow import BY_ID, BY_VALUE
+from app.catalog.sweeps import COLLECTION as SWEEPS
+from app.catalog.sweeps import COMPANIES_AT_ONCE, MEMBERS, later, sayable
 from app.claims.model import Locator
 from app.companies import store as company_store
 from app.companies.model import Company
@@ -383,3 +385,16 @@ async def test_a_deleted_tag_and_attribute_are_swept_by_their_indexes(profiled: 
         ({keys_of(company_store.BY_TAG)}, 0),
         ({keys_of(BY_VALUE)}, 0),
     ]
+
+
+async def test_members_who_are_told_are_found_by_their_index(profiled: Profiled) -> None:
+    """Of many companies at once, bite by bite in the order of ids, which nobody sorts."""
+    engine, catalog = profiled.home.engine, profiled.home.catalog
+    companies = [*(f"com_{n}" for n in range(COMPANIES_AT_ONCE - 1)), profiled.company]
+    said = sayable("inh_1", "inheritedTags", "API", clock.now())
+    await engine.write(SWEEPS, [later(OURS, MEMBERS, companies, said=said)])
+    found = await profiled.reads(catalog.sweeps.sweep())
+    passed = [one for one in found if one.collection == "persons"]
+    assert {(frozenset(one.indexes), one.sorts) for one in passed} == {(frozenset({keys_of(store.BY_COMPANY)}), False)}
+    assert sum(one.documents for one in passed) == 5
+    assert await engine.find(SWEEPS, {}) == []

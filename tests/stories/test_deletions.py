@@ -10,7 +10,7 @@ from app.catalog.sweeps import Sweeps
 from app.core import clock
 from app.mongo.engine import Engine, Update
 from tests import api as apis
-from tests.api import ATTRIBUTE, COMPANY, FIND, REPLACE, UPDATE, Api
+from tests.api import ATTRIBUTE, COMPANY, FIND, LINK, REPLACE, UPDATE, Api
 from tests.stories.importing import imported, reverted
 from tests.stories.test_changes import CHANGES, DELETE
 from tests.stories.test_filters import attribute
@@ -261,3 +261,82 @@ async def test_an_import_is_taken_back_though_its_attribute_was_deleted(still: A
     assert len(await still.events({"externalId": "n"})) > 1
     back = await reverted(still, done)
     assert (back["state"], back["reverted"]) == ("REVERTED", {"deleted": 1, "restored": 0, "kept": 0}), back
+
+
+COMPANY_TAGS = """mutation($tags: TagChanges) {
+  updateCompany(by: {name: "Acme"}, input: {tags: $tags}) { errors { code } }
+}"""
+
+
+async def member(api: Api, name: str, company: str = "Acme") -> str:
+    """Make a member of a company, and return the id."""
+    one = await api.made(externalId=name)
+    assert (await api(LINK, company={"name": company}, persons=[{"id": one["id"]}]))["errors"] == []
+    return str(one["id"])
+
+
+async def test_C3_members_are_told_what_they_inherit(still: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W a company gets a tag, then loses it T UPDATED, then LEFT of each member, each once; stamps stay."""
+    monkeypatch.setattr(sweeps, "TOLD_DOCUMENTS", 2)
+    await still(COMPANY, input={"name": "Acme"})
+    ids = [await member(still, f"m{n}") for n in range(5)]
+    await still.made(externalId="other")
+    stamps = await still(STAMPS, by={"id": ids[0]})
+    async with still.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        for change, kind, tags in (({"add": ["VIP"]}, "UPDATED", ["VIP"]), ({"remove": ["VIP"]}, "LEFT", None)):
+            assert await still.codes(COMPANY_TAGS, tags=change) == []
+            await swept(still)
+            told = [await socket.data() for _ in ids]
+            assert sorted(one["personId"] for one in told) == sorted(ids)
+            shown = [one["person"] and one["person"]["inheritedTags"] for one in told]
+            assert [(one["kind"], one["changedFields"]) for one in told] == [(kind, ["inheritedTags"])] * 5
+            assert shown == [tags] * 5
+        # What leaves the tags as they are is nothing to the members.
+        await still(COMPANY_TAGS, tags={"remove": ["none"]})
+        await swept(still)
+        await still.made(externalId="last", tags=["VIP"])
+        assert (await socket.data())["kind"] == "CREATED"
+    said = [one for one in await still.events({"id": ids[0]}) if one["type"] == "personUpdated"]
+    assert [one["properties"]["changedFields"] for one in said] == [[{"name": "inheritedTags"}]] * 2
+    assert await still(STAMPS, by={"id": ids[0]}) == stamps
+
+
+async def test_members_are_told_of_a_deleted_tag_of_their_company(still: Api) -> None:
+    """W a tag that companies carry is deleted T their members LEFT, once for each of the companies."""
+    for name in ("Acme", "Bolt"):
+        await still(COMPANY, input={"name": name, "tags": ["VIP"]})
+    first, second = await member(still, "a"), await member(still, "b", "Bolt")
+    async with still.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await untagged(still)
+        await swept(still)
+        told = {one["personId"]: one["kind"] for one in [await socket.data(), await socket.data()]}
+    assert told == {first: "LEFT", second: "LEFT"}
+    for one in (first, second):
+        types = [each["type"] for each in await still.events({"id": one})]
+        assert types == ["personUpdated", "companyLinked", "personCreated"]
+
+
+async def test_members_are_told_of_companies_that_become_one(still: Api) -> None:
+    """W a company with a tag is merged into one without T who was a member of the other one has it, and is told."""
+    await still(COMPANY, input={"name": "Acme"})
+    await still(COMPANY, input={"name": "Bolt", "tags": ["VIP"]})
+    one = await member(still, "a")
+    async with still.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        merge = """mutation { mergeCompanies(into: {name: "Acme"}, companies: [{name: "Bolt"}]) { errors { code } } }"""
+        assert await still.codes(merge) == []
+        await swept(still)
+        told = await socket.data()
+    assert (told["kind"], told["personId"], told["person"]["inheritedTags"]) == ("UPDATED", one, ["VIP"])
+
+
+async def test_members_are_told_without_waiting(api: Api) -> None:
+    """W a company gets a tag T its sweep is begun at once, not at the next look."""
+    await api(COMPANY, input={"name": "Acme"})
+    one = await member(api, "a")
+    async with api.live(CHANGES, filter=VIP) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        await api(COMPANY_TAGS, tags={"add": ["VIP"]})
+        assert (await socket.data())["personId"] == one

@@ -176,6 +176,9 @@ class Machine(RuleBasedStateMachine):
         """Delete a tag."""
         tagged = [one.id for one in self.state.persons.values() if model.same(name) in one.tags]
         self._owed |= {(one, "tagRemoved") for one in tagged}
+        heirs = {one.id for one in self.state.companies.values() if model.same(name) in one.tags}
+        members = [one.id for one in self.state.persons.values() if heirs & one.companies.keys()]
+        self._owed |= {(one, "personUpdated") for one in members}
         payload = self._ask(at, programs.DELETE_TAG, name=name)
         assert payload["tag"] == self._expected(payload, modelled.delete_tag, name)
 
