@@ -29,8 +29,7 @@ class Spreading:
         """Tell profiles what they had; each once for ever, for the cause names the event."""
         now = clock.now()
         events = [_event(account, collection, said, kept, now) for kept in held if kept.get("subjects")]
-        # With its cause, for whoever asks what was done to a profile itself.
-        await self._engine.insert(COLLECTION, [{**document(one), "cause": said["id"]} for one in events])
+        await self._engine.insert(COLLECTION, [document(one) for one in events])
         if collection != PERSONS and "tag" in said:
             await self._spread(account, said, [kept["_id"] for kept in held])
 
@@ -65,6 +64,7 @@ def _event(account: str, collection: str, said: Document, kept: Document, now: d
         properties=properties,
         changed=(said["changed"],),
         attributes=(said["id"],) if said["changed"] == ATTRIBUTES else (),
+        cause=said["id"],
         **who,
     )
 

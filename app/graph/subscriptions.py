@@ -9,7 +9,9 @@ from typing import Annotated
 
 import strawberry
 
+from app.catalog.filters import tag_names
 from app.core.errors import Fault, bad_cursor
+from app.core.text import caseless
 from app.graph import reading, types
 from app.graph.connections import Place
 from app.graph.context import Context
@@ -193,6 +195,7 @@ class _Changes:
         self._place = place
         self._wanted = wanted
         self._fields = _fields(wanted or {})
+        self._tags = frozenset(map(caseless, tag_names(wanted)))
         self._asked = frozenset(wanted["ids"]) if wanted and wanted.get("ids") is not None else None
         # With whoever these were merged into.
         self._ids = self._asked
@@ -216,9 +219,17 @@ class _Changes:
         if person is not None:
             kind = "CREATED" if event.type == "personCreated" else "UPDATED"
             return Told([_update(cursor, kind, event, changed, person)])
+        return Told([_update(cursor, "LEFT", event, changed)] if self._may_leave(event) else [])
+
+    def _may_leave(self, event: Event) -> bool:
+        """Tell whether who doesn't match behind an event may have matched before."""
         # Who is new never was among them.
-        left = event.type != "personCreated" and self._fields & {*changed, *_ALWAYS}
-        return Told([_update(cursor, "LEFT", event, changed)] if left else [])
+        if event.type == "personCreated":
+            return False
+        # The deletion of a tag touches that one alone, and may be told to a million.
+        if event.cause is not None and event.type == "tagRemoved":
+            return caseless(event.properties["tag"]) in self._tags
+        return bool(self._fields & {*(event.changed or ()), *_ALWAYS})
 
     async def renew(self) -> None:
         """Look anew at whom the ids that were asked for were merged into."""

@@ -33,6 +33,8 @@ class Event:
     title: str = ""
     # Of the custom attributes that a change touched, the ids: kept for whoever asks when one of them was changed.
     attributes: tuple[str, ...] = ()
+    # Of what a profile was not changed by itself: the id of the definition that was deleted, or of what was done.
+    cause: str | None = None
 
     @property
     def rejoins(self) -> bool:

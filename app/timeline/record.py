@@ -53,6 +53,7 @@ def document(event: Event) -> Document:
         ("session", event.session_id),
         ("props", event.properties),
         ("attributes", list(event.attributes)),
+        ("cause", event.cause),
     ):
         if value:
             kept[name] = value
@@ -80,4 +81,5 @@ def read(kept: Document) -> Event:
         kept.get("props", {}),
         None if changed is None else tuple(changed),
         tuple(kept.get("told", ())),
+        cause=kept.get("cause"),
     )

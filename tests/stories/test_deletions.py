@@ -81,6 +81,19 @@ async def test_G3_each_who_had_a_tag_is_told(still: Api) -> None:
     )
 
 
+async def test_who_never_matched_has_not_left_by_a_deleted_tag(still: Api) -> None:
+    """W a tag is deleted T those who follow another one are not told of who had it alone."""
+    (one,) = await people(still, 1, tags=["VIP"])
+    wanted = {"or": [{"tags": {"has": "b"}}, {"tags": {"hasNone": ["c", "vip"]}}]}
+    async with still.live(CHANGES, filter={"tags": {"has": "b"}}) as socket, still.live(CHANGES, filter=wanted) as both:
+        assert [(await each.data())["kind"] for each in (socket, both)] == ["READY", "READY"]
+        await untagged(still)
+        await swept(still)
+        last = await still.made(externalId="last", tags=["b"])
+        assert (await socket.data())["personId"] == last["id"]
+        assert [(await both.data())["personId"] for _ in range(2)] == [one, last["id"]]
+
+
 async def test_a_name_that_is_used_again_keeps_its_new_tag(still: Api) -> None:
     """W the name is given anew before the old tag is swept T the new one stays, and is told apart."""
     old, both = await people(still, 2, tags=["VIP"])
