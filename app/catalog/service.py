@@ -13,7 +13,7 @@ from app.catalog.model import PERSON, AttributeDefinition, Catalog, EventDefinit
 from app.catalog.record import TAGS, mark_key, tag_document
 from app.catalog.standard import STANDARD
 from app.catalog.sweeps import COLLECTION as SWEEPS
-from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, sayable, twice
+from app.catalog.sweeps import COMPANY_ATTRIBUTE, PERSON_ATTRIBUTE, TAG, Sweeps, later, sayable
 from app.catalog.values import field_of
 from app.claims.model import Claim, key
 from app.claims.service import Claims, writes
@@ -134,7 +134,7 @@ class CatalogService:
             await unit.write("claims", [*writes([], {tag_claim(account, tag.name): tag.id}), _marked(account)])
             await unit.write(TAGS, [Delete({"_id": tag.id})])
             said = sayable(tag.id, "tags", origin, clock.now())
-            await unit.write(SWEEPS, twice(account, TAG, [tag.id], {**said, "tag": tag.name}))
+            await unit.write(SWEEPS, [later(account, TAG, [tag.id], said={**said, "tag": tag.name})])
 
         await self._engine.unit(work)
         (await self.of(account)).drop(tag.id)
@@ -180,7 +180,7 @@ class CatalogService:
             await unit.write("claims", [*writes([], {claim: found.id}), _marked(account)])
             await unit.write(store.ATTRIBUTES, [Delete({"_id": found.id})])
             said = sayable(found.id, "customAttributes", origin, clock.now())
-            await unit.write(SWEEPS, twice(account, kind, [found.id, field_of(found)], said))
+            await unit.write(SWEEPS, [later(account, kind, [found.id, field_of(found)], said=said)])
 
         await self._engine.unit(work)
         (await self.of(account)).drop(found.id)

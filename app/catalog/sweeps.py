@@ -66,9 +66,9 @@ def later(
     return Insert({**noted, "said": dict(said)} if said else noted)
 
 
-def twice(account: str, kind: str, what: Sequence[str], said: Mapping[str, Any] | None = None) -> list[Insert]:
+def twice(account: str, kind: str, what: Sequence[str]) -> list[Insert]:
     """Return the writes that note a sweep for now, and another for what was under way."""
-    return [later(account, kind, what, said=said), later(account, kind, what, seconds=LATECOMERS_SECONDS, said=said)]
+    return [later(account, kind, what), later(account, kind, what, seconds=LATECOMERS_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class Sweeps:
         account, said = kept["account"], kept.get("said")
         if said is None:
             await self.clear(account, kept["kind"], kept["what"])
-        elif not await self._taken(kept) or await self._bitten(kept, said):
+        elif not await self._taken(kept) or await self._bitten(kept, said) or await self._put_off(kept, said):
             return False
         await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
         return True
@@ -188,6 +188,14 @@ class Sweeps:
                 await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, further)])
                 return True
         return False
+
+    async def _put_off(self, kept: Document, said: Document) -> bool:
+        """Have it done once more for what was under way when it was noted; False where it was, or needs it not."""
+        if kept["kind"] == MEMBERS or kept.get("late"):
+            return False
+        late = {"due": said["at"] + timedelta(seconds=LATECOMERS_SECONDS), "late": True, "last": ""}
+        await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, {"$set": late})])
+        return True
 
     async def _found(self, account: str, part: Part, last: str, limit: int) -> list[Document]:
         """Return some who are to be cleared: what is cleared is found no more, or lies behind `last`."""
