@@ -90,8 +90,9 @@ class PersonRow(Wished[Person]):
 
 
 def _filling(wish: PersonWish, held: Person) -> PersonWish:
-    """Return as much of a wish as fills what is empty."""
-    scalars = {name: one for name, one in wish.scalars.items() if getattr(held, name) is None}
+    """Return as much of a wish as fills what is empty, and its external id, by which it may be of somebody else."""
+    fills = {"external_id", *(name for name in wish.scalars if getattr(held, name) is None)}
+    scalars = {name: one for name, one in wish.scalars.items() if name in fills}
     attributes = {name: one for name, one in wish.attributes.items() if name not in held.values}
     return replace(wish, scalars=scalars, attributes=attributes)
 

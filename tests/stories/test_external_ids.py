@@ -5,8 +5,11 @@ from typing import Any
 import pytest
 
 from tests.api import FIND, REPLACE, UPDATE, Api
+from tests.stories.importing import imported
 from tests.stories.test_batches import status, upsert
 from tests.stories.test_merges import merged, reverted
+
+COLUMNS = {"email": "email", "id": "externalId", "city": "city"}
 
 
 async def couple(api: Api) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -84,3 +87,14 @@ async def test_an_external_id_that_nobody_took_off_finds_whose_it_was(
     names = ("old", "new", "other")
     owners = {name: one[0] for name, one in zip(names, await called(api, *names), strict=True) if one}
     assert owners == {name: people[whose]["id"] for name, whose in finds.items()}
+
+
+@pytest.mark.parametrize("person_type", ["LEAD", "CUSTOMER"])
+async def test_a_row_of_another_external_id_is_of_somebody_else(api: Api, person_type: str) -> None:
+    """Also where a lead's row would fill no more than what is empty: a shared email makes no one of two."""
+    made = await api.made(externalId="E1", emails=[{"address": "a@x.com"}])
+    done = await imported(api, "email,id,city\na@x.com,E2,Graz\nb@x.com,E3,Wien\n", COLUMNS, personType=person_type)
+    (error,) = done["rowErrors"]["nodes"]
+    assert error["message"] == "This contact belongs to a person with another external id."
+    same = await imported(api, "email,id,city\na@x.com,E1,Graz\n", COLUMNS, personType=person_type)
+    assert (same["counts"]["failed"], (await api(FIND, by={"externalId": "E1"}))["id"]) == (0, made["id"])
