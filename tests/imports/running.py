@@ -152,7 +152,8 @@ class Place:
         catalog = await self.rooms.catalog.fresh(ACTOR.account)
         read: Callable[..., Any] = persons.read if target == PERSON else companies.read
         found = {}
-        for kept in await self.engine.find(COLLECTIONS[target], {"state": "active"}):
+        # Of companies none is there that is not active, and none says so.
+        for kept in await self.engine.find(COLLECTIONS[target], {"state": "active"} if target == PERSON else {}):
             one = read(kept, catalog)
             shown = asdict(replace(one, catalog=None))
             shown |= {"values": one.custom_attributes, "tag_ids": catalog.tag_names(one.tag_ids)}
