@@ -3,9 +3,9 @@
 Each is noted before it is asked for, so that one whose answer was lost is looked for before it is made again.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.changes.model import Ask, Outcome
@@ -18,8 +18,8 @@ from app.sync.going import Going, base_of
 from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
-from app.sync.model import FAILED, LINKED, PENDING
-from app.sync.slots import Slot, tagged
+from app.sync.model import FAILED, LINKED, PENDING, Link
+from app.sync.slots import Base, known_by, tagged
 from app.sync.store import ISSUES, LINKS, drop, issue_about, put, settled
 from app.sync.unlink import Attached
 from app.sync.weigh import UNLIKE, Trouble, inward
@@ -63,38 +63,50 @@ class Making:
         """Return the records that were made of profiles, each of one, as far as there are any."""
         made, taken = list[tuple[Going, CrmRecord | None]](), set[str]()
         for one in pending:
-            named = [slot for slot in one.slots if slot.place in _NAMING]
-            record = await (self._same(one, named) if named else self._alike(one, taken))
+            record = await self._same(one.link) or await self._alike(one.link, taken)
             taken.update([record.id] if record is not None else [])
             made.append((one, record))
         return made
 
-    async def _same(self, going: Going, named: Sequence[Slot]) -> CrmRecord | None:
-        """Return the record that was made of a profile, by what says who it is."""
-        for slot in named:
-            value = str(going.fields[slot.name])
-            found = await self._line.crm.find(self._source.entity, self._source.fields, slot.name, [value])
+    async def _same(self, link: Link) -> CrmRecord | None:
+        """Return the record that was made of a profile, by what said who it is: of several the most alike."""
+        named = [slot.name for slot in self._source.slots if slot.place in _NAMING]
+        for name in (one for one in named if one in link.sought):
+            found = await self._found(link, name)
             known = await self._known([one.id for one in found])
             free = [one for one in found if one.id not in known]
             if free:
-                return free[0]
+                return max(free, key=lambda one: len(_sent(link).items() & self._hashes(one).items()))
         return None
 
-    async def _alike(self, going: Going, taken: Collection[str]) -> CrmRecord | None:
-        """Return the record that was made of a profile of which nothing that says who it is went there.
+    async def _alike(self, link: Link, taken: Collection[str]) -> CrmRecord | None:
+        """Return the record that was made of a profile, by all that was sent, whatever the CRM has made of it.
 
-        It is nobody's, has what was sent, and was not there before: a list that named it made no profile of it.
+        It is nobody's, and was not there before: a list that named it made no profile of it.
         """
-        key = next((slot for slot in going.slots if slot.name in self._required), None)
-        if key is None or going.link.at is None:
+        key = next((name for name in self._required if name in link.sought), None)
+        if key is None or link.at is None:
             return None
-        source, since = self._source, going.link.at - timedelta(seconds=CLOCKS_SECONDS)
-        found = await self._line.crm.find(source.entity, source.fields, key.name, [str(going.fields[key.name])])
-        sent = {name: theirs for name, (theirs, *_) in going.link.base.items() if theirs is not None}
+        since = link.at - timedelta(seconds=CLOCKS_SECONDS)
+        found = await self._found(link, key)
         fresh = [one for one in found if one.stamp >= since and one.id not in taken]
-        equal = [one for one in fresh if sent.items() <= inward(source.slots, one).hashes.items()]
+        equal = [one for one in fresh if _sent(link).items() <= self._hashes(one).items()]
         owned = await self._known([one.id for one in equal], owned=True)
         return max((one for one in equal if one.id not in owned), key=lambda one: one.stamp, default=None)
+
+    async def _found(self, link: Link, name: str) -> list[CrmRecord]:
+        """Return the records that have what was sent in a field."""
+        return await self._line.crm.find(self._source.entity, self._source.fields, name, [link.sought[name]])
+
+    def _hashes(self, record: CrmRecord) -> Mapping[str, str | None]:
+        return inward(self._source.slots, record).hashes
+
+    def _sought(self, going: Going) -> Mapping[str, str]:
+        """Return what a record is found by that is about to be asked for; by its own id, where that is ours."""
+        if self._source.system == DYNAMICS:
+            return {}
+        names = {slot.name for slot in going.slots if slot.place in _NAMING} | {*self._required}
+        return {name: str(going.fields[name]) for name in names if name in going.fields}
 
     async def create(self, creates: Sequence[Going]) -> None:
         """Make the records of profiles that have what the CRM needs; others are listed, each once."""
@@ -144,8 +156,8 @@ class Making:
         return {one for one, link in links.items() if not owned or link.profile or link.state != FAILED}
 
     async def _make(self, part: Sequence[Going]) -> None:
-        now, slots = clock.now(), self._source.slots
-        noted = [put(replace(one.link, state=PENDING, push=now, at=now, base=base_of(one, slots))) for one in part]
+        now = clock.now()
+        noted = [put(self._noted(one, now)) for one in part]
         await self._line.held(beat(), [(LINKS, noted)])
         changes = [
             CrmChange(None, one.fields, key=one.link.key or "", by=self._by if one.fields.get(self._by or "") else None)
@@ -164,13 +176,19 @@ class Making:
         await self._attach(made)
         await self._refuse(refused)
 
+    def _noted(self, going: Going, now: datetime) -> Link:
+        """Return the link of a record that is about to be asked for."""
+        base = tagged(base_of(going, self._source.slots), self._source.slots)
+        return replace(going.link, state=PENDING, push=now, at=now, base=base, sought=self._sought(going))
+
     async def _refuse(self, refused: Sequence[Unmade]) -> None:
         """Note records that can't be made, each once; `tries` None: only when the profile is another one."""
         links, issues = list[Any](), list[Any]()
         for one, message, tries in refused:
             again = retry(tries) if tries is not None else None
             state = standing(again)
-            link = replace(one.link, state=FAILED, push=again, tries=tries or 0, base={"": (one.digest, None)})
+            link = replace(one.link, state=FAILED, push=again, tries=tries or 0, sought={})
+            link = replace(link, base={"": (one.digest, None)})
             link, told_ = self._line.listed(link, [Trouble(message)], state)
             links.append(put(link))
             issues += told_
@@ -183,13 +201,9 @@ class Making:
             return
         links, issues = list[Any](), list[Any]()
         for one, record_id, record in made:
-            now = inward(self._source.slots, record).hashes if record is not None else {}
-            base: Any = {slot.name: (now.get(slot.name), UNLIKE) for slot in self._source.slots}
-            base = tagged(base_of(one, self._source.slots) if record is None else base, self._source.slots)
-            link = replace(
-                one.link, record=record_id, state=LINKED, base=base, at=clock.now(), push=None, tries=0, key=None
-            )
-            link = replace(link, push=clock.now() if record is not None else None)
+            base = tagged(self._base(one, record), self._source.slots)
+            link = replace(one.link, record=record_id, state=LINKED, base=base, at=clock.now(), tries=0, key=None)
+            link = replace(link, push=clock.now() if record is not None else None, sought={})
             link, told_ = self._line.listed(link, one.troubles)
             links += [drop(one.link), put(link)]
             # Found by a list before, it may have been nobody's.
@@ -200,6 +214,15 @@ class Making:
             await self._line.held({"$inc": {"counts.pushed": len(made)}}, groups[:-1])
             return
         await self._attach_persons(made, groups)
+
+    def _base(self, going: Going, record: CrmRecord | None) -> Base:
+        """Return the base of a record that was made, or found: what was sent, if anything was."""
+        if record is None:
+            return base_of(going, self._source.slots)
+        if going.link.state == PENDING and going.link.base:
+            return known_by(going.link.base, self._source.slots)
+        now = self._hashes(record)
+        return {slot.name: (now.get(slot.name), UNLIKE) for slot in self._source.slots}
 
     async def _attach_persons(self, made: Sequence[Made], groups: Sequence[Group]) -> None:
         source = self._source
@@ -219,6 +242,11 @@ class Making:
             return groups if part[-1] is last else [self._line.lease.holding(beat())]
 
         await self._line.persons.changes.sealed(asks, seal)
+
+
+def _sent(link: Link) -> Mapping[str, str | None]:
+    """Return what was sent, by the hashes of what it comes back as."""
+    return {name: theirs for name, (theirs, *_) in link.base.items() if theirs is not None}
 
 
 def _of_another(record: str) -> str:

@@ -126,6 +126,8 @@ class Link:
     open: Sequence[str] = ()
     # The version of the profile when both sides were compared last: while it is that, nothing is to be written.
     version: int | None = None
+    # What finds the record that was asked for, as it was sent, by the names of the CRM's fields.
+    sought: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def wanted(self) -> bool:
@@ -161,6 +163,7 @@ class Link:
             ("stamp", self.stamp),
             ("open", list(self.open)),
             ("version", self.version),
+            ("sought", dict(self.sought)),
         ):
             if value:
                 kept[name] = value
@@ -198,6 +201,7 @@ def link_of(kept: Document) -> Link:
         kept.get("stamp"),
         tuple(kept.get("open", ())),
         kept.get("version"),
+        kept.get("sought", {}),
     )
 
 

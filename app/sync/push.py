@@ -69,10 +69,21 @@ class Push:
         same = {one.profile for one in held if one.state == LINKED and one.version == versions[one.profile or ""]}
         return [one for one in versions if one not in same]
 
-    async def waiting(self, state: str | None = None) -> list[Profile]:
-        """Return profiles that are to be written, whenever they were changed; by the state of their links."""
+    async def recall(self) -> None:
+        """Link the records that were made, and not heard of, with their profiles, before a list names them.
+
+        What isn't found is looked for once more behind the list: the CRM may have written it in another way.
+        """
+        line = self._line
+        links = await line.store.waiting(line.connection, "push", self._source.entity, BATCH, state=PENDING)
+        found = await line.profiles(self._map, [one.profile for one in links if one.profile])
+        await self._making.looked_for(
+            [self._new(found[one.profile]).by(one) for one in links if one.profile and one.profile in found]
+        )
+
+    async def waiting(self) -> list[Profile]:
+        """Return profiles that are to be written, whenever they were changed."""
         links = await self._line.store.waiting(self._line.connection, "push", self._source.entity, BATCH)
-        links = [one for one in links if state in (None, one.state)]
         found = await self._line.profiles(self._map, [one.profile for one in links if one.profile])
         await self._rest([one for one in links if not self._mine(found.get(one.profile or ""))])
         return list({one.id: one for one in found.values()}.values())

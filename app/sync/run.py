@@ -8,11 +8,11 @@ from typing import Any
 from app.core import clock
 from app.core.errors import Refused
 from app.mongo.engine import Document
-from app.sync.crm import DYNAMICS, CrmField, CrmPage, FieldGone
+from app.sync.crm import CrmField, CrmPage, FieldGone
 from app.sync.incoming import Source
 from app.sync.line import Line, Lost, beat
 from app.sync.mapping import EntityMap
-from app.sync.model import CONVERTED, FAILED, LINKED, PENDING
+from app.sync.model import CONVERTED, FAILED, LINKED
 from app.sync.pull import Pull
 from app.sync.push import Push
 from app.sync.slots import fingerprint
@@ -77,10 +77,8 @@ class Run:
             await (push.retire() if push.idle else self._push(one, push))
 
     async def _begin(self, one: EntityMap, pull: Pull, push: Push) -> None:
-        if not push.idle and self._line.connection.system == DYNAMICS:
-            # Records whose making was not heard of, and whose ids are ours: they are known before its list names them.
-            # Those of Salesforce are, once it does: it may write what says who they are in another way.
-            await self._waiting(push, PENDING)
+        if not push.idle:
+            await push.recall()
         await self._pull(one, pull)
 
     async def _ready(self, one: EntityMap) -> tuple[EntityMap, Pull, Push]:
@@ -191,15 +189,15 @@ class Run:
         self.behind[name] = {"at": began, "id": ""}
         await self._waiting(push)
 
-    async def _waiting(self, push: Push, state: str | None = None) -> None:
+    async def _waiting(self, push: Push) -> None:
         """Write what is waiting, each once in a pass."""
         tried = set[str]()
         while True:
             began = clock.now()
-            fresh = [profile for profile in await push.waiting(state) if profile.id not in tried]
+            fresh = [profile for profile in await push.waiting() if profile.id not in tried]
             tried.update(profile.id for profile in fresh)
             await push.bring(fresh)
-            rested = state is None and await push.heard(began)
+            rested = await push.heard(began)
             if not fresh and not rested:
                 return
             self.busy = True

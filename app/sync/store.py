@@ -155,9 +155,12 @@ class Store:
         found = await Bound(self._engine, LINKS, one.account).find(where, sort=(("_id", 1),), limit=limit)
         return [model.link_of(kept) for kept in found]
 
-    async def waiting(self, one: Connection, what: str, entity: str, limit: int) -> list[Link]:
-        """Return links whose time has come; `what` is push or again."""
+    async def waiting(
+        self, one: Connection, what: str, entity: str, limit: int, *, state: str | None = None
+    ) -> list[Link]:
+        """Return links whose time has come; `what` is push or again. Those of one state where it is given."""
         where = {"connection": one.id, what: {"$lte": clock.now()}, "entity": entity}
+        where |= {"state": state} if state else {}
         found = await Bound(self._engine, LINKS, one.account).find(where, sort=((what, 1),), limit=limit)
         return [model.link_of(kept) for kept in found]
 
