@@ -17,7 +17,7 @@ from app.persons.model import CUSTOMER, LEAD, CrmLink, Person
 from app.persons.wish import Contact
 from app.persons.wish import Wish as PersonWish
 from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Source, Verdict, note
-from app.sync.model import CONVERTED, ERASED, LINKED
+from app.sync.model import CONVERTED, DELETED, ERASED, LINKED
 from app.sync.slots import fingerprint
 from app.sync.weigh import Trouble, Weighed
 
@@ -34,7 +34,11 @@ class PersonRecord(Wished[Person]):
         self.wish = self._wish(incoming.weighed(None), None)
 
     def others(self) -> list[Locator]:
-        """Return what is looked up besides: the persons of its own record, of the contact or the lead it was."""
+        """Return what is looked up besides: the persons of its records, and whose it was before it was deleted."""
+        return [*self._records(), *self._former()]
+
+    def _records(self) -> list[Locator]:
+        """Return what finds the persons of its own record, of the contact or the lead it was."""
         source, record = self.incoming.source, self.incoming.record
         found = [source.locator(record.id)]
         if record.became:
@@ -43,11 +47,16 @@ class PersonRecord(Wished[Person]):
             found.append(source.locator(record.came_from, source.lead))
         return found
 
+    def _former(self) -> list[Locator]:
+        """Return what finds whose a record was that is there again, whatever their email is by now."""
+        link = self.incoming.link
+        return [Locator("id", link.profile)] if link is not None and link.state == DELETED and link.profile else []
+
     def plan(self, held: Person | None, scene: Scene) -> Effect[Person]:  # noqa: ARG002 - looked up one by one
         """Return the effect; raises Left where nothing is to be written, Refused where it can't be."""
         incoming = self.incoming
         incoming.verdict = Verdict()
-        own, *before = [scene.find(one) for one in self.others()]
+        own, *before = [scene.find(one) for one in self._records()]
         link = incoming.link
         if own is None and link is not None and link.profile and link.state in (LINKED, CONVERTED, ERASED):
             # Deleted here: nothing is made again, nor of the contact that a lead became.
@@ -60,7 +69,7 @@ class PersonRecord(Wished[Person]):
             return self._converted(own, known, scene)
         if known is not None:
             return self._apply(known, scene)
-        return self._new(scene.met(self.wish.named()), scene)
+        return self._new(scene.met([*self._former(), *self.wish.named()]), scene)
 
     def _new(self, found: Sequence[Person], scene: Scene) -> Effect[Person]:
         source = self.incoming.source

@@ -11,7 +11,7 @@ from app.companies.wish import Wish as CompanyWish
 from app.core.errors import Refused
 from app.core.text import caseless
 from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, note
-from app.sync.model import ERASED, LINKED
+from app.sync.model import DEAD, ERASED, LINKED
 from app.sync.slots import Slot, fingerprint
 from app.sync.weigh import Trouble, Weighed
 
@@ -38,7 +38,7 @@ class CompanyRecord(Wished[Company]):
         incoming.verdict = Verdict()
         known = next(iter(scene.met(self.others())), None)
         link = incoming.link
-        if known is None and link is not None and link.profile and link.state in (LINKED, ERASED):
+        if known is None and link is not None and link.profile and link.state in (LINKED, *DEAD):
             incoming.verdict.state = ERASED
             raise Left
         found = [known] if known is not None else scene.met(self.wish.named())

@@ -105,6 +105,16 @@ class Side:
         self.fake.delete(self.name(entity), record)
         self.fake.advance(60)
 
+    def undelete(self, entity: str, record: str, **fields: Any) -> None:
+        """Take a record out of the bin; Dynamics, which has none, gets it anew, with the fields that are given."""
+        name = self.name(entity)
+        if self.system == "SALESFORCE":
+            kept = self.fake.store.get(name, record)
+            kept.deleted = None
+            self.fake.store.changed(kept, {"IsDeleted": False})
+        else:
+            self.add(entity, **{f"{name}id": record}, **fields)
+
     def convert(self, lead: str, contact: str | None = None) -> str:
         """Convert a lead, into a contact of its own where none is named; returns the contact."""
         became: str = self.fake.convert(lead, contact)

@@ -210,12 +210,7 @@ async def test_a_record_that_is_there_again_is_not_listed_as_deleted(side: Side)
     before = await side.of("contact", record)
     side.delete("contact", record)
     assert [issue["recordId"] for issue in issues_of(await side.ran())] == [record]
-    if side.system == "SALESFORCE":
-        kept = side.fake.store.get("Contact", record)
-        kept.deleted = None
-        side.fake.store.changed(kept, {"IsDeleted": False})
-    else:
-        side.add("contact", contactid=record, last="Lovelace", email="ada@sales.example")
+    side.undelete("contact", record, last="Lovelace", email="ada@sales.example")
     assert issues_of(await side.ran()) == []
     assert (await side.of("contact", record))["id"] == before["id"]
 
