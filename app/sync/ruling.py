@@ -1,5 +1,6 @@
 """What somebody ruled of an issue: which value holds, and that it is tried again. All pure."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -27,17 +28,22 @@ def record(issue: SyncIssue) -> str:
 def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
     """Return a link that is looked at once more; what was kept stands in the profile now, and goes to the CRM."""
     rules = {**link.keep, issue.slot: PROFILE} if keep and issue.slot else link.keep
-    base = link.base if issue.slot else _anew(link, issue)
+    base = link.base if issue.slot else _anew(link, [issue.id])
     fresh = replace(link, base=base, tries=0, keep=rules, sent={})
     now = clock.now()
     return replace(fresh, again=now) if issue.record_id else replace(fresh, push=now)
 
 
-def _anew(link: Link, issue: SyncIssue) -> Base:
-    """Return a base by which what an issue is about is held against the other side once more, whatever it was."""
+def unheard(link: Link) -> Link:
+    """Return a link by which all that was listed of its record is looked at, and listed, once more."""
+    return replace(link, base=_anew(link, link.open), open=(), tries=0, again=None)
+
+
+def _anew(link: Link, issues: Collection[str]) -> Base:
+    """Return a base by which what issues are about is held against the other side once more, whatever it was."""
 
     def about(what: str) -> bool:
-        return issue.id == issue_about(link, what)
+        return issue_about(link, what) in issues
 
     base = dict(link.base)
     for name, (theirs, ours, *tag) in link.base.items():

@@ -245,7 +245,10 @@ class Syncs:
             change["$unset"] = anew
         if one.state == RUNNING:
             change["$set"] |= {"due": clock.now()}
-        return await self._changed(one, change)
+        now = await self._changed(one, change)
+        for entity in ENTITIES[one.system].keys() - {each.object for each in maps}:
+            await self.store.forget(now, entity, ruling.unheard)
+        return now
 
     async def start(self, actor: Actor, connection_id: str, *, full: bool) -> Connection:
         """Have a connection run now, and from then on by itself; `full` compares everything anew."""

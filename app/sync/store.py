@@ -4,7 +4,7 @@ A worker holds a connection by a lease with a number of its own: every unit it w
 that was taken for dead writes nothing any more.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ LEASE_SECONDS = 30
 # A connection that nobody wants any more is remembered for so long.
 KEPT_DAYS = 30
 SYNC_ISSUES_MAX = 10_000
+FORGOTTEN_AT_ONCE = 500
 CONNECTIONS_MAX = 50
 NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
 # Begins the name, and ends the id, of an issue about what can't be written to a CRM.
@@ -193,6 +194,26 @@ class Store:
         found = await Bound(self._engine, ISSUES, one.account).find(where, sort=sort, limit=part.limit + 1)
         page = cut(found, part)
         return Page([model.issue_of(kept) for kept in page.items], page.has_next, page.has_previous)
+
+    async def forget(self, one: Connection, entity: str, unheard: Callable[[Link], Link]) -> None:
+        """Forget what is to be looked at of an entity that is mapped no more, and that it was looked at.
+
+        Nobody works on it: whoever did has lost the connection.
+        """
+        mine = {"connection": one.id, "account": one.account, "entity": entity}
+        await self._engine.write(ISSUES, [Delete(mine, many=True)])
+        await self._engine.write(LINKS, [Delete({**mine, "state": model.FAILED}, many=True)])
+        after = ""
+        while found := await self._listed(one, entity, after):
+            after = found[-1].id
+            writes = [Replace({"_id": link.id, "open": link.open}, unheard(link).document()) for link in found]
+            await self._engine.write(LINKS, writes)
+
+    async def _listed(self, one: Connection, entity: str, after: str) -> list[Link]:
+        """Return links of which something is listed, behind one of them."""
+        where = {"connection": one.id, "entity": entity, "open": {"$exists": True}, "_id": {"$gt": after}}
+        kept = await Bound(self._engine, LINKS, one.account).find(where, sort=(("_id", 1),), limit=FORGOTTEN_AT_ONCE)
+        return [model.link_of(each) for each in kept]
 
     async def trim(self, one: Connection) -> None:
         """Forget all but the newest issues."""

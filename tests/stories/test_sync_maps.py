@@ -108,3 +108,31 @@ async def test_a_field_that_was_left_out_for_a_while_is_compared(side: Side) -> 
     assert side.record("contact", record)["city"] == "Linz"
     one = await side.ran(full=True)
     assert (one["counts"]["pushed"], one["counts"]["updated"], one["issues"]["nodes"]) == (0, 0, [])
+
+
+async def test_of_an_object_that_is_mapped_no_more_nothing_is_listed(side: Side) -> None:
+    """W contacts are mapped no more T none of their issues is listed; mapped again, all that is still so is."""
+    fields = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
+    record = side.add("contact", last="Lovelace", email=EMAIL)
+    side.add("contact", last="Byron", email=EMAIL)
+    side.add("contact", first="A<b>", last="Babbage", email="babbage@sales.example")
+    await side.begun("contact", fields=fields)
+    await changed(side, firstName="x" * 60)
+    await side.api.made(emails=[{"address": "x@sales.example"}], firstName="y" * 60)
+    side.edit("contact", record, city="Graz")
+    await changed(side, city="Linz")
+    one = await side.ran()
+    listed = sorted(issue["message"] for issue in one["issues"]["nodes"])
+    assert len(listed) == 5
+    one = await side.mapped("lead", fields=fields)
+    assert one["issues"]["nodes"] == []
+    await side.ran(full=True)
+    assert (await side.seen())["issues"]["nodes"] == []
+    await side.mapped("contact", "lead", fields=fields)
+    one = await side.ran()
+    # What was changed on both sides has been settled.
+    assert sorted(issue["message"] for issue in one["issues"]["nodes"]) == [
+        each for each in listed if "both" not in each
+    ]
+    one = await side.ran(full=True)
+    assert (one["counts"]["pushed"], one["counts"]["updated"], one["counts"]["created"]) == (0, 0, 0)
