@@ -13,7 +13,7 @@ PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formS
 DISMISSALS, IMPORTS = "dismissals", "importChunks"
 LINKS, ISSUES = "syncLinks", "syncIssues"
 # What is kept of a link but whose it is.
-_OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought")
+_OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought", "waits")
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 

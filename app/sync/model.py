@@ -128,6 +128,8 @@ class Link:
     version: int | None = None
     # What finds the record that was asked for, as it was sent, by the names of the CRM's fields.
     sought: Mapping[str, str] = field(default_factory=dict)
+    # The record of a company that its person is to be a member of, and that is linked with none yet.
+    waits: str | None = None
 
     @property
     def wanted(self) -> bool:
@@ -164,6 +166,7 @@ class Link:
             ("open", list(self.open)),
             ("version", self.version),
             ("sought", dict(self.sought)),
+            ("waits", self.waits),
         ):
             if value:
                 kept[name] = value
@@ -202,6 +205,7 @@ def link_of(kept: Document) -> Link:
         tuple(kept.get("open", ())),
         kept.get("version"),
         kept.get("sought", {}),
+        kept.get("waits"),
     )
 
 

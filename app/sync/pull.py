@@ -13,7 +13,7 @@ from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
 from app.core.steps import stepwise
 from app.imports.fields import CUSTOM
-from app.mongo.engine import Document, Group
+from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
@@ -23,7 +23,7 @@ from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPE
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import Slot, known_by, tagged
-from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, settled, told
+from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, roused, settled, told
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
 from app.timeline.record import COLLECTION as EVENTS
@@ -171,6 +171,7 @@ class Pull:
         def seal(part: Sequence[Ask[Any]], outcomes: Sequence[Outcome[Any]]) -> list[Group]:
             found = [self._sealed(ask.change, outcome) for ask, outcome in zip(part, outcomes, strict=True)]
             links = [write for one in found for write in one.links]
+            links += self._roused([ask.change.incoming for ask in part])  # type: ignore[attr-defined]
             issues = [write for one in found for write in one.issues]
             added: dict[str, int] = {}
             for one in found:
@@ -183,6 +184,14 @@ class Pull:
             ]
 
         await sealing.send(asks, seal)
+
+    def _roused(self, part: Sequence[Incoming]) -> list[Write]:
+        """Return the writes by which contacts are read once more whose accounts were not linked when they were read."""
+        source, connection = self._source, self._line.connection
+        if self._map.person_type or source.contact not in connection.marks:
+            return []
+        late = [one.record.id for one in part if one.verdict.profile and not (one.link and one.link.state == LINKED)]
+        return roused(connection, source.contact, late)
 
     def _sealed(self, change: Change[Any], outcome: Outcome[Any]) -> "_Sealed":
         """Return the writes that go with what became of a record."""
@@ -210,9 +219,10 @@ class Pull:
             base=tagged(_agreed(verdict.base, incoming), self._source.slots),
             push=clock.now() if verdict.push else None,
             version=None if verdict.push else verdict.version,
+            waits=self._awaited(incoming),
         )
         if verdict.state == ERASED:
-            now = replace(now, base={}, push=None)
+            now = replace(now, base={}, push=None, waits=None)
         issues, open_ = list[Any](), []
         for each in verdict.troubles:
             what = f"{'!' if each.conflict else ''}{each.slot.name}" if each.slot else "*"
@@ -240,6 +250,11 @@ class Pull:
             # Also where it was of somebody who is gone: it is this person's now.
             writes.append(put(contact, revived=True))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
+
+    def _awaited(self, incoming: Incoming) -> str | None:
+        """Return the record of the company that a record belongs to, where that is to be linked and is not yet."""
+        mapped = any(one.object == self._source.company for one in self._line.connection.maps)
+        return incoming.record.account if mapped and ACCOUNT not in incoming.found.hashes else None
 
     def _strays(self, link: Link) -> set[str]:
         """Return the issues of a record that are about what is mapped no more."""

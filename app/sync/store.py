@@ -245,6 +245,12 @@ def drop(link: Link) -> Write:
     return Delete({"_id": link.id})
 
 
+def roused(one: Connection, entity: str, companies: Sequence[str]) -> list[Write]:
+    """Return the writes by which records are read once more that belong to `companies` which have just been linked."""
+    waiting = {"connection": one.id, "waits": {"$in": list(companies)}, "account": one.account, "entity": entity}
+    return [Update(waiting, {"$set": {"again": clock.now()}}, many=True)] if companies else []
+
+
 def told(issue: SyncIssue) -> Write:
     """Return the write that keeps an issue; the same one again is told anew."""
     return Replace({"_id": issue.id}, issue.document(), upsert=True)

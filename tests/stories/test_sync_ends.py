@@ -178,6 +178,24 @@ async def test_people_are_members_of_companies_that_are_mapped_later(side: Side)
     assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Acme"]
 
 
+async def test_people_are_members_of_companies_that_are_linked_later(side: Side) -> None:
+    """G an account of another one's name was listed W it is renamed T who belongs to it is a member, and reads end."""
+    parent(side, "Acme")
+    record = member(side, last="Lovelace", email="ada@sales.example")
+    # So that nothing is read again for its being new.
+    side.fake.advance(3600)
+    side.add("contact", last="Byron", email="byron@sales.example")
+    await side.begun("account", "contact")
+    assert (await side.of("contact", record))["companies"]["nodes"] == []
+    key, name = ("Id", "Name") if side.system == "SALESFORCE" else ("id", "name")
+    account = side.fake.records(side.name("account"))[-1][key]
+    side.fake.edit(side.name("account"), account, **{name: "Bolt"})
+    await side.ran()
+    assert [one["name"] for one in (await side.of("contact", record))["companies"]["nodes"]] == ["Bolt"]
+    one = await side.ran()
+    assert (one["counts"]["updated"], one["issues"]["nodes"], await rests(side)) == (0, [], True)
+
+
 @pytest.mark.parametrize("new", [False, True])
 async def test_a_choice_in_other_letters_is_no_change_when_it_comes_back(side: Side, new: bool) -> None:  # noqa: FBT001
     """W a choice is written here in letters of its own T the CRM has its own, and what comes back changes nothing."""
