@@ -60,6 +60,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("connection", 1), ("again", 1)),  # records that are to be read once more
         (("account", 1), ("profile", 1)),  # records of a profile; erasure
         (("connection", 1), ("waits", 1)),  # contacts of accounts that are linked later than they are
+        (("account", 1), ("whose", 1)),  # records that might be of a profile; erasure
     ),
     "syncIssues": (
         (("connection", 1), ("at", 1), ("_id", 1)),  # issues of a connection, newest first

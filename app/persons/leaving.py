@@ -13,7 +13,7 @@ PERSONS, MERGES, VISITORS, SUBMISSIONS = "persons", "merges", "visitors", "formS
 DISMISSALS, IMPORTS = "dismissals", "importChunks"
 LINKS, ISSUES = "syncLinks", "syncIssues"
 # What is kept of a link but whose it is.
-_OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought", "waits")
+_OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought", "waits", "whose")
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
@@ -27,11 +27,11 @@ def left(gone: Sequence[tuple[Person, Collection[str]]]) -> list[tuple[str, Writ
     persons, account = [person for person, _ in gone], gone[0][0].account
     ids = {"$in": [one for person in persons for one in (person.id, *person.merged_ids)]}
     lines = [line for person in persons for line in person.subjects]
-    theirs = {"account": account, "profile": ids}
+    theirs, at = {"account": account, "profile": ids}, max(person.updated_at for person in persons)
     return [
         (DISMISSALS, Delete({"account": account, "persons": ids}, many=True)),
         (MERGES, Delete({"account": account, "persons": ids}, many=True)),
-        *_unvisited({"account": account, "person": ids}, max(person.updated_at for person in persons)),
+        *_unvisited({"account": account, "person": ids}, at),
         # What came by an identifier of somebody else, while they were one, is theirs.
         (SUBMISSIONS, Delete({"account": account, "person": ids, "line": None}, many=True)),
         (SUBMISSIONS, Delete({"account": account, "line": {"$in": lines}}, many=True)),
@@ -39,9 +39,23 @@ def left(gone: Sequence[tuple[Person, Collection[str]]]) -> list[tuple[str, Writ
         (IMPORTS, Update({"account": account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
         # What CRMs know of them, but for which records they were: nothing is made of these again.
         (LINKS, Update(theirs, {"$set": {"state": "erased"}, "$unset": dict.fromkeys(_OF_A_LINK, "")}, many=True)),
+        *_undoubted(account, ids, at),
         (ISSUES, Delete(theirs, many=True)),
         *_unremembered(account, [line for line in lines if kind(line) == "web"]),
         *_unnamed(account, [claim for _, claims in gone for claim in claims]),
+    ]
+
+
+def _undoubted(account: str, gone: Mapping[str, Any], at: datetime) -> list[tuple[str, Write]]:
+    """Let records be theirs no more that might have been; of what might be nobody's but theirs nothing is made.
+
+    All these are read once more, so that what is listed of them goes, or holds.
+    """
+    fewer = {"$pull": {"whose": gone}, "$set": {"again": at}}
+    nobodys = {"$set": {"state": "erased"}, "$unset": {"whose": ""}}
+    return [
+        (LINKS, Update({"account": account, "whose": gone}, fewer, many=True)),
+        (LINKS, Update({"account": account, "whose": []}, nobodys, many=True)),
     ]
 
 

@@ -62,6 +62,8 @@ class Verdict:
     push: bool = False
     version: int | None = None
     troubles: list[Trouble] = field(default_factory=list)
+    # Whose it might be, where that can't be told.
+    whose: Sequence[str] = ()
     # A contact that a lead became, to be linked with it.
     became: str | None = None
 
@@ -91,6 +93,16 @@ class Incoming:
     def was(self, slot: Slot, value: str) -> bool:
         """Tell whether a value of ours is what the record had in a slot before."""
         return self.link is not None and self.link.base.get(slot.name, (None,))[0] == fingerprint(value)
+
+    def several(self, found: Sequence[Person | Company]) -> Refused:
+        """Return how a record is refused that might be of several profiles."""
+        self.verdict.whose = sorted(one.id for one in found)
+        return Refused("INVALID", f"This record matches {' and '.join(self.verdict.whose)}.")
+
+    def another(self, profile: Person | Company, record: str) -> Refused:
+        """Return how a record is refused whose profile has another one."""
+        self.verdict.whose = [profile.id]
+        return Refused("INVALID", f"{profile.id} is linked to another record already: {record}.")
 
     def weighed(self, profile: Person | Company | None) -> Weighed:
         """Return what becomes of each slot, of a profile that is there or is to be made; not to be changed."""

@@ -130,6 +130,8 @@ class Link:
     sought: Mapping[str, str] = field(default_factory=dict)
     # The record of a company that its person is to be a member of, and that is linked with none yet.
     waits: str | None = None
+    # The profiles of which it might be, where that could not be told.
+    whose: Sequence[str] = ()
 
     @property
     def wanted(self) -> bool:
@@ -167,6 +169,7 @@ class Link:
             ("version", self.version),
             ("sought", dict(self.sought)),
             ("waits", self.waits),
+            ("whose", list(self.whose)),
         ):
             if value:
                 kept[name] = value
@@ -206,6 +209,7 @@ def link_of(kept: Document) -> Link:
         kept.get("version"),
         kept.get("sought", {}),
         kept.get("waits"),
+        tuple(kept.get("whose", ())),
     )
 
 

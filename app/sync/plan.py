@@ -17,7 +17,7 @@ from app.persons.model import CUSTOMER, LEAD, CrmLink, Person
 from app.persons.wish import Contact
 from app.persons.wish import Wish as PersonWish
 from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Source, Verdict, note
-from app.sync.model import CONVERTED, DELETED, ERASED, LINKED
+from app.sync.model import CONVERTED, DELETED, ERASED, LINKED, Link
 from app.sync.slots import fingerprint
 from app.sync.weigh import Trouble, Weighed
 
@@ -35,7 +35,7 @@ class PersonRecord(Wished[Person]):
 
     def others(self) -> list[Locator]:
         """Return what is looked up besides: the persons of its records, and whose it was before it was deleted."""
-        return [*self._records(), *self._former()]
+        return [*self._records(), *self._former(), *self._whose()]
 
     def _records(self) -> list[Locator]:
         """Return what finds the persons of its own record, of the contact or the lead it was."""
@@ -58,7 +58,7 @@ class PersonRecord(Wished[Person]):
         incoming.verdict = Verdict()
         own, *before = [scene.find(one) for one in self._records()]
         link = incoming.link
-        if own is None and link is not None and link.profile and link.state in (LINKED, CONVERTED, ERASED):
+        if own is None and link is not None and self._left_here(link, scene):
             # Deleted here: nothing is made again, nor of the contact that a lead became.
             incoming.verdict.state = ERASED
             if incoming.record.became and not any(before):
@@ -71,18 +71,27 @@ class PersonRecord(Wished[Person]):
             return self._apply(known, scene)
         return self._new(scene.met([*self._former(), *self.wish.named()]), scene)
 
+    def _whose(self) -> list[Locator]:
+        """Return what finds those of whom it might be, where that could not be told."""
+        link = self.incoming.link
+        return [Locator("id", one) for one in link.whose] if link is not None else []
+
+    def _left_here(self, link: Link, scene: Scene) -> bool:
+        """Tell whether the person of a record is gone, or all are of whom it might be."""
+        linked = bool(link.profile) and link.state in (LINKED, CONVERTED)
+        return linked or link.state == ERASED or (bool(link.whose) and not scene.met(self._whose()))
+
     def _new(self, found: Sequence[Person], scene: Scene) -> Effect[Person]:
         source = self.incoming.source
         if len(found) > 1:
-            names = " and ".join(sorted(one.id for one in found))
-            raise Refused("INVALID", f"This record matches {names}.")
+            raise self.incoming.several(found)
         if not found:
             effect = persons.Create(self.wish, source.type or LEAD).plan(None, scene)
             return self._linked(effect, self.incoming.weighed(None), scene, CREATED)
         (person,) = found
         other = next((one for one in person.crm_links if self._kin(one)), None)
         if other is not None:
-            raise Refused("INVALID", f"{person.id} is linked to another record already: {other.record_id}.")
+            raise self.incoming.another(person, other.record_id)
         return self._apply(person, scene)
 
     def _kin(self, link: CrmLink) -> bool:

@@ -8,7 +8,6 @@ from app.claims.model import Locator
 from app.companies import plan as companies
 from app.companies.model import Company
 from app.companies.wish import Wish as CompanyWish
-from app.core.errors import Refused
 from app.core.text import caseless
 from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Verdict, note
 from app.sync.model import DEAD, ERASED, LINKED
@@ -43,13 +42,13 @@ class CompanyRecord(Wished[Company]):
             raise Left
         found = [known] if known is not None else scene.met(self.wish.named())
         if len(found) > 1:
-            raise Refused("INVALID", f"This record matches {' and '.join(sorted(one.id for one in found))}.")
+            raise incoming.several(found)
         if not found:
             return self._noted(companies.Create(self.wish).plan(None, scene), incoming.weighed(None), scene, CREATED)
         (company,) = found
         other = incoming.taken.get(company.id, incoming.record.id)
         if known is None and other != incoming.record.id:
-            raise Refused("INVALID", f"{company.id} is linked to another record already: {other}.")
+            raise incoming.another(company, other)
         made = incoming.weighed(company)
         return self._noted(companies.Update(self._wish(made, company)).plan(company, scene), made, scene, UPDATED)
 

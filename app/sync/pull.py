@@ -12,25 +12,23 @@ from app.companies.model import Company
 from app.core import clock
 from app.core.errors import Fault, Refusals, Refused
 from app.core.steps import stepwise
-from app.imports.fields import CUSTOM
 from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.line import RETRIES_MAX, Line, beat, retry, standing
+from app.sync.known import agreed_on, event_fields, rests, touched
+from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.slots import Slot, known_by, tagged
-from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, roused, settled, told
+from app.sync.slots import known_by, tagged
+from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, roused, settled, told, woken
 from app.sync.unlink import Unlinked
-from app.sync.weigh import ACCOUNT, Inward, Trouble, inward, same
+from app.sync.weigh import ACCOUNT, Trouble, inward
 from app.timeline.record import COLLECTION as EVENTS
 
 EVENTS_READ = 1000
-# What events call custom attributes together.
-ATTRIBUTES = "customAttributes"
 # As many records are one unit: it holds up whoever shares the process with it for some hundredths of a second.
 PART_RECORDS = 250
 _MERGE = ", which is another profile here: merge them"
@@ -80,7 +78,7 @@ class Pull:
         def look(record: CrmRecord) -> Incoming | None:
             link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, known)
             found = inward(self._source.slots, record)
-            if link is not None and not (asked or self._strays(link)) and _settled(link, record, found):
+            if link is not None and not (asked or self._strays(link)) and rests(link, record, found):
                 return None
             company = companies.get(record.account or "")
             if company is None:
@@ -142,10 +140,10 @@ class Pull:
         found = await self._line.engine.find(EVENTS, where, projection=fields, sort=(("at", -1),), limit=EVENTS_READ)
         times: dict[str, datetime] = {}
         for event in found:
-            for name in _touched(event):
+            for name in touched(event):
                 times.setdefault(name, event["at"])
         by_slot = {
-            slot.field: max(filter(None, map(times.get, _event_fields(slot))), default=None)
+            slot.field: max(filter(None, map(times.get, event_fields(slot))), default=None)
             for slot in self._source.slots
         }
         return {name: at for name, at in by_slot.items() if at is not None}
@@ -207,8 +205,9 @@ class Pull:
         failed = replace(seen, state=state, again=again, tries=tries, keep=before.keep)
         issue = self._line.issue(failed, "", Trouble(_why(outcome)), standing(again))
         strays = self._strays(before)
-        failed = replace(failed, open=[*({*before.open, issue.id} - strays)])
-        return _Sealed("failed", [put(failed)], [told(issue), *settled(list(strays))])
+        failed = replace(failed, open=[*({*before.open, issue.id} - strays)], whose=incoming.verdict.whose)
+        freed = set(before.whose) - set(failed.whose)
+        return _Sealed("failed", [put(failed), *woken(before, freed)], [told(issue), *settled(list(strays))])
 
     def _well(self, link: Link, incoming: Incoming) -> "_Sealed":
         verdict = incoming.verdict
@@ -216,10 +215,11 @@ class Pull:
             link,
             state=verdict.state,
             profile=verdict.profile or link.profile,
-            base=tagged(_agreed(verdict.base, incoming), self._source.slots),
+            base=tagged(agreed_on(verdict.base, incoming), self._source.slots),
             push=clock.now() if verdict.push else None,
             version=None if verdict.push else verdict.version,
             waits=self._awaited(incoming),
+            whose=(),
         )
         if verdict.state == ERASED:
             now = replace(now, base={}, push=None, waits=None)
@@ -237,19 +237,17 @@ class Pull:
             gone.append(issue_about(link, ""))
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
         writes = [put(now, revived=incoming.link.state == ERASED) if incoming.link is not None else new(now)]
+        writes += woken(link, link.whose)
         if verdict.became:
-            contact = Link(
-                self._line.connection.id,
-                self._source.contact,
-                verdict.became,
-                self._line.account,
-                now.profile,
-                state=ERASED if verdict.state == ERASED else LINKED,
-                again=clock.now(),
-            )
             # Also where it was of somebody who is gone: it is this person's now.
-            writes.append(put(contact, revived=True))
+            writes.append(put(self._contact(now, verdict.became), revived=True))
         return _Sealed(verdict.outcome, writes, [*issues, *settled(gone)])
+
+    def _contact(self, lead: Link, record: str) -> Link:
+        """Return the link of the contact that a lead became."""
+        state = ERASED if lead.state == ERASED else LINKED
+        contact = Link(lead.connection, self._source.contact, record, lead.account, lead.profile, state)
+        return replace(contact, again=clock.now())
 
     def _awaited(self, incoming: Incoming) -> str | None:
         """Return the record of the company that a record belongs to, where that is to be linked and is not yet."""
@@ -286,7 +284,7 @@ class Pull:
             link = links.get(self._line.link_id(self._source.entity, one.id))
             if link is not None and link.state in (LINKED, CONVERTED, FAILED) and link.profile:
                 await self._forget(link, one)
-            elif link is not None and link.state == FAILED:
+            elif link is not None and (link.state == FAILED or link.whose):
                 await self._line.held(beat(), self._dropped(link))
 
     async def lost(self, records: Sequence[str]) -> None:
@@ -302,7 +300,8 @@ class Pull:
             await self._line.held(beat(), [(LINKS, [put(replace(link, again=None)) for link in due])])
 
     def _dropped(self, link: Link) -> list[Group]:
-        return [(LINKS, [drop(link)]), (ISSUES, settled(link.open))]
+        rest = drop(link) if link.state == FAILED else put(replace(link, whose=(), open=(), again=None))
+        return [(LINKS, [rest, *woken(link, link.whose)]), (ISSUES, settled(link.open))]
 
     async def _forget(self, link: Link, deleted: CrmDeleted) -> None:
         line, source = self._line, self._source
@@ -343,30 +342,6 @@ class _Sealed:
     issues: list[Any]
 
 
-def _settled(link: Link, record: CrmRecord, found: Inward) -> bool:
-    """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
-    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
-    if as_it_was and _waits(link, found):
-        return True
-    if link.keep:
-        return False
-    if link.state == LINKED:
-        return not record.converted and same(link.base, found)
-    return as_it_was or (link.state == CONVERTED and record.converted)
-
-
-def _waits(link: Link, found: Inward) -> bool:
-    """Tell whether a linked record could not be taken in, and is left until its time; not by another mapping."""
-    known = all(name in link.base for name in found.hashes if name != ACCOUNT)
-    over = link.again is None and link.tries > RETRIES_MAX
-    return known and (over or (link.again is not None and link.again > clock.now()))
-
-
-def _agreed(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:
-    account = incoming.found.hashes.get(ACCOUNT)
-    return {**base, **({ACCOUNT: (account, account)} if account else {})}
-
-
 def _joined(one: Document, other: Document) -> Document:
     """Return two changes as one; both may count."""
     added = dict(one.get("$inc", {}))
@@ -380,14 +355,3 @@ def _why(outcome: Exception) -> str:
     if isinstance(outcome, Refusals):
         return " ".join(dict.fromkeys(one.message for one in outcome.refusals))
     return outcome.message if isinstance(outcome, Refused | Fault) else "This went wrong here."
-
-
-def _touched(event: Document) -> list[str]:
-    """Return what an event changed: of custom attributes each one, where it says which."""
-    changed, ids = event.get("changed", ()), event.get("attributes", ())
-    return [*(one for one in changed if one != ATTRIBUTES or not ids), *(f"{CUSTOM}{one}" for one in ids)]
-
-
-def _event_fields(slot: Slot) -> list[str]:
-    plural = {"email": "emails", "phone": "phones"}
-    return [ATTRIBUTES, f"{CUSTOM}{slot.place}"] if slot.custom else [plural.get(slot.field, slot.field)]

@@ -15,7 +15,7 @@ from app.sync.incoming import Source
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
-from app.sync.model import DEAD, LINKED, PENDING, WANTED, Link, wanted_record
+from app.sync.model import DEAD, FAILED, LINKED, PENDING, WANTED, Link, wanted_record
 from app.sync.pull import Pull
 from app.sync.slots import fingerprint, known_by, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, put, settled
@@ -140,7 +140,17 @@ class Push:
                 updates.append(going)
         creates += await self._making.looked_for(found)
         await self._update(updates)
-        await self._making.create(creates)
+        await self._making.create(await self._undoubted(creates))
+
+    async def _undoubted(self, creates: Sequence[Going]) -> list[Going]:
+        """Return whose records are to be made: who might have one that is there waits until it is told whose it is."""
+        owners = {each: one for one in creates for each in (one.profile.id, *one.profile.merged_ids)}
+        doubtful = await self._line.store.doubtful(self._line.connection, self._source.entity, owners)
+        wait = {owners[each].profile.id for each in doubtful if each in owners}
+        held = [one.link for one in creates if one.profile.id in wait]
+        if held:
+            await self._line.held(beat(), [(LINKS, [put(replace(one, state=FAILED, push=None)) for one in held])])
+        return [one for one in creates if one.profile.id not in wait]
 
     async def _links(self, profiles: Sequence[Profile]) -> dict[str, Link]:
         """Return the newest link of each profile, by what the profile says itself and by what was noted of it."""

@@ -36,7 +36,7 @@ def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
 
 def unheard(link: Link) -> Link:
     """Return a link by which all that was listed of its record is looked at, and listed, once more."""
-    return replace(link, base=_anew(link, link.open), open=(), tries=0, again=None)
+    return replace(link, base=_anew(link, link.open), open=(), tries=0, again=None, stamp=None, whose=())
 
 
 def _anew(link: Link, issues: Collection[str]) -> Base:

@@ -149,6 +149,12 @@ class Store:
         where = {"profile": {"$in": list(profiles)}, "connection": one.id, "entity": entity}
         return [model.link_of(kept) for kept in await Bound(self._engine, LINKS, one.account).find(where)]
 
+    async def doubtful(self, one: Connection, entity: str, profiles: Collection[str]) -> set[str]:
+        """Return of which of some profiles a record might be, where that can't be told; rides on the index by whose."""
+        where = {"whose": {"$in": list(profiles)}, "connection": one.id, "entity": entity}
+        found = await Bound(self._engine, LINKS, one.account).find(where)
+        return {each for kept in found for each in kept["whose"]}
+
     async def part(self, one: Connection, entity: str, after: str, limit: int) -> list[Link]:
         """Return links of an entity in the order of their ids."""
         low, high = model.link_id(one.id, entity, after), model.link_id(one.id, entity, "\uffff")
@@ -249,6 +255,12 @@ def roused(one: Connection, entity: str, companies: Sequence[str]) -> list[Write
     """Return the writes by which records are read once more that belong to `companies` which have just been linked."""
     waiting = {"connection": one.id, "waits": {"$in": list(companies)}, "account": one.account, "entity": entity}
     return [Update(waiting, {"$set": {"again": clock.now()}}, many=True)] if companies else []
+
+
+def woken(link: Link, profiles: Collection[str]) -> list[Write]:
+    """Return the writes by which profiles get a record that did not, as long as this one might have been theirs."""
+    ids_ = [model.link_id(link.connection, link.entity, model.wanted_record(one)) for one in sorted(profiles)]
+    return [Update({"_id": one, "state": model.FAILED}, {"$set": {"push": clock.now()}}) for one in ids_]
 
 
 def told(issue: SyncIssue) -> Write:

@@ -4,12 +4,14 @@ import pytest
 
 from app.sync import run
 from tests.api import UPDATE, Api
-from tests.stories.syncing import DELETE, DISCONNECT, Side, sided
+from tests.stories.syncing import DELETE, DISCONNECT, RESOLVE, Side, sided
 
+DELETE_ALL = "mutation($persons: [PersonLocator!]!) { deletePersons(by: $persons) { deletedIds errors { code } } }"
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
 MERGE = """mutation($input: MergePersonsInput!) {
   mergePersons(input: $input) { person { id } merge { id } errors { code } } }"""
 REVERT = "mutation($id: ID!) { revertMerge(id: $id) { persons { id } errors { code } } }"
+NAMED = {**FIELDS, "phone": "phone"}
 NAME = {"SALESFORCE": "Name", "DYNAMICS": "name"}
 
 
@@ -141,3 +143,87 @@ async def test_two_accounts_of_one_name_are_not_one_company(side: Side) -> None:
     key = "Id" if side.system == "SALESFORCE" else "id"
     kept = {each[key]: each[name] for each in side.fake.records(side.name("account"))}
     assert (kept[first], kept[others[0]]) == ("Acme North", "Acme South")
+
+
+async def doubtful(side: Side) -> tuple[str, list[str]]:
+    """Have a contact that might be of two; return it, and them."""
+    await side.begun("contact", fields=NAMED)
+    persons = [
+        await side.api.made(lastName="One", emails=[{"address": "one@sales.example"}]),
+        await side.api.made(lastName="Two", phones=[{"number": "+43 664 1234567"}]),
+    ]
+    record = side.add("contact", last="One", email="one@sales.example", phone="+43 664 1234567")
+    one = await side.ran()
+    (issue,) = one["issues"]["nodes"]
+    ids = [each["id"] for each in persons]
+    assert (issue["recordId"], all(each in issue["message"] for each in ids)) == (record, True)
+    # Nobody else is made there, however often it is looked at.
+    await changed(side, ids[1], city="Wien")
+    await side.ran(full=True)
+    assert [each["id"] for each in side.records("contact")] == [record]
+    return record, ids
+
+
+async def resolved(side: Side) -> None:
+    """Have what is listed tried again; nothing is listed then."""
+    (issue,) = (await side.seen())["issues"]["nodes"]
+    assert (await side.api(RESOLVE, id=issue["id"], keep=None))["errors"] == []
+    await side.rested()
+    one = await side.ran()
+    assert one["issues"]["nodes"] == []
+
+
+async def test_a_record_of_two_is_their_own_when_they_are_one(side: Side) -> None:
+    """W a record might be of two, who are merged then T it is the survivor's, and no other was made."""
+    record, persons = await doubtful(side)
+    await merged(side, persons)
+    await resolved(side)
+    assert (await side.of("contact", record))["id"] in persons
+    assert len(side.records("contact")) == 1
+
+
+@pytest.mark.parametrize("way", ["there", "gone"])
+async def test_whoever_is_not_meant_by_a_record_has_one_of_their_own(side: Side, way: str) -> None:
+    """W a record might be of two, and one is told from it there, or it is deleted T each has a record."""
+    record, persons = await doubtful(side)
+    if way == "there":
+        side.edit("contact", record, phone=None)
+        await side.ran()
+    else:
+        side.delete("contact", record)
+        await side.ran()
+    one = await side.ran()
+    assert one["issues"]["nodes"] == []
+    found = [await side.person(id=each) for each in persons]
+    linked = [link["recordId"] for person in found for link in person["crmLinks"]]
+    assert sorted(linked) == sorted(each["id"] for each in side.records("contact"))
+    assert (len(linked), record in linked) == (2, way == "there")
+
+
+async def test_a_record_of_two_is_the_others_when_one_is_deleted_here(side: Side) -> None:
+    """W a record might be of two, of whom one is deleted here T it is the other's; then nobody's, for ever."""
+    record, persons = await doubtful(side)
+    assert (await side.api(DELETE, by={"id": persons[0]}))["errors"] == []
+    one = await side.ran()
+    assert (await side.of("contact", record))["id"] == persons[1]
+    assert one["issues"]["nodes"] == []
+
+
+@pytest.mark.parametrize("several", [False, True])
+async def test_nobody_comes_back_by_another_record(side: Side, several: bool) -> None:  # noqa: FBT001 - by name
+    """W who has a record, or may have it, is deleted here, and another record names them T nobody is made of it."""
+    if several:
+        record, persons = await doubtful(side)
+    else:
+        side.add("contact", last="One", email="one@sales.example")
+        await side.begun("contact", fields=NAMED)
+        record = side.add("contact", last="One", email="one@sales.example", phone="+43 664 1234567")
+        assert len((await side.ran())["issues"]["nodes"]) == 1
+        persons = [(await side.person(email="one@sales.example"))["id"]]
+    gone = await side.api(DELETE_ALL, persons=[{"id": each} for each in persons])
+    assert gone["errors"] == []
+    await side.ran()
+    side.edit("contact", record, first="Ada")
+    one = await side.ran(full=True)
+    assert (await side.api("{ persons(first: 9) { nodes { id } } }"))["nodes"] == []
+    assert one["issues"]["nodes"] == []

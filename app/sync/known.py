@@ -1,0 +1,53 @@
+"""What is known of a record, and when our side of it changed last, by the events of its profile. All pure."""
+
+from collections.abc import Mapping, Sequence
+
+from app.core import clock
+from app.imports.fields import CUSTOM
+from app.mongo.engine import Document
+from app.sync.crm import CrmRecord
+from app.sync.incoming import Incoming
+from app.sync.line import RETRIES_MAX
+from app.sync.model import CONVERTED, LINKED, Link
+from app.sync.slots import Slot
+from app.sync.weigh import ACCOUNT, Inward, same
+
+# What events call custom attributes together.
+ATTRIBUTES = "customAttributes"
+
+
+def rests(link: Link, record: CrmRecord, found: Inward) -> bool:
+    """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
+    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
+    if as_it_was and _waits(link, found):
+        return True
+    if link.keep:
+        return False
+    if link.state == LINKED:
+        return not record.converted and same(link.base, found)
+    return as_it_was or (link.state == CONVERTED and record.converted)
+
+
+def _waits(link: Link, found: Inward) -> bool:
+    """Tell whether a linked record could not be taken in, and is left until its time; not by another mapping."""
+    known = all(name in link.base for name in found.hashes if name != ACCOUNT)
+    over = link.again is None and link.tries > RETRIES_MAX
+    return known and (over or (link.again is not None and link.again > clock.now()))
+
+
+def agreed_on(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:
+    """Return a base with the company of the record, where its person was made a member."""
+    account = incoming.found.hashes.get(ACCOUNT)
+    return {**base, **({ACCOUNT: (account, account)} if account else {})}
+
+
+def touched(event: Document) -> list[str]:
+    """Return what an event changed: of custom attributes each one, where it says which."""
+    changed, ids = event.get("changed", ()), event.get("attributes", ())
+    return [*(one for one in changed if one != ATTRIBUTES or not ids), *(f"{CUSTOM}{one}" for one in ids)]
+
+
+def event_fields(slot: Slot) -> list[str]:
+    """Return what events call the field of a slot."""
+    plural = {"email": "emails", "phone": "phones"}
+    return [ATTRIBUTES, f"{CUSTOM}{slot.place}"] if slot.custom else [plural.get(slot.field, slot.field)]
