@@ -316,7 +316,8 @@ class Pull:
             words = f"This record was merged into {deleted.into} in the CRM{rest}."
             if owner is None:
                 moved = replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)
-                writes.append(put(moved))
+                # Also where that one was of somebody who is gone: it is this person's now.
+                writes.append(put(moved, revived=True))
                 over.append(issue_about(moved, ""))
         issue = line.issue(now, "", Trouble(words), OPEN)
         groups: list[Group] = [(LINKS, writes), (ISSUES, [*settled(over), told(issue)])]

@@ -131,6 +131,21 @@ async def test_a_lead_may_become_the_contact_of_somebody_who_was_deleted(side: S
         assert (await side.of("lead", lead))["type"] == "CUSTOMER"
 
 
+async def test_a_record_may_be_merged_into_that_of_somebody_who_was_deleted(side: Side) -> None:
+    """W a contact is merged there into one whose person was deleted here T its person has that, and passes end."""
+    master = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example")
+    record = side.add("contact", first="Bob", last="Beta", email="bob@sales.example")
+    await side.begun("contact", fields=FIELDS)
+    person = await side.of("contact", record)
+    assert (await side.api(DELETE, by={"email": "ada@sales.example"}))["errors"] == []
+    side.fake.merge(side.name("contact"), master, record)
+    side.fake.advance(60)
+    for _ in range(2):
+        one = await side.ran()
+        assert (one["state"], one["lastError"]) == ("IDLE", None)
+    assert (await side.of("contact", master))["id"] == person["id"]
+
+
 async def test_a_part_that_is_too_much_for_the_store_is_tried_in_smaller_ones(
     side: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
