@@ -14,6 +14,8 @@ DISMISSALS, IMPORTS = "dismissals", "importChunks"
 LINKS, ISSUES = "syncLinks", "syncIssues"
 # What is kept of a link but whose it is.
 _OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought", "waits", "whose")
+# Of one that was asked for, and not heard of, what tells it is kept until it was looked for.
+_OF_AN_UNHEARD = tuple(one for one in _OF_A_LINK if one not in ("key", "push"))
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 
@@ -38,11 +40,21 @@ def left(gone: Sequence[tuple[Person, Collection[str]]]) -> list[tuple[str, Writ
         # What an import would have put back.
         (IMPORTS, Update({"account": account, "rows.p": ids}, {"$pull": {"rows": {"p": ids}}}, many=True)),
         # What CRMs know of them, but for which records they were: nothing is made of these again.
-        (LINKS, Update(theirs, {"$set": {"state": "erased"}, "$unset": dict.fromkeys(_OF_A_LINK, "")}, many=True)),
+        *_unlinked(theirs, at),
         *_undoubted(account, ids, at),
         (ISSUES, Delete(theirs, many=True)),
         *_unremembered(account, [line for line in lines if kind(line) == "web"]),
         *_unnamed(account, [claim for _, claims in gone for claim in claims]),
+    ]
+
+
+def _unlinked(theirs: Mapping[str, Any], at: datetime) -> list[tuple[str, Write]]:
+    """Let links say whose records were, and no more; those that were asked for, and not heard of, are looked for."""
+    gone = {"$set": {"state": "erased"}, "$unset": dict.fromkeys((*_OF_A_LINK, "mark"), "")}
+    unheard = {"$set": {"state": "erased", "push": at}, "$unset": dict.fromkeys(_OF_AN_UNHEARD, "")}
+    return [
+        (LINKS, Update({**theirs, "state": {"$ne": "pending"}}, gone, many=True)),
+        (LINKS, Update({**theirs, "state": "pending"}, unheard, many=True)),
     ]
 
 

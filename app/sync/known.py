@@ -1,7 +1,9 @@
 """What is known of a record, and when our side of it changed last, by the events of its profile. All pure."""
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
+from app.claims.model import digest
 from app.core import clock
 from app.imports.fields import CUSTOM
 from app.mongo.engine import Document
@@ -14,6 +16,24 @@ from app.sync.weigh import ACCOUNT, Inward, same
 
 # What events call custom attributes together.
 ATTRIBUTES = "customAttributes"
+
+# As far the clock of a CRM may be behind ours.
+CLOCKS_SECONDS = 300.0
+
+
+def mark(sent: Mapping[str, str | None]) -> list[str]:
+    """Return what tells a record by the hashes of all that was sent, of which none can be read from it."""
+    names = sorted(name for name, value in sent.items() if value is not None)
+    return [digest(*(f"{name}={sent[name]}" for name in names)), *names]
+
+
+def unheard(link: Link, record: CrmRecord, found: Inward) -> bool:
+    """Tell whether a record is the one that was asked for by a link whose profile is gone."""
+    if link.key and record.id.casefold() == link.key.casefold():
+        return True
+    since = (link.at or clock.EPOCH) - timedelta(seconds=CLOCKS_SECONDS)
+    sent = {name: found.hashes.get(name) for name in link.mark[1:]}
+    return bool(link.mark) and record.stamp >= since and mark(sent) == list(link.mark)
 
 
 def rests(link: Link, record: CrmRecord, found: Inward) -> bool:

@@ -6,7 +6,7 @@ Each is noted before it is asked for, so that one whose answer was lost is looke
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.changes.model import Ask, Outcome
 from app.claims.model import Locator
@@ -15,18 +15,17 @@ from app.mongo.engine import Group
 from app.persons.model import Person
 from app.sync.crm import DYNAMICS, CrmChange, CrmRecord
 from app.sync.going import Going, base_of
-from app.sync.incoming import Source
+from app.sync.incoming import Left, Source
+from app.sync.known import CLOCKS_SECONDS, mark
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
-from app.sync.model import FAILED, LINKED, PENDING, Link
+from app.sync.model import ERASED, FAILED, LINKED, PENDING, Link
 from app.sync.slots import Base, known_by, tagged
-from app.sync.store import ISSUES, LINKS, drop, issue_about, put, settled
+from app.sync.store import ISSUES, LINKS, counted, drop, issue_about, put, settled
 from app.sync.unlink import Attached
 from app.sync.weigh import UNLIKE, Trouble, inward
 
 BATCH = 100
-# As far the clock of a CRM may be behind ours.
-CLOCKS_SECONDS = 300.0
 # What says who a profile is.
 _NAMING = ("emails", "phones", "external_id", "name")
 Made = tuple[Going, str, CrmRecord | None]
@@ -179,7 +178,8 @@ class Making:
     def _noted(self, going: Going, now: datetime) -> Link:
         """Return the link of a record that is about to be asked for."""
         base = tagged(base_of(going, self._source.slots), self._source.slots)
-        return replace(going.link, state=PENDING, push=now, at=now, base=base, sought=self._sought(going))
+        noted = replace(going.link, state=PENDING, push=now, at=now, base=base, sought=self._sought(going))
+        return replace(noted, mark=mark(_sent(noted)) if noted.sought else ())
 
     async def _refuse(self, refused: Sequence[Unmade]) -> None:
         """Note records that can't be made, each once; `tries` None: only when the profile is another one."""
@@ -187,7 +187,7 @@ class Making:
         for one, message, tries in refused:
             again = retry(tries) if tries is not None else None
             state = standing(again)
-            link = replace(one.link, state=FAILED, push=again, tries=tries or 0, sought={})
+            link = replace(one.link, state=FAILED, push=again, tries=tries or 0, sought={}, mark=())
             link = replace(link, base={"": (one.digest, None)})
             link, told_ = self._line.listed(link, [Trouble(message)], state)
             links.append(put(link))
@@ -196,24 +196,36 @@ class Making:
             await self._line.held({"$inc": {"counts.failed": len(links)}}, [(LINKS, links), (ISSUES, issues)])
 
     async def _attach(self, made: Sequence[Made]) -> None:
-        """Link profiles with the records that were made for them, in one unit."""
+        """Link profiles with the records that were made for them; a record of whoever is gone by now is kept away."""
         if not made:
             return
-        links, issues = list[Any](), list[Any]()
-        for one, record_id, record in made:
-            base = tagged(self._base(one, record), self._source.slots)
-            link = replace(one.link, record=record_id, state=LINKED, base=base, at=clock.now(), tries=0, key=None)
-            link = replace(link, push=clock.now() if record is not None else None, sought={})
-            link, told_ = self._line.listed(link, one.troubles)
-            links += [drop(one.link), put(link)]
-            # Found by a list before, it may have been nobody's.
-            issues += [*told_, *settled([issue_about(link, "")] if record is not None else [])]
-        behind = self._line.lease.holding({"$inc": {"counts.pushed": len(made)}})
-        groups: list[Group] = [(LINKS, links), *([(ISSUES, issues)] if issues else []), behind]
+        source, line = self._source, self._line
+        attached = [self._attached(*one) for one in made]
         if not self._map.person_type:
-            await self._line.held({"$inc": {"counts.pushed": len(made)}}, groups[:-1])
+            await line.held(counted({"pushed": len(made)}), _written(attached))
             return
-        await self._attach_persons(made, groups)
+        changes = [Attached(source, one.link.record) for one in attached]
+        asks: list[Ask[Person]] = [
+            Ask(line.account, source.system, change, (Locator("id", one.profile),), (source.locator(change.record),))
+            for one, change in zip(attached, changes, strict=True)
+        ]
+        of = {id(ask): one for ask, one in zip(asks, attached, strict=True)}
+
+        def seal(part: Sequence[Ask[Person]], outcomes: Sequence[Outcome[Person]]) -> list[Group]:
+            pairs = [(of[id(ask)], outcome) for ask, outcome in zip(part, outcomes, strict=True)]
+            found = [one.gone() if isinstance(outcome, Left) else one for one, outcome in pairs]
+            return [*_written(found), line.lease.holding(counted({"pushed": len(part)}))]
+
+        await line.persons.changes.sealed(asks, seal)
+
+    def _attached(self, going: Going, record_id: str, record: CrmRecord | None) -> "_Attached":
+        base = tagged(self._base(going, record), self._source.slots)
+        link = replace(going.link, record=record_id, state=LINKED, base=base, at=clock.now(), tries=0, key=None)
+        link = replace(link, push=clock.now() if record is not None else None, sought={}, mark=())
+        link, issues = self._line.listed(link, going.troubles)
+        # Found by a list before, it may have been nobody's.
+        issues += settled([issue_about(link, "")] if record is not None else [])
+        return _Attached(going.profile.id, going.link, link, issues)
 
     def _base(self, going: Going, record: CrmRecord | None) -> Base:
         """Return the base of a record that was made, or found: what was sent, if anything was."""
@@ -224,24 +236,24 @@ class Making:
         now = self._hashes(record)
         return {slot.name: (now.get(slot.name), UNLIKE) for slot in self._source.slots}
 
-    async def _attach_persons(self, made: Sequence[Made], groups: Sequence[Group]) -> None:
-        source = self._source
-        asks: list[Ask[Person]] = [
-            Ask(
-                self._line.account,
-                source.system,
-                Attached(source, record_id),
-                (Locator("id", one.profile.id),),
-                (source.locator(record_id),),
-            )
-            for one, record_id, _ in made
-        ]
-        last = asks[-1]
 
-        def seal(part: Sequence[Ask[Person]], _: Sequence[Outcome[Person]]) -> Sequence[Group]:
-            return groups if part[-1] is last else [self._line.lease.holding(beat())]
+class _Attached(NamedTuple):
+    """A record that was made for a profile: the link that it was asked for by, the one it has, and its issues."""
 
-        await self._line.persons.changes.sealed(asks, seal)
+    profile: str
+    asked: Link
+    link: Link
+    issues: list[Any]
+
+    def gone(self) -> "_Attached":
+        """Return the same, where the profile is gone by now."""
+        return self._replace(link=replace(self.link, state=ERASED, base={}, open=(), push=None), issues=[])
+
+
+def _written(attached: Sequence[_Attached]) -> list[Group]:
+    links = [write for one in attached for write in (drop(one.asked), put(one.link))]
+    issues = [write for one in attached for write in one.issues]
+    return [group for group in ((LINKS, links), (ISSUES, issues)) if group[1]]
 
 
 def _sent(link: Link) -> Mapping[str, str | None]:

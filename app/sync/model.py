@@ -128,6 +128,9 @@ class Link:
     version: int | None = None
     # What finds the record that was asked for, as it was sent, by the names of the CRM's fields.
     sought: Mapping[str, str] = field(default_factory=dict)
+    # What tells the record that was asked for once its profile is gone, of which no value is left: a digest of all that
+    # was sent, and the names of these fields.
+    mark: Sequence[str] = ()
     # The record of a company that its person is to be a member of, and that is linked with none yet.
     waits: str | None = None
     # The profiles of which it might be, where that could not be told.
@@ -168,6 +171,7 @@ class Link:
             ("open", list(self.open)),
             ("version", self.version),
             ("sought", dict(self.sought)),
+            ("mark", list(self.mark)),
             ("waits", self.waits),
             ("whose", list(self.whose)),
         ):
@@ -208,6 +212,7 @@ def link_of(kept: Document) -> Link:
         tuple(kept.get("open", ())),
         kept.get("version"),
         kept.get("sought", {}),
+        tuple(kept.get("mark", ())),
         kept.get("waits"),
         tuple(kept.get("whose", ())),
     )

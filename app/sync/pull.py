@@ -16,7 +16,7 @@ from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.known import agreed_on, event_fields, rests, touched
+from app.sync.known import agreed_on, event_fields, rests, touched, unheard
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
@@ -25,7 +25,7 @@ from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import known_by, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, roused, settled, told, woken
 from app.sync.unlink import Unlinked
-from app.sync.weigh import ACCOUNT, Trouble, inward
+from app.sync.weigh import ACCOUNT, Inward, Trouble, inward
 from app.timeline.record import COLLECTION as EVENTS
 
 EVENTS_READ = 1000
@@ -43,11 +43,23 @@ class Pull:
         self._source = source
         # Of companies, the records that they are linked to, as far as this pass has met them.
         self._taken: dict[str, str] = {}
+        # Records that were asked for, and not heard of, of profiles that were deleted meanwhile.
+        self._unheard: Sequence[Link] = ()
 
     @property
     def fields(self) -> list[str]:
         """The fields of the CRM that are asked for."""
         return self._source.fields
+
+    async def begin(self) -> None:
+        """Note which records were asked for, and not heard of, of profiles that were deleted meanwhile."""
+        line, entity = self._line, self._source.entity
+        self._unheard = await line.store.waiting(line.connection, "push", entity, PART_RECORDS, state=ERASED)
+
+    async def over(self) -> None:
+        """Forget these, once all was read that there is."""
+        if self._unheard:
+            await self._line.held(beat(), [(LINKS, [drop(one) for one in self._unheard])])
 
     async def take(self, records: Sequence[CrmRecord], mark: Document, *, asked: bool = False) -> None:
         """Take in records, a part of them after the other, each one unit; the last one with the `mark` behind all.
@@ -76,8 +88,8 @@ class Pull:
         links = {key: replace(one, base=known_by(one.base, self._source.slots)) for key, one in known.items()}
 
         def look(record: CrmRecord) -> Incoming | None:
-            link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, known)
             found = inward(self._source.slots, record)
+            link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, found, known)
             if link is not None and not (asked or self._strays(link)) and rests(link, record, found):
                 return None
             company = companies.get(record.account or "")
@@ -94,12 +106,14 @@ class Pull:
         await self._take_note([one for one in made if one.link is None or one.link.profile is None])
         return made
 
-    def _erased(self, record: CrmRecord, known: Mapping[str, Link]) -> Link | None:
-        """Return the link of a new contact whose person was deleted here while it was a lead."""
+    def _erased(self, record: CrmRecord, found: Inward, known: Mapping[str, Link]) -> Link | None:
+        """Return the link of a new record whose person was deleted here: as a lead, or while it was being made."""
         lead = known.get(self._line.link_id(self._source.lead, record.came_from or ""))
-        if lead is None or lead.state != ERASED:
+        gone = lead if lead is not None and lead.state == ERASED else None
+        gone = gone or next((one for one in self._unheard if unheard(one, record, found)), None)
+        if gone is None:
             return None
-        return Link(lead.connection, self._source.entity, record.id, lead.account, lead.profile, ERASED)
+        return Link(gone.connection, self._source.entity, record.id, gone.account, gone.profile, ERASED)
 
     async def _take_note(self, fresh: Sequence[Incoming]) -> None:
         """Note to which records the companies are linked that new records name; persons say it themselves."""

@@ -79,7 +79,9 @@ class Run:
     async def _begin(self, one: EntityMap, pull: Pull, push: Push) -> None:
         if not push.idle:
             await push.recall()
+        await pull.begin()
         await self._pull(one, pull)
+        await pull.over()
 
     async def _ready(self, one: EntityMap) -> tuple[EntityMap, Pull, Push]:
         line = self._line

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api import COMPANY, UPDATE
-from tests.stories.syncing import Side
+from tests.stories.syncing import DELETE, Side
 
 BOTH = {"first": "firstName", "last": "lastName", "email": "email", "phone": "phone", "city": "city"}
 RENAME = """mutation($by: CompanyLocator!, $input: UpdateCompanyInput!) {
@@ -86,3 +86,29 @@ async def test_what_was_changed_there_meanwhile_is_not_written_over(side: Side) 
     found, (record,) = await side.of("contact", record["id"]), side.records("contact")
     assert (found["id"], found["firstName"], found["city"]) == (person, "Ada", "Linz")
     assert (record["first"], record["city"], one["issues"]["nodes"]) == ("Ada", "Linz", [])
+
+
+@pytest.mark.parametrize("fault", ["", "reformat"])
+async def test_who_was_deleted_here_meanwhile_does_not_come_back(side: Side, fault: str) -> None:
+    """W a making is not heard of, and the person is deleted here T nothing is kept of them, nobody is made of it."""
+    await side.begun("contact", fields=BOTH)
+    if fault:
+        side.fake.faults[fault] = 1.0
+    person = await unheard(side, lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    assert (await side.api(DELETE, by={"id": person}))["errors"] == []
+    (kept,) = await side.api.service.store.engine.find("syncLinks", {"connection": side.id})
+    assert {"base", "sought"} & kept.keys() == set()
+    side.add("contact", last="Byron", email="byron@sales.example")
+    await side.ran()
+    (record,) = [each for each in side.records("contact") if each["last"] == "Lovelace"]
+    side.edit("contact", record["id"], city="Graz")
+    await side.ran()
+    one = await side.ran(full=True)
+    found = (await side.api("{ persons(first: 9) { nodes { lastName } } }"))["nodes"]
+    assert (found, one["issues"]["nodes"]) == ([{"lastName": "Byron"}], [])
+    assert not any(each["state"] == "pending" or each["record"].startswith("?") for each in await linked(side))
+
+
+async def linked(side: Side) -> list[dict[str, Any]]:
+    """Return what is kept of records."""
+    return list(await side.api.service.store.engine.find("syncLinks", {"connection": side.id}))

@@ -13,6 +13,7 @@ from app.core.errors import unavailable
 from app.mongo.bound import Bound
 from app.sync import pull, worker
 from app.sync.line import Line
+from app.sync.making import Making
 from app.sync.pull import Pull
 from app.sync.service import Syncs
 from app.sync.store import LINKS
@@ -78,6 +79,29 @@ async def test_who_is_deleted_while_a_pass_is_about_to_write_leaves_nothing(
     side.edit("contact", record, city="Graz")
     await side.ran(full=True)
     assert await side.person(email="ada@sales.example") is None
+
+
+async def test_who_is_deleted_while_a_record_is_made_leaves_nothing(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W a person is deleted behind the answer about the record that was made T it is nobody's, and no hash is kept."""
+    await side.begun("contact", fields=FIELDS)
+    await side.api.made(lastName="Lovelace", firstName="x" * 60, emails=[{"address": "ada@sales.example"}])
+
+    @asynccontextmanager
+    async def deleted(*_: Any) -> AsyncIterator[None]:
+        assert (await side.api(DELETE, by={"email": "ada@sales.example"}))["errors"] == []
+        yield
+
+    once(monkeypatch, Making, "_attach", deleted, when=lambda _, made: bool(made))
+    await side.ran()
+    (record,) = side.records("contact")
+    (kept,) = await Bound(side.api.service.store.engine, LINKS, side.api.account).find({})
+    assert (kept["record"], kept["state"], kept.get("base"), kept.get("open")) == (record["id"], "erased", None, None)
+    side.edit("contact", record["id"], city="Graz")
+    one = await side.ran(full=True)
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
 
 
 async def test_a_ruling_stands_whatever_a_pass_has_read_before(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
