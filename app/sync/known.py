@@ -36,6 +36,11 @@ def unheard(link: Link, record: CrmRecord, found: Inward) -> bool:
     return bool(link.mark) and record.stamp >= since and mark(sent) == list(link.mark)
 
 
+def differs(link: Link, record: CrmRecord, lead: Link | None) -> bool:
+    """Tell whether a contact that was changed was a lead of somebody else here."""
+    return lead is not None and lead.profile != link.profile and link.stamp != record.stamp
+
+
 def rests(link: Link, record: CrmRecord, found: Inward) -> bool:
     """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
     as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)

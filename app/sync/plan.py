@@ -67,6 +67,7 @@ class PersonRecord(Wished[Person]):
         known = own or next(filter(None, before), None)
         if incoming.record.converted and incoming.source.type == LEAD:
             return self._converted(own, known, scene)
+        self._told_apart(own, before)
         if known is not None:
             return self._apply(known, scene)
         return self._new(scene.met([*self._former(), *self.wish.named()]), scene)
@@ -131,8 +132,18 @@ class PersonRecord(Wished[Person]):
         if other is not None and other.id != person.id:
             words = f"The contact that this lead became is {other.id} here: merge them."
             self.incoming.verdict.troubles.append(Trouble(words))
+            # Who has one that is somebody else's here gets no other one.
+            self.incoming.verdict.whose = [person.id]
             return None
         return contact
+
+    def _told_apart(self, own: Person | None, before: Sequence[Person | None]) -> None:
+        """List that the lead which a contact was is somebody else here, who gets no other contact for that."""
+        others = [one.id for one in before if one is not None and own is not None and one.id != own.id]
+        if others:
+            words = f"The lead that this contact was is {others[0]} here: merge them."
+            self.incoming.verdict.troubles.append(Trouble(words))
+            self.incoming.verdict.whose = others
 
     def _joined(self, effect: Effect[Person], scene: Scene) -> Effect[Person]:
         """Return an effect by which the person belongs to the company of the record as well."""

@@ -16,7 +16,7 @@ from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.known import agreed_on, event_fields, rests, touched, unheard
+from app.sync.known import agreed_on, differs, event_fields, rests, touched, unheard
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
@@ -90,7 +90,9 @@ class Pull:
         def look(record: CrmRecord) -> Incoming | None:
             found = inward(self._source.slots, record)
             link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, found, known)
-            if link is not None and not (asked or self._strays(link)) and rests(link, record, found):
+            lead = links.get(self._line.link_id(self._source.lead, record.came_from or ""))
+            anew = asked or (link is not None and (self._strays(link) or differs(link, record, lead)))
+            if link is not None and not anew and rests(link, record, found):
                 return None
             company = companies.get(record.account or "")
             if company is None:
@@ -233,7 +235,7 @@ class Pull:
             push=clock.now() if verdict.push else None,
             version=None if verdict.push else verdict.version,
             waits=self._awaited(incoming),
-            whose=(),
+            whose=verdict.whose,
         )
         if verdict.state == ERASED:
             now = replace(now, base={}, push=None, waits=None)
@@ -251,7 +253,7 @@ class Pull:
             gone.append(issue_about(link, ""))
         # Of what is new nobody has written before; where somebody has after all, it is looked at anew.
         writes = [put(now, revived=incoming.link.state == ERASED) if incoming.link is not None else new(now)]
-        writes += woken(link, link.whose)
+        writes += woken(link, {*link.whose} - {*verdict.whose})
         if verdict.became:
             # Also where it was of somebody who is gone: it is this person's now.
             writes.append(put(self._contact(now, verdict.became), revived=True))

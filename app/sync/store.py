@@ -151,7 +151,9 @@ class Store:
 
     async def doubtful(self, one: Connection, entity: str, profiles: Collection[str]) -> set[str]:
         """Return of which of some profiles a record might be, where that can't be told; rides on the index by whose."""
-        where = {"whose": {"$in": list(profiles)}, "connection": one.id, "entity": entity}
+        where: dict[str, Any] = {"whose": {"$in": list(profiles)}, "connection": one.id}
+        # Of a lead that became a contact, that is what might be somebody else's.
+        where["$or"] = [{"entity": entity}, {"state": model.CONVERTED}]
         found = await Bound(self._engine, LINKS, one.account).find(where)
         return {each for kept in found for each in kept["whose"]}
 

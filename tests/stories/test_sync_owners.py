@@ -227,3 +227,20 @@ async def test_nobody_comes_back_by_another_record(side: Side, several: bool) ->
     one = await side.ran(full=True)
     assert (await side.api("{ persons(first: 9) { nodes { id } } }"))["nodes"] == []
     assert one["issues"]["nodes"] == []
+
+
+async def test_a_lead_that_became_somebody_elses_contact_gets_no_other_one(side: Side) -> None:
+    """W a lead is converted into the contact of another person here T it is listed, no other is made."""
+    contact = side.add("contact", last="One", email="one@sales.example")
+    lead = side.add("lead", last="Two", email="two@sales.example")
+    await side.begun("contact", "lead", fields=NAMED)
+    persons = [(await side.of("contact", contact))["id"], (await side.of("lead", lead))["id"]]
+    side.convert(lead, contact)
+    await side.ran()
+    one = await side.ran(full=True)
+    assert ["merge them" in each["message"] for each in one["issues"]["nodes"]] == [True]
+    assert [each["id"] for each in side.records("contact")] == [contact]
+    await merged(side, persons)
+    await resolved(side)
+    assert [each["id"] for each in side.records("contact")] == [contact]
+    assert {link["recordId"] for link in (await side.of("contact", contact))["crmLinks"]} == {contact, lead}
