@@ -42,19 +42,23 @@ class Undone:
 
 
 def as_of_today(merge: Merge, companies: Mapping[str, str | None]) -> Merge:
-    """Return a merge of persons whose companies are what they have become; `companies` as in `Undo`."""
-    after = members_of_today(merge.after, companies) if merge.after else None
-    return replace(merge, before=tuple(members_of_today(one, companies) for one in merge.before), after=after)
+    """Return a merge with its persons as of today; `companies` as in `Undo`."""
+    after = person_of_today(merge.after, companies) if merge.after else None
+    return replace(merge, before=tuple(person_of_today(one, companies) for one in merge.before), after=after)
 
 
-def members_of_today(person: Person, companies: Mapping[str, str | None]) -> Person:
-    """Return a person as the merges and deletions of its companies have left it, or will; `companies` as in `Undo`."""
+def person_of_today(person: Person, companies: Mapping[str, str | None]) -> Person:
+    """Return a person as all that was done to its companies and tags has left it, or will; `companies` as in `Undo`.
+
+    That was done to everybody who had them: it is no change of the person.
+    """
     held = person.memberships
     for one, into in companies.items():
         if into not in (None, one):
             held = moved(held, one, into)
     there = [one for one in held if companies.get(one.company_id, one.company_id)]
-    return replace(person, memberships=single(there, replace_flag))
+    tags = [one for one in person.tag_ids if one in person.catalog.tags]
+    return replace(person, memberships=single(there, replace_flag), tag_ids=tags)
 
 
 def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
@@ -117,7 +121,7 @@ class Undo(Change[Person]):
         """Return the survivor as it would be, and those who are persons again."""
         if held is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
-        undone = rebased(self.merge, self.later, members_of_today(held, self.companies))
+        undone = rebased(self.merge, self.later, person_of_today(held, self.companies))
         after = successor(_possible(undone.current, scene.catalog), scene)
         after.modified_from = undone.current.modified_from
         back, kept = list[Effect[Person]](), list(undone.kept)

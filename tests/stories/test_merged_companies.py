@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.api import Api
+from tests.api import COMPANY, Api
 from tests.stories.test_merges import merged, reverted
 
-COMPANY = "mutation($name: String!) { createCompany(input: {name: $name}) { company { id } } }"
 LINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!, $role: String, $primary: Boolean! = false) {
   linkPersons(company: $to, persons: $who, role: $role, primary: $primary) { errors { code } } }"""
 UNLINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!) {
@@ -38,7 +37,7 @@ async def link(api: Api, company: str, person: str, role: str | None = None, **m
 async def made(api: Api, companies: str, persons: str) -> dict[str, dict[str, Any]]:
     """Make companies and persons of these letters; return the persons."""
     for name in companies:
-        await api(COMPANY, name=name)
+        await api(COMPANY, input={"name": name})
     return {name: await api.made(externalId=name, firstName=name) for name in persons}
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from tests.api import ATTRIBUTE, COMPANY, DEFINE, ERRORS, LINK, Api
 from tests.stories.mobile import Phone
+from tests.stories.test_deletions import swept
 from tests.stories.test_merges import REVERT, merged, read, reverted
 
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
@@ -204,3 +205,14 @@ async def test_what_was_deleted_meanwhile_is_not_named_as_kept(api: Api, *, swep
     assert (await reverted(api, payload))["keptFields"] == ["customAttributes.size"]
     told = [event for event in await api.events({"id": one["id"]}) if event["type"] == "mergeReverted"]
     assert told[0]["properties"]["keptFields"] == [{"name": "customAttributes.size"}]
+
+
+async def test_a_tag_that_is_deleted_meanwhile_is_nobodys_change(api: Api) -> None:
+    """It is gone from both, and nothing is named as kept; the other tags are where they were."""
+    one, two = await couple(api, tags=["theirs"])
+    await api(UPDATE, by={"id": one["id"]}, input={"tags": {"add": ["own", "gone"]}})
+    payload = await merged(api, one, two)
+    await api('mutation { deleteTag(name: "gone") { errors { code } } }')
+    await swept(api)
+    assert (await reverted(api, payload))["keptFields"] == []
+    assert [(await read(api, each))["tags"] for each in (one, two)] == [["own"], ["theirs"]]
