@@ -215,8 +215,8 @@ async def _read(bodies: Bodies, headers: Mapping[bytes, bytes], receive: Receive
         raise _refuse("PAYLOAD_TOO_LARGE", f"A request has at most {VALUES_MAX:,} values.", 413)
     try:
         given = await asyncio.to_thread(orjson.loads, body) if len(body) > THREAD_BYTES else orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise _refuse("BAD_REQUEST", "The body is not JSON.", 400) from None
+    except orjson.JSONDecodeError as error:
+        raise _refuse("BAD_REQUEST", f"The body is not JSON: {error}.", 400) from None
     return read_request(given)
 
 

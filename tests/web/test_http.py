@@ -65,6 +65,19 @@ async def test_bad_input_has_a_code_and_a_status(api: Api, body: bytes, status: 
     assert response.headers["content-type"] == RESPONSE
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"query": }', "unexpected character, expected a JSON value: line 1 column 11 (char 10)"),
+        (b'{"variables": 1e400}', "number is infinity when parsed as double: line 1 column 15 (char 14)"),
+    ],
+)
+async def test_a_body_that_is_no_json_is_told_why_and_where(api: Api, body: bytes, said: str) -> None:
+    """Also where it is JSON to its sender, and a number of it no number here."""
+    answer = (await post(api, body)).json()
+    assert answer["errors"][0]["message"] == f"The body is not JSON: {said}."
+
+
 NULLABLE = [
     "query($a: String) { person(by: {email: $a}) { id } }",
     'query($a: String = "x") { person(by: {email: $a}) { id } }',
