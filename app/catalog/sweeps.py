@@ -19,6 +19,8 @@ from app.mongo.engine import Delete, Document, Engine, Insert, Sort, Update, Wri
 
 COLLECTION = "sweeps"
 SWEEP_DOCUMENTS = 1000
+# What no index leads to is looked for among so many at a time: a read has its deadline, however few there are.
+PASSED_DOCUMENTS = 10_000
 SWEEPS_AT_ONCE = 100
 LOOK_SECONDS = 30.0
 # Longer than any call may take: what was under way when something was deleted has arrived by then.
@@ -75,8 +77,8 @@ def twice(account: str, kind: str, what: Sequence[str]) -> list[Insert]:
 class Part:
     """A collection to sweep: what is found there, and what becomes of it; None: it goes; nothing: it is told alone.
 
-    `index` leads to it; without one the whole collection is passed. What is `passed` is found again behind that, and
-    so it is gone through in the order of ids.
+    `index` leads to it; by that of ids the whole collection is passed. What is `passed` is found again behind that,
+    and so it is gone through in the order of ids.
     """
 
     collection: str
@@ -157,10 +159,10 @@ class Sweeps:
     async def clear(self, account: str, kind: str, what: Sequence[str]) -> None:
         """Do one sweep."""
         for part in _parts(kind, what):
-            last = ""
-            while held := await self._found(account, part, last, SWEEP_DOCUMENTS):
+            held, last = await self._found(account, part, "", SWEEP_DOCUMENTS)
+            while last:
                 await self._clear(part, held)
-                last = held[-1]["_id"]
+                held, last = await self._found(account, part, last, SWEEP_DOCUMENTS)
 
     async def _over(self, kept: Document) -> bool:
         """Do a sweep that is due, or a bite of one that is told; returns whether it is over."""
@@ -180,11 +182,13 @@ class Sweeps:
     async def _bitten(self, kept: Document, said: Document) -> bool:
         """Tell and clear some; False where there is nobody left."""
         for part in _parts(kept["kind"], kept["what"]):
-            if held := await self._found(kept["account"], part, kept.get("last", ""), TOLD_DOCUMENTS):
+            held, last = await self._found(kept["account"], part, kept.get("last", ""), TOLD_DOCUMENTS)
+            if held:
                 await self.tell(kept["account"], part.collection, said, held)
                 await self._clear(part, held)
                 await self._pause(len(held) / TOLD_PER_SECOND)
-                further = {"$set": {"due": clock.now(), "last": held[-1]["_id"]}}
+            if last:
+                further = {"$set": {"due": clock.now(), "last": last}}
                 await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, further)])
                 return True
         return False
@@ -197,12 +201,19 @@ class Sweeps:
         await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, {"$set": late})])
         return True
 
-    async def _found(self, account: str, part: Part, last: str, limit: int) -> list[Document]:
-        """Return some who are to be cleared: what is cleared is found no more, or lies behind `last`."""
+    async def _found(self, account: str, part: Part, last: str, limit: int) -> tuple[list[Document], str]:
+        """Return some who are to be cleared, and the id up to which these are all; "" where there is nobody left.
+
+        What is cleared is found no more, or lies behind `last`.
+        """
         where: dict[str, Any] = {"account": account, **part.found}
+        end = ""
         if part.passed:
             where["_id"] = {"$gt": last}
-        return await self._engine.find(
+        if part.index == BY_ID:
+            end = await self._end(part.collection, last)
+            where["_id"] = {"$gt": last, "$lte": end}
+        held = await self._engine.find(
             part.collection,
             where,
             projection={"_id": 1, "subjects": 1},
@@ -210,9 +221,22 @@ class Sweeps:
             limit=limit,
             hint=part.index,
         )
+        return held, held[-1]["_id"] if held and (not end or len(held) == limit) else end
+
+    async def _end(self, collection: str, last: str) -> str:
+        """Return the id at the end of the next window of a collection, "" at its own end."""
+        ahead = await self._engine.find(
+            collection,
+            {"_id": {"$gt": last}},
+            projection={"_id": 1},
+            sort=BY_ID,
+            limit=PASSED_DOCUMENTS,
+            hint=BY_ID,
+        )
+        return ahead[-1]["_id"] if ahead else ""
 
     async def _clear(self, part: Part, held: Sequence[Document]) -> None:
-        if part.change == {}:
+        if part.change == {} or not held:
             return
         these = {"_id": {"$in": [one["_id"] for one in held]}}
         change = part.change

@@ -1,13 +1,16 @@
 """Sweeps: what a deletion leaves behind is cleared bit by bit, and nothing is forgotten."""
 
 import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from app.catalog import sweeps
 from app.catalog.sweeps import Sweeps, later
 from app.core import clock
-from app.mongo.engine import Engine, Insert
+from app.mongo.engine import Document, Engine, Insert
 from tests.api import ATTRIBUTE, Api
 
 
@@ -46,6 +49,44 @@ async def test_more_than_one_bite_is_swept_in_several(engine: Engine, monkeypatc
     await engine.write(sweeps.COLLECTION, [later("acc_1", sweeps.TAG, [f"t{n}"]) for n in range(5)])
     assert await Sweeps(engine).sweep() == 5
     assert sorted(len(one["tags"]) for one in await engine.find("persons", {})) == [0] * 20 + [1]
+
+
+@pytest.mark.parametrize("said", [None, sweeps.sayable("att_x", "customAttributes", "API", clock.EPOCH)])
+async def test_what_no_index_leads_to_is_looked_for_window_by_window(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, said: dict[str, Any] | None
+) -> None:
+    """Few values of a list among many profiles: no read looks at more of these than it can in its time."""
+    monkeypatch.setattr(sweeps, "PASSED_DOCUMENTS", 4)
+    monkeypatch.setattr(sweeps, "SWEEP_DOCUMENTS", 2)
+    monkeypatch.setattr(sweeps, "TOLD_DOCUMENTS", 2)
+    having = {3, 4, 5, 6, 19, 29}
+    persons = [
+        Insert({"_id": f"p{n:02}", "account": "acc_1", "subjects": ["s"], "l": {"x": [1]} if n in having else {}})
+        for n in range(30)
+    ]
+    await engine.write("persons", [*persons, Insert({"_id": "p03b", "account": "acc_2", "l": {"x": [1]}})])
+    await engine.write(sweeps.COLLECTION, [later("acc_1", sweeps.PERSON_ATTRIBUTE, ["att_x", "l.x"], said=said)])
+    looked, told = list[int](), list[str]()
+
+    async def find(collection: str, where: dict[str, Any], **options: Any) -> list[Document]:
+        if collection == "persons" and "account" in where:
+            looked.append(len(await engine.find("persons", {"_id": where["_id"]})))
+        return await engine.find(collection, where, **options)
+
+    async def tell(_account: str, _collection: str, _said: Document, held: Sequence[Document]) -> None:
+        told.extend(one["_id"] for one in held)
+
+    async def at_once(_: float) -> None:
+        pass
+
+    watched = SimpleNamespace(find=find, write=engine.write)
+    sweeper = Sweeps(cast("Engine", watched), pause=at_once)
+    sweeper.tell = tell
+    assert await sweeper.sweep() == 1
+    left = await engine.find("persons", {"l.x": {"$exists": True}})
+    assert [one["_id"] for one in left] == ["p03b"]
+    assert max(looked) == sweeps.PASSED_DOCUMENTS
+    assert sorted(told) == ([f"p{n:02}" for n in sorted(having)] if said else [])
 
 
 async def test_who_runs_is_woken(engine: Engine) -> None:
