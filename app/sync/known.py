@@ -38,12 +38,17 @@ def unheard(link: Link, record: CrmRecord, found: Inward) -> bool:
 
 def differs(link: Link, record: CrmRecord, lead: Link | None) -> bool:
     """Tell whether a contact that was changed was a lead of somebody else here."""
-    return lead is not None and lead.profile != link.profile and link.stamp != record.stamp
+    return lead is not None and lead.profile != link.profile and not _as_it_was(link, record)
+
+
+def _as_it_was(link: Link, record: CrmRecord) -> bool:
+    # A moment has a second's precision there: more than one change may have it.
+    return (link.stamp, link.etag) == (record.stamp, record.etag)
 
 
 def rests(link: Link, record: CrmRecord, found: Inward) -> bool:
     """Tell whether what is known of a record is the end of it, as long as it stays as it is."""
-    as_it_was = (link.stamp, link.etag) == (record.stamp, record.etag)
+    as_it_was = _as_it_was(link, record)
     if as_it_was and _waits(link, found):
         return True
     if link.keep:
