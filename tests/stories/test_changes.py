@@ -215,4 +215,7 @@ async def test_what_another_process_did_a_moment_ago_is_known(shop: Api) -> None
         await there(COMPANY, input={"name": "Acme", "tags": ["Newer"]})
         await there.made(externalId="member")
         await there(LINK, company={"name": "Acme"}, persons=[{"externalId": "member"}])
-        assert (await socket.data())["kind"] == "UPDATED"
+        # Who is told here of the creation after the link has it with the tag already.
+        kinds = [(await socket.data())["kind"]]
+        kinds += [(await socket.data())["kind"]] if kinds == ["CREATED"] else []
+        assert kinds[-1] == "UPDATED"
