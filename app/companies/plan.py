@@ -148,6 +148,11 @@ class Merge(Change[Company]):
         if len(after.domains) > DOMAINS_MAX or longest > LIST_TOTAL_MAX:
             words = f"Together they have more than {DOMAINS_MAX} domains, or than {LIST_TOTAL_MAX} items in a list."
             raise Refused("MERGE_BLOCKED", words, ("companies",))
+        try:
+            bounded(after.values)
+        except Refused as refusal:
+            words = "Together their custom attributes are too large."
+            raise Refused("MERGE_BLOCKED", words, ("companies",)) from refusal
         ended = [Effect(one, replace(successor(one, scene), state=MERGED, into=after.id), ("state",)) for one in gone]
         events = [event(after, scene, "companyMerged", mergedIds=[{"id": one.id} for one in gone])]
         events += [event(one, scene, "companyDeleted", companyId=one.id, into=after.id) for one in gone]

@@ -159,11 +159,13 @@ class Companies:
     async def merge(self, actor: Actor, into: Company, others: Sequence[Company]) -> Company:
         """Move the members of others, then take them into one company in one unit; safe to repeat."""
         gone = [one for one in {one.id: one for one in others}.values() if one.id != into.id]
-        for one in gone:
-            await self._members.move_all(actor, one, into)
         named = [locator for one in gone for locator in sought("id", one.id)]
         change = Merge([one.id for one in gone])
         ask = Ask(actor.account, actor.origin, change, (Locator("id", into.id),), named)
+        # What is refused moves nobody.
+        await self.changes.dry(ask)
+        for one in gone:
+            await self._members.move_all(actor, one, into)
         merged = (await self.changes.one(ask)).after
         for one in gone:
             # Whoever joined meanwhile.

@@ -297,6 +297,8 @@ async def test_merges_that_can_not_be_are_refused(api: Api) -> None:
     await made(api, name="Acme", domains=[f"a{n}.example" for n in range(60)])
     await made(api, name="Old", domains=[f"b{n}.example" for n in range(60)])
     acme, old = {"name": "Acme"}, {"name": "Old"}
+    member = await api.made(externalId="member")
+    await api(LINK, company=old, persons=[{"id": member["id"]}])
     for into, others, expected in (
         ({"name": "No"}, [old], ("COMPANY_NOT_FOUND", ["into"])),
         (acme, [old, {"name": "No"}], ("COMPANY_NOT_FOUND", ["companies", "1"])),
@@ -307,6 +309,8 @@ async def test_merges_that_can_not_be_are_refused(api: Api) -> None:
         payload = await api(MERGE, into=into, companies=others)
         assert [(one["code"], one["path"]) for one in payload["errors"]] == [expected]
     assert (await api(FIND, by=old))["version"] == 1
+    seen = await api("query($by: CompanyLocator!) { company(by: $by) { persons { nodes { id } } } }", by=old)
+    assert seen["persons"]["nodes"] == [{"id": member["id"]}]
 
 
 async def test_a_company_takes_in_many_members(api: Api) -> None:
