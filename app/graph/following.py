@@ -4,6 +4,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graphql import GraphQLField
+
+from app.graph.context import Context
+from app.graph.executor import Info
 from app.live.topic import Moment, Topic
 
 
@@ -51,3 +55,19 @@ class Progress:
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self.steps
+
+
+async def begun(
+    field: GraphQLField, context: Context, arguments: dict[str, Any], present: Callable[[], Awaitable[str]]
+) -> Following | Progress:
+    """Return what a subscription's resolver answers; who has no cursor begins where the store stood before it looked.
+
+    So whatever becomes of what is followed is told from there on, and nothing that was acknowledged before.
+    """
+    subscribe: Any = field.subscribe
+    anew = "after" in field.args and arguments.get("after") is None
+    position = await present() if anew else None
+    following: Following | Progress = await subscribe(None, Info(context), **arguments)
+    if isinstance(following, Following) and anew:
+        following.after = position
+    return following

@@ -23,8 +23,8 @@ from app.graph.access import needed
 from app.graph.context import Context
 from app.graph.cost import within
 from app.graph.document import Document, Documents, Operation
-from app.graph.executor import Info, Run
-from app.graph.following import Following, Progress
+from app.graph.executor import Run
+from app.graph.following import Following, Progress, begun
 from app.graph.plan import Planner, Slot
 from app.graph.services import Services
 from app.graph.sharing import Shared
@@ -336,10 +336,10 @@ class Operations:
 
     async def _begun(self, slot: Slot, context: Context, arguments: dict[str, Any]) -> Following | Progress:
         assert self._schema.subscription_type is not None  # noqa: S101 - there is a subscription
-        subscribe: Any = self._schema.subscription_type.fields[slot.name].subscribe
+        field = self._schema.subscription_type.fields[slot.name]
         try:
-            begun: Awaitable[Following | Progress] = subscribe(None, Info(context), **arguments)
-            following = await self.deadlines.within(OPERATION_SECONDS, begun)
+            work = begun(field, context, arguments, self._hub.present)
+            following = await self.deadlines.within(OPERATION_SECONDS, work)
         except Exception as error:
             raise rejected(faults.known(error, context.request_id), [slot.key]) from error
         return following

@@ -13,6 +13,7 @@ import structlog
 
 from app.core.errors import unavailable
 from app.live.topic import Moment, Topic
+from app.mongo.chunk import WAITING_MAX, Chunks
 from app.mongo.engine import Batch, Change, Engine, HistoryLost
 from app.timeline.record import COLLECTION, read
 
@@ -21,6 +22,8 @@ UNHEALTHY_SECONDS = 3.0
 START_SECONDS = 10.0
 # The store promises a batch every second; a watch that is silent for this long is given up and opened anew.
 SILENCE_SECONDS = 10.0
+# Whoever begins to follow waits no longer for the store to say where it stands.
+PRESENT_SECONDS = 2.0
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 2.0
 
@@ -124,6 +127,8 @@ class Feed:
         self.ring = Ring()
         self.position = ""
         self.resets = 0  # how often changes may have been missed
+        self._told = ""  # the last position that the store told beside the watch
+        self._present: Chunks[None, str] = Chunks(self._look, name="present", limit=WAITING_MAX)
         self._anew = True  # the next watch begins from now on
         self._heard_at: float | None = None
         self._known = asyncio.Event()
@@ -157,8 +162,24 @@ class Feed:
         self._listeners.append(listener)
 
     def covers(self, token: str) -> bool:
-        """Tell whether everything behind `token` up to now is in the ring."""
-        return self.ring.floor <= token <= self.position
+        """Tell whether everything behind `token` that was heard of is in the ring; `token` may be ahead of that."""
+        return self.ring.floor <= token <= max(self.position, self._told)
+
+    async def present(self) -> str:
+        """Return where the store stands now, which may be ahead of the watch; all who ask meanwhile share one look.
+
+        All that was acknowledged before lies before it. Where the store doesn't say it is the position of the watch.
+        """
+        return await self._present.put(None)
+
+    async def _look(self, asked: Sequence[None]) -> list[str]:
+        try:
+            async with asyncio.timeout(PRESENT_SECONDS), self._engine.watch([COLLECTION], None) as batches:
+                self._told = (await anext(batches)).token
+        except Exception as error:  # noqa: BLE001 - whatever it was, to be told of something earlier does no harm
+            log.warning("live_present_unknown", error=type(error).__name__)
+            return [self.position] * len(asked)
+        return [self._told] * len(asked)
 
     async def start(self) -> None:
         """Begin, and return when the position is known; raises UNAVAILABLE when that takes over START_SECONDS."""
@@ -221,6 +242,7 @@ class Feed:
     def _begin(self, batch: Batch) -> None:
         # What the very first batch carries lies before the position: who needs it has an older cursor and catches up.
         self._anew = False
+        self._told = ""
         self.position = batch.token
         self.ring.clear(batch.token)
         if self._known.is_set():

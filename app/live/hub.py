@@ -62,6 +62,10 @@ class Hub:
         """Whether all followers are being ended."""
         return self._closing
 
+    async def present(self) -> str:
+        """Return the position to begin at for whoever has none, known before it is looked what they follow."""
+        return await self._feed.present()
+
     async def follow(
         self,
         topic: Topic,
@@ -148,8 +152,9 @@ class Hub:
         self._seats[seat] = key
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep_on(), name="live-sweep")
+        if after is None or self._feed.covers(after):
+            self._enter(seat, since=after)
         if after is None:
-            self._enter(seat)
             seat.taken = seat.reached
         seat.backlog.appendleft(Moment("READY", seat.reached if after is None else after))
 
@@ -168,7 +173,9 @@ class Hub:
             slot = seat.slot.next
             if slot is not None and slot.frame is not None:
                 seat.slot = slot
-                return slot.token, slot.frame, slot.heard_at
+                if slot.token > seat.begun:
+                    return slot.token, slot.frame, slot.heard_at
+                continue
             if (fault := self._live[seat].fault) is not None:
                 raise repeated(fault)
             await seat.wait()
@@ -215,7 +222,8 @@ class Hub:
         self._live[seat] = group
         if since is not None:
             seat.backlog.extend(self._feed.ring.since(since, seat.topic))
-        seat.reached = self._feed.position
+            seat.begun = since
+        seat.reached = max(self._feed.position, since or "")
 
     def _leave(self, seat: Seat) -> None:
         """Take the seat out of its group or its stretch; a group that nobody needs is gone."""
@@ -274,5 +282,7 @@ class Hub:
 
     def _reset(self) -> None:
         # Older slots come first, then this, then what is live again.
+        for seat in self._live:
+            seat.begun = ""  # no position of before means anything any more
         for group in list(set(self._live.values())):
             group.push(Moment("RESYNC", self._feed.position))

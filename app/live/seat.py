@@ -85,12 +85,13 @@ class Seat:
     """One follower.
 
     `taken` is the position behind the last payload that was taken; `reached` the one up to which everything was taken
-    or waits in `backlog`. `slot` is the last slot that was read, None while the seat isn't live.
+    or waits in `backlog`. `slot` is the last slot that was read, None while the seat isn't live; what comes there up to
+    `begun` is passed over, for the seat may have begun ahead of what this process has heard of.
     """
 
     __slots__ = (
         *("topic", "render", "on_slow", "at_once", "taken", "reached", "backlog", "slot", "lost", "catching_up"),
-        *("ahead_since", "end", "_handed_at", "_busy_until", "_bell"),
+        *("begun", "ahead_since", "end", "_handed_at", "_busy_until", "_bell"),
     )
 
     def __init__(
@@ -102,6 +103,7 @@ class Seat:
         self.at_once = at_once
         self.taken = after or ""
         self.reached = after or ""
+        self.begun = ""
         self.backlog: deque[Moment] = deque()
         self.slot: Slot | None = None
         self.lost = False  # its position is known no more: to be told with RESYNC
@@ -178,7 +180,7 @@ class Seat:
         frame = slot.frame
         if self.at_once is None or self.backlog or self.slot is None or self.slot.next is not slot or frame is None:
             return False
-        if frame.last or frame.topic is not None:
+        if frame.last or frame.topic is not None or slot.token <= self.begun:
             return False
         try:
             return self.at_once(frame)
