@@ -71,10 +71,12 @@ async def _followed(context: Context, person: Input | None, company: Input | Non
             raise _unknown("person")
         return _of_person(found, locator.value if locator.kind == "id" else found.id)
     if company:
-        held = await context.services.companies.find(context.account, *reading.company(company))
+        kind, value = reading.company(company)
+        held = await context.services.companies.find(context.account, kind, value)
         if held is None:
             raise _unknown("company")
-        return _Followed(held.id, lines=frozenset(held.subjects))
+        asked = value if kind == "id" else held.id
+        return _Followed(asked, _but(asked, held.id, *held.merged_ids), frozenset(held.subjects))
     return _Followed()
 
 
@@ -87,8 +89,12 @@ async def _deleted(context: Context, person_id: str) -> _Followed:
 
 
 def _of_person(person: Person, asked: str) -> _Followed:
-    former = [one for one in (person.id, *person.merged_ids) if one != asked]
+    former = _but(asked, person.id, *person.merged_ids)
     return _Followed(asked, former, frozenset(person.subjects), frozenset(person.since.items()))
+
+
+def _but(asked: str, *known: str) -> list[str]:
+    return [one for one in known if one != asked]
 
 
 async def timeline_events(
@@ -128,20 +134,35 @@ class _Events:
         if event is None:
             return Told([SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)])
         await self._context.services.timeline.entitle([event])
-        kind = self._kind(event)
-        topic = await self._moved(event) if self._followed and (event.rejoins or kind == "MERGED") else None
+        kind = await self._kind(event)
+        moved = event.rejoins or kind == "MERGED" or _taken_over(event)
+        topic = await self._moved(event) if self._followed and moved else None
         if self._passed_over(event, kind):
             return Told(topic=topic)
         update = SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id)
         return Told([update], kind == "DELETED" and bool(self._followed), topic)
 
-    def _kind(self, event: Event) -> str:
+    async def _kind(self, event: Event) -> str:
         # The end of a company that was taken into the one that is followed is but an event of its timeline.
-        if event.type not in LAST_WORDS or self._followed not in ("", event.person_id, event.company_id):
+        if event.type not in LAST_WORDS or not await self._concerns(event):
             return "EVENT"
         if event.type == "personMerged":
             return "MERGED" if event.told else "EVENT"
-        return "MERGED" if event.company_id and event.properties.get("into") else "DELETED"
+        # Whoever took it over may be gone by now as well: then there is nothing to go on with.
+        return "MERGED" if _taken_over(event) and not (self._followed and await self._lost()) else "DELETED"
+
+    async def _concerns(self, event: Event) -> bool:
+        """Tell whether an end is that of what is followed, or of what that was merged into."""
+        if self._followed in ("", event.person_id, event.company_id):
+            return True
+        if event.company_id is not None:
+            return not _taken_over(event) and await self._lost()
+        persons = self._context.services.persons
+        return event.person_id in await persons.succession(self._context.account, self._followed)
+
+    async def _lost(self) -> bool:
+        """Tell whether the company that is followed lives on in none."""
+        return await self._context.services.companies.get(self._context.account, self._followed) is None
 
     def _passed_over(self, event: Event, kind: str) -> bool:
         """Tell whether an event is none of the follower's: of a type not asked for, or the end of somebody else."""
@@ -156,7 +177,16 @@ class _Events:
             company = await services.companies.get(account, self._followed)
             return self.topic(_Followed(lines=frozenset(company.subjects))) if company else None
         person = await services.persons.get(account, self._followed)
-        return self.topic(_of_person(person, self._followed)) if person else None
+        if person is not None:
+            return self.topic(_of_person(person, self._followed))
+        # Their end is still to be told.
+        left = await services.persons.remains(account, self._followed)
+        return self.topic(_Followed(lines=frozenset(left[1]))) if left else None
+
+
+def _taken_over(event: Event) -> bool:
+    """Tell whether an event is the end of a company that lives on in another one."""
+    return event.type == "companyDeleted" and "into" in event.properties
 
 
 def _sealed(place: Place) -> Callable[[str], str]:

@@ -71,23 +71,32 @@ class Persons:
 
     async def remains(self, account: str, person_id: str) -> tuple[str, list[str]] | None:
         """Return the id and the lines of whom a deleted person left them to, its own where it is nobody; else None."""
-        kept = await self._reads.get(person_id)
-        if kept is None or kept["account"] != account or kept["state"] != DELETED:
+        kept = (await self._chain(account, person_id, (MERGED,)) or [{"state": ACTIVE}])[-1]
+        if kept["state"] != DELETED:
             return None
         heir = await self.heir(account, kept["into"]) if "into" in kept else None
-        return (heir.id, heir.subjects) if heir else (person_id, kept["subjects"])
+        return (heir.id, heir.subjects) if heir else (kept["_id"], kept["subjects"])
+
+    async def succession(self, account: str, person_id: str) -> list[str]:
+        """Return an id and those whom its person was merged into, one behind the other, be the last one deleted."""
+        return [kept["_id"] for kept in await self._chain(account, person_id, (MERGED,))]
 
     async def _follow(self, account: str, person_id: str, states: Sequence[str]) -> Person | None:
+        line = await self._chain(account, person_id, states)
+        return (await self._read(account, line[-1:]))[0] if line and line[-1]["state"] == ACTIVE else None
+
+    async def _chain(self, account: str, person_id: str, states: Sequence[str]) -> list[Document]:
+        """Return what is kept of a person, then of each whom it lives on in, as far as these states lead."""
+        line: list[Document] = []
         for _ in range(MERGES_MAX):
             kept = await self._reads.get(person_id)
             if kept is None or kept["account"] != account:
-                return None
-            if kept["state"] == ACTIVE:
-                return (await self._read(account, [kept]))[0]
+                break
+            line.append(kept)
             if kept["state"] not in states or "into" not in kept:
-                return None
+                break
             person_id = kept["into"]
-        return None
+        return line
 
     async def find(self, account: str, locator: Locator) -> Person | None:
         """Return whom a locator means."""

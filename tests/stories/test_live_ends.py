@@ -1,0 +1,98 @@
+"""How following goes on and ends for whoever followed what was merged, also for who comes back with a cursor."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from app.persons.service import Persons
+from tests.api import COMPANY, Api
+from tests.stories.test_events import order, shop
+from tests.stories.test_live import FOLLOW
+from tests.stories.test_merged_companies import DELETE as DELETE_COMPANY
+from tests.stories.test_merged_companies import TAKE_IN
+from tests.stories.test_merges import merged
+from tests.wire import Socket
+
+__all__ = ["shop"]
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }"
+OF_COMPANY = """subscription($company: CompanyLocator, $types: [String!], $after: Cursor) {
+  timelineEvents(company: $company, types: $types, after: $after) { kind cursor event { type } } }"""
+TYPES = pytest.mark.parametrize("types", [None, ["orderPlaced"]])
+
+
+async def words(socket: Socket) -> AsyncIterator[dict[str, Any]]:
+    """Yield what is said beside events and orders, to the end of the stream."""
+    while (message := await socket.next())["type"] == "next":
+        (update,) = message["payload"]["data"].values()
+        if update["kind"] != "EVENT" or update["event"]["type"] == "orderPlaced":
+            yield update
+    assert message == {"type": "complete", "id": "1"}
+
+
+async def kinds(socket: Socket) -> list[str]:
+    """Return the kinds of these."""
+    return [one["kind"] async for one in words(socket)]
+
+
+@TYPES
+async def test_who_followed_a_merged_person_hears_of_the_survivors_fate(shop: Api, types: list[str] | None) -> None:
+    """W merged, the survivor is merged as well, that one is deleted T MERGED twice, DELETED; later as well."""
+    first, second, third = [await shop.made(externalId=name) for name in "abc"]
+    by = {"id": first["id"]}
+    async with shop.live(FOLLOW, person=by, types=types) as socket:
+        told = words(socket)
+        cursor = (await anext(told))["cursor"]
+        for gone, survivor in ((first, second), (second, third)):
+            await merged(shop, gone, survivor, into=survivor["id"])
+            assert (await anext(told))["kind"] == "MERGED"
+            await shop.track({**order(), "person": {"id": survivor["id"]}})
+            assert (await anext(told))["event"]["type"] == "orderPlaced"
+        await shop(DELETE, by={"id": third["id"]})
+        assert [one["kind"] async for one in told] == ["DELETED"]
+    async with shop.live(FOLLOW, person=by, types=types, after=cursor) as socket:
+        assert (await kinds(socket))[-1] == "DELETED"
+
+
+async def test_a_survivor_who_is_gone_before_the_merge_is_told_is_told_as_well(
+    shop: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G the survivor is deleted while a merge is on its way to followers T MERGED, DELETED."""
+    first, second = [await shop.made(externalId=name) for name in "ab"]
+    get = Persons.get
+
+    async def late(persons: Persons, account: str, person_id: str) -> Any:
+        """Look when the survivor is gone."""
+        monkeypatch.setattr(Persons, "get", get)
+        await shop(DELETE, by={"id": second["id"]})
+        return await get(persons, account, person_id)
+
+    async with shop.live(FOLLOW, person={"id": first["id"]}) as socket:
+        told = words(socket)
+        await anext(told)
+        await merged(shop, first, second, into=second["id"])
+        monkeypatch.setattr(Persons, "get", late)
+        assert [one["kind"] async for one in told] == ["MERGED", "DELETED"]
+
+
+@TYPES
+async def test_who_followed_a_merged_company_goes_on_with_the_survivor_to_its_end(
+    shop: Api, types: list[str] | None
+) -> None:
+    """W merged twice over, come back with each cursor, then deleted T MERGED, nothing missed, DELETED."""
+    first, second, third = [{"id": (await shop(COMPANY, input={"name": name}))["company"]["id"]} for name in "abc"]
+    async with shop.live(OF_COMPANY, company=first, types=types) as socket:
+        told = words(socket)
+        cursors = [(await anext(told))["cursor"]]
+        assert (await shop(TAKE_IN, into=second, **{"from": [first]}))["errors"] == []
+        merge = await anext(told)
+        assert merge["kind"] == "MERGED"
+        cursors.append(merge["cursor"])
+        assert (await shop(TAKE_IN, into=third, **{"from": [second]}))["errors"] == []
+        for number, cursor in enumerate(cursors):
+            async with shop.live(OF_COMPANY, company=first, types=types, after=cursor) as again:
+                back = words(again)
+                expected = ["READY", "MERGED"][: 2 - number]
+                assert [(await anext(back))["kind"] for _ in expected] == expected
+        await shop(DELETE_COMPANY, by=third)
+        assert [one["kind"] async for one in told] == ["DELETED"]
