@@ -138,23 +138,57 @@ class Sweeps:
                     await self._news.wait()
 
     async def sweep(self) -> int:
-        """Do all that is due, oldest first; returns how many sweeps that were. Raises UNAVAILABLE.
+        """Do all that is due; returns how many sweeps that were. Raises UNAVAILABLE.
 
-        Of what is told each gets a bite in its turn: a long one holds up no other.
+        What is told to nobody comes first. Of what is told each account gets a bite in its turn, and so does each of
+        its sweeps: neither a long one nor thousands of them hold up any other.
         """
         async with self._one:
             return await self._all()
 
     async def _all(self) -> int:
-        done, last = 0, ""
+        done = 0
+        served: set[str] = set()
+        # Where each account goes on.
+        places: dict[str, str] = {}
         while True:
-            due = {"due": {"$lte": clock.now()}, "_id": {"$gt": last}}
-            found = await self._engine.find(COLLECTION, due, sort=(("_id", 1),), limit=SWEEPS_AT_ONCE)
-            for kept in found:
-                done += await self._over(kept)
-            if not found and not last:
+            untold, told = await self._due(sorted(served))
+            for kept in untold:
+                await self.clear(kept["account"], kept["kind"], kept["what"])
+                done += await self._done(kept)
+            if told:
+                account = told[0]["account"]
+                served.add(account)
+                over, places[account] = await self._turn(account, places.get(account, ""))
+                done += over
+            elif served:
+                served.clear()
+            elif not untold:
                 return done
-            last = found[-1]["_id"] if len(found) == SWEEPS_AT_ONCE else ""
+
+    async def _due(self, served: Sequence[str]) -> list[list[Document]]:
+        """Return some sweeps that are told to nobody, and some of accounts that had no turn yet; the oldest first."""
+        due = {"due": {"$lte": clock.now()}}
+        told = {**due, "said": {"$exists": True}, "account": {"$nin": served}}
+        filters = [{**due, "said": {"$exists": False}}, told]
+        return await self._engine.find_each(COLLECTION, filters, sort=BY_ID, limit=SWEEPS_AT_ONCE)
+
+    async def _turn(self, account: str, last: str) -> tuple[int, str]:
+        """Tell and clear a bite of the sweeps behind `last`; returns how many are over, and where to go on."""
+        due = {"due": {"$lte": clock.now()}, "said": {"$exists": True}, "account": account, "_id": {"$gt": last}}
+        done = told = 0
+        found = await self._engine.find(COLLECTION, due, sort=BY_ID, limit=SWEEPS_AT_ONCE)
+        further = found[-1]["_id"] if len(found) == SWEEPS_AT_ONCE else ""
+        for kept in found:
+            if not await self._taken(kept):
+                continue
+            bitten = await self._bitten(kept, kept["said"])
+            if not bitten and not await self._put_off(kept, kept["said"]):
+                done += await self._done(kept)
+            told += bitten
+            if told >= TOLD_DOCUMENTS and kept is not found[-1]:
+                return done, kept["_id"]
+        return done, further
 
     async def clear(self, account: str, kind: str, what: Sequence[str]) -> None:
         """Do one sweep."""
@@ -164,23 +198,16 @@ class Sweeps:
                 await self._clear(part, held)
                 held, last = await self._found(account, part, last, SWEEP_DOCUMENTS)
 
-    async def _over(self, kept: Document) -> bool:
-        """Do a sweep that is due, or a bite of one that is told; returns whether it is over."""
-        account, said = kept["account"], kept.get("said")
-        if said is None:
-            await self.clear(account, kept["kind"], kept["what"])
-        elif not await self._taken(kept) or await self._bitten(kept, said) or await self._put_off(kept, said):
-            return False
-        await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
-        return True
+    async def _done(self, kept: Document) -> int:
+        return await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
 
     async def _taken(self, kept: Document) -> bool:
         """Take a sweep; False where another process was faster."""
         held = {"$set": {"due": clock.now() + timedelta(seconds=HELD_SECONDS)}}
         return await self._engine.write(COLLECTION, [Update({"_id": kept["_id"], "due": kept["due"]}, held)]) == 1
 
-    async def _bitten(self, kept: Document, said: Document) -> bool:
-        """Tell and clear some; False where there is nobody left."""
+    async def _bitten(self, kept: Document, said: Document) -> int:
+        """Tell and clear some; returns how many, none where there is nobody left."""
         for part in _parts(kept["kind"], kept["what"]):
             held, last = await self._found(kept["account"], part, kept.get("last", ""), TOLD_DOCUMENTS)
             if held:
@@ -190,8 +217,8 @@ class Sweeps:
             if last:
                 further = {"$set": {"due": clock.now(), "last": last}}
                 await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, further)])
-                return True
-        return False
+                return len(held)
+        return 0
 
     async def _put_off(self, kept: Document, said: Document) -> bool:
         """Have it done once more for what was under way when it was noted; False where it was, or needs it not."""

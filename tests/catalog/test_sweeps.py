@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from app.catalog import sweeps
 from app.catalog.sweeps import Sweeps, later
 from app.core import clock
+from app.mongo.counted import Counted
 from app.mongo.engine import Document, Engine, Insert
 from tests.api import ATTRIBUTE, Api
 
@@ -87,6 +89,43 @@ async def test_what_no_index_leads_to_is_looked_for_window_by_window(
     assert [one["_id"] for one in left] == ["p03b"]
     assert max(looked) == sweeps.PASSED_DOCUMENTS
     assert sorted(told) == ([f"p{n:02}" for n in sorted(having)] if said else [])
+
+
+async def test_many_that_are_told_hold_up_nobody(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G much to tell for an account W another deletes a tag, a third one a person T bites by turns, erasure first."""
+    monkeypatch.setattr(sweeps, "TOLD_DOCUMENTS", 2)
+    many, few = [f"c{number}" for number in range(20)], {"subjects": ["p"], "state": "active", "tags": ["t"]}
+    members: list[dict[str, Any]] = [
+        {"account": "acc_1", "companies": [{"id": company}], **few} for company in many for _ in range(2)
+    ]
+    persons = [*members, *({"account": "acc_2", **few} for _ in range(6))]
+    await engine.insert("persons", [{"_id": f"per_{number:02}", **one} for number, one in enumerate(persons)])
+    said = sweeps.sayable("x", "tags", "API", clock.now() - timedelta(hours=1))
+    noted = [later("acc_1", sweeps.MEMBERS, [company], said=said) for company in many]
+    await engine.write(sweeps.COLLECTION, [*noted, later("acc_2", sweeps.TAG, ["t"], said=said)])
+    told, left = list[str](), list[int]()
+
+    async def tell(account: str, _: str, __: Any, held: Sequence[Any]) -> None:
+        """Somebody is erased while the first ones are told."""
+        if not told:
+            await engine.insert("events", [{"_id": "p:1", "account": "acc_3", "subject": "p", "at": clock.now()}])
+            await engine.write(sweeps.COLLECTION, [later("acc_3", sweeps.EVENTS, ["p"])])
+        told.append(account)
+        left.append(await engine.count("events", {}))
+        assert len(held) == 2
+
+    sweeper = Sweeps(engine, pause=lambda _: asyncio.sleep(0))
+    sweeper.tell = tell
+    assert await sweeper.sweep() == 22
+    assert told == [*["acc_1", "acc_2"] * 3, *["acc_1"] * 17]
+    assert left == [1, *[0] * 22]
+
+
+async def test_a_look_that_finds_nothing_is_one_call(engine: Engine) -> None:
+    """However often a process looks."""
+    counted = Counted(engine)
+    assert await Sweeps(counted).sweep() == 0
+    assert sum(counted.calls.made.values()) == 1
 
 
 async def test_who_runs_is_woken(engine: Engine) -> None:
