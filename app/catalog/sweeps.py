@@ -183,9 +183,9 @@ class Sweeps:
             if not await self._taken(kept):
                 continue
             bitten = await self._bitten(kept, kept["said"])
-            if not bitten and not await self._put_off(kept, kept["said"]):
+            if bitten is None and not await self._put_off(kept, kept["said"]):
                 done += await self._done(kept)
-            told += bitten
+            told += bitten or 0
             if told >= TOLD_DOCUMENTS and kept is not found[-1]:
                 return done, kept["_id"]
         return done, further
@@ -206,8 +206,8 @@ class Sweeps:
         held = {"$set": {"due": clock.now() + timedelta(seconds=HELD_SECONDS)}}
         return await self._engine.write(COLLECTION, [Update({"_id": kept["_id"], "due": kept["due"]}, held)]) == 1
 
-    async def _bitten(self, kept: Document, said: Document) -> int:
-        """Tell and clear some; returns how many, none where there is nobody left."""
+    async def _bitten(self, kept: Document, said: Document) -> int | None:
+        """Tell and clear some; returns how many these were, None where there is nobody left."""
         for part in _parts(kept["kind"], kept["what"]):
             held, last = await self._found(kept["account"], part, kept.get("last", ""), TOLD_DOCUMENTS)
             if held:
@@ -218,7 +218,7 @@ class Sweeps:
                 further = {"$set": {"due": clock.now(), "last": last}}
                 await self._engine.write(COLLECTION, [Update({"_id": kept["_id"]}, further)])
                 return len(held)
-        return 0
+        return None
 
     async def _put_off(self, kept: Document, said: Document) -> bool:
         """Have it done once more for what was under way when it was noted; False where it was, or needs it not."""

@@ -81,7 +81,7 @@ async def test_what_no_index_leads_to_is_looked_for_window_by_window(
     async def at_once(_: float) -> None:
         pass
 
-    watched = SimpleNamespace(find=find, write=engine.write)
+    watched = SimpleNamespace(find=find, find_each=engine.find_each, write=engine.write)
     sweeper = Sweeps(cast("Engine", watched), pause=at_once)
     sweeper.tell = tell
     assert await sweeper.sweep() == 1
