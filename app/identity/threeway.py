@@ -84,6 +84,8 @@ def carried(image: Person, lived: Sequence[tuple[Person, Person]]) -> tuple[Pers
     """
     result = replace(image)
     for merged, now in lived:
+        # A line that went with an installation to whoever logged in there is theirs.
+        result.subjects = _carried(result.subjects, merged.subjects, now.subjects, itself)
         result.tag_ids = _carried(result.tag_ids, merged.tag_ids, now.tag_ids, itself)
         result.memberships = _members(result.memberships, merged.memberships, now.memberships)
         result.values = {

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.api import ATTRIBUTE, COMPANY, DEFINE, ERRORS, LINK, Api
-from tests.stories.mobile import Phone
+from tests.stories.mobile import Phone, events_of, seen
 from tests.stories.test_deletions import swept
 from tests.stories.test_merges import REVERT, merged, read, reverted
 
@@ -189,6 +189,17 @@ async def test_a_visit_goes_with_whose_identifier_it_came_by(api: Api) -> None:
     assert [kind.count("seen") for kind in kinds] == [0, 2]
     await api(DELETE, by={"id": two["id"]})
     assert await api.service.store.engine.find("visitors", {}) == []
+
+
+async def test_what_went_to_whom_an_installation_met_comes_back_to_nobody(api: Api) -> None:
+    """G two installations whose leads became one W a user logs in on the second, undone T it is theirs alone."""
+    phones = Phone(api), Phone(api, "p2")
+    leads = [await phone.opened() for phone in phones]
+    await events_of(api, *(phone.by for phone in phones), id_="e1")
+    payload = await merged(api, *leads)
+    ann = await phones[1].login("ann@x.example")
+    await reverted(api, payload)
+    assert [await seen(api, one["id"]) for one in (*leads, ann)] == [["e1"], [], ["e1"]]
 
 
 @pytest.mark.parametrize("swept", [False, True])
