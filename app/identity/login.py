@@ -160,6 +160,8 @@ class Login(Wished[Person]):
         also = [Effect(one, tombstone(one, DELETED, scene, into=after.id), ("state",)) for one in ended]
         if left is not None:
             also.append(_leave(left, self.registration, after, scene))
+        if heir.before is not None:
+            _bring(heir.before, after, self.wish.identity, scene)
         _write(after, self.wish.attributes, scene, "attributes")
         _write(after, _lacking(self.wish.identity, after), scene, "identity")
         first = self.registration if self.primary else None
@@ -304,6 +306,14 @@ def _leave(holder: Person, registration: Registration, heir: Person, scene: Scen
     after.push_registrations = installation.arranged(rest)
     effect = Effect(holder, after, differences(holder, after), [installation.detached(after, registration, scene)])
     return effect.announced()
+
+
+def _bring(before: Person, after: Person, identity: Wish, scene: Scene) -> None:
+    """Note whose identifier brought new lines: where that one comes apart again, they and the installation go along."""
+    own = next((line for one in identity.named() if scene.find(one) is before and (line := scene.line(one))), None)
+    if own is not None and own != before.subjects[0]:
+        new = [line for line in after.subjects if line not in before.subjects]
+        after.brought = {**after.brought, **dict.fromkeys(new, own)}
 
 
 def _lacking(identity: Wish, person: Person) -> Wish:

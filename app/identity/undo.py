@@ -10,6 +10,7 @@ from typing import Any
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
 from app.core.errors import Refused
+from app.identity import handing
 from app.identity.decide import blocked, decide, replace_flag, single
 from app.identity.model import Merge, shown_field
 from app.identity.threeway import carried, taken_back
@@ -125,18 +126,21 @@ class Undo(Change[Person]):
         after = successor(_possible(undone.current, scene.catalog), scene)
         after.modified_from = undone.current.modified_from
         back, kept = list[Effect[Person]](), list(undone.kept)
+        images = [carried(_possible(image, scene.catalog), undone.lived) for image in self.merge.before[1:]]
+        for image, _ in images:
+            _bring(image, after, held)
+        handing.over(after, held, [image for image, _ in images])
         free = set(claims_of(held)) - set(claims_of(after))
-        for image in self.merge.before[1:]:
-            tomb: Person | None = scene.kept(image.id)
+        for possible, edited in images:
+            tomb: Person | None = scene.kept(possible.id)
             if tomb is None or tomb.state == ACTIVE:
                 raise Overtaken
-            possible, edited = carried(_possible(image, scene.catalog), undone.lived)
-            _bring(possible, after, held)
             restored, lost = _held_to(possible, free)
             kept += [*edited, *lost]
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
         besides = [write for one in back for write in _returned(one, held)]
+        back += handing.elsewhere(self.merge, [held, *(one.after for one in back)], scene)
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 

@@ -132,3 +132,38 @@ async def test_I14_who_had_it_may_be_somebody_else_or_nobody_by_now(api: Api, ph
         event = {"person": phone.by, "type": "seen", "eventId": "late", "occurredAt": start.isoformat()}
         (gone,) = await api.track(event)
         assert (gone["status"], [one["code"] for one in gone["errors"]]) == ("REJECTED", ["PERSON_NOT_FOUND"])
+
+
+async def test_I14_who_was_one_with_others_at_the_logout_has_what_comes_late(api: Api, phone: Phone) -> None:
+    """G a logout while the user was merged into somebody W undone, and the app sends what it kept T the user's."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        await phone.opened()
+        ann, dan = await phone.login("ann@x.example"), await api.made(externalId="dan")
+        payload = await merged(api, dan, ann, into=dan["id"])
+        clock.shift(600)
+        await phone.logout()
+        await reverted(api, payload)
+        assert await late(phone, "E", start) == ("ACCEPTED", None)
+        assert (await seen(api, dan["id"]), await seen(api, ann["id"])) == ([], ["E"])
+
+
+@pytest.mark.parametrize("name", ["ann", "dan"])
+async def test_I14_who_logged_in_since_keeps_the_installation(api: Api, phone: Phone, name: str) -> None:
+    """G two users who are one, on phones of the one W either logs in there, undone T phones and events are theirs."""
+    other = Phone(api, "p2")
+    await phone.opened()
+    people = {"ann": await phone.login("ann@x.example"), "dan": await api.made(emails=[{"address": "dan@x.example"}])}
+    payload = await merged(api, people["dan"], people["ann"], into=people["dan"]["id"])
+    await phone.logout()
+    await other.opened()
+    for one in (phone, other):
+        await one.login(f"{name}@x.example")
+    await events_of(api, phone.by, other.by, id_="e1")
+    await reverted(api, payload)
+    for one in (phone, other):
+        assert await sent_again(one, "e1") == ("DUPLICATE", "e1")
+        assert (await one.holder())["id"] == people[name]["id"]
+    theirs = {who: await seen(api, person["id"]) for who, person in people.items()}
+    assert theirs == {who: ["e1", "e1"] if who == name else [] for who in people}
