@@ -127,13 +127,27 @@ class Identify(Wished[Person]):
         return self.proven is None or any(scene.find(one) is person for one in self.proven)
 
     def _again(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
-        """Return what an identification of the same person changes: of a lead what is new, of a customer nothing."""
-        effect = self._told(person, scene) if person.type == LEAD else Effect(person, person, ())
+        """Return what an identification of the same person changes: of a lead what is new, of a customer no value."""
+        if person.type != LEAD:
+            return self._earlier(person, page, scene)
+        effect = self._told(person, scene)
         if not effect.changed:
             return effect
         activity.seen(page, self.message)
         page.visitor = replace(page.visitor, ttl_seconds=self.message.ttl_seconds or TTL_SECONDS)
         return carried(effect, page, self.message)
+
+    def _earlier(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
+        """Return a customer who was there before as well, as an identification says that comes behind a later one."""
+        since, at = self.visitor.since, page.at(self.message)
+        if since is None or at >= since or not self._shown(person, scene):
+            return Effect(person, person, ())
+        page.visitor = replace(page.visitor, since=at)
+        activity.active(page, self.message)
+        after = replace(person, version=person.version + 1)
+        lines = [one for one in self.visitor.subjects if person.since.get(one) == since]
+        after.since = {**person.since, **dict.fromkeys(lines, at)}
+        return carried(Effect(person, after, ("timeline",)), page, self.message)
 
     def _told(self, person: Person, scene: Scene) -> Effect[Person]:
         """Return the lead with what is said of it; what it can't take is left out, for nobody is told."""

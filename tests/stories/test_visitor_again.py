@@ -4,7 +4,7 @@ import pytest
 
 from app.intake.visit import FORGET, IDENTIFY, PAGE, Message
 from tests.make import email
-from tests.stories.visitors import Site, later, site
+from tests.stories.visitors import Site, ago, later, site
 
 __all__ = ["site"]
 
@@ -58,3 +58,19 @@ async def test_who_did_something_before_they_came_back_has_another_line(site: Si
     await site.take(Message(FORGET, "v", "f2"), Message(IDENTIFY, "v", "i3", identity=(BEA,)))
     assert await lines(site) == [3, 2]
     assert (await site.person(email="bea@b.example"))["did"] == ["sessionStarted"]
+
+
+@pytest.mark.parametrize("type_", ["LEAD", "CUSTOMER"])
+@pytest.mark.parametrize("minutes", [(1, 9), (9, 1), (1, 90), (90, 1), (9, 1, 90, 40)])
+async def test_a_server_may_send_what_a_person_did_in_any_order(
+    site: Site, type_: str, minutes: tuple[int, ...]
+) -> None:
+    """Each message says who it was: what comes after something later is on the timeline as well, once."""
+    await site.api.made(type=type_, emails=[{"address": "ana@b.example"}])
+    for one in (*minutes, *minutes):
+        at = ago(minutes=one)
+        who = Message(IDENTIFY, "user:x", f"u{one}", at, identity=(ANA,))
+        await site.take(who, Message(PAGE, "user:x", f"p{one}", at, properties={}))
+    nodes = (await site.person(email="ana@b.example"))["nodes"]
+    views = [one["id"].partition(":")[2] for one in nodes if one["type"] == "pageView"]
+    assert views == [f"p{one}" for one in sorted(minutes, reverse=True)]
