@@ -7,6 +7,7 @@ from app.changes.model import Effect, Scene, successor
 from app.identity.installation import Registration, arranged, named
 from app.identity.model import Merge
 from app.persons.model import Person, PushRegistration
+from app.persons.plan import event
 
 
 def over(after: Person, held: Person, images: Sequence[Person]) -> None:
@@ -44,4 +45,5 @@ def elsewhere(merge: Merge, known: Sequence[Person], scene: Scene) -> Iterator[E
         if anew != one.push_registrations:
             after = successor(one, scene)
             after.push_registrations = anew
-            yield Effect(one, after, ("pushRegistrations",))
+            said = {"changedFields": [{"name": "pushRegistrations"}]}
+            yield Effect(one, after, ("pushRegistrations",), [event(after, scene, "personUpdated", said)]).announced()

@@ -109,7 +109,9 @@ class Merges:
             except (Overtaken, _CompanyGone):
                 continue
             fields = effect.events[0].properties["keptFields"]
-            return [one.after for one in effect.parts()], [one["name"] for one in fields]
+            # Behind these come others who have an installation of theirs.
+            persons = [one.after for one in effect.parts()[: len(merge.persons)]]
+            return persons, [one["name"] for one in fields]
         raise unavailable()
 
     async def _undone(self, actor: Actor, merge: Merge, seen: set[tuple[int, ...]]) -> Effect[Person]:

@@ -140,9 +140,11 @@ class Undo(Change[Person]):
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
         besides = [write for one in back for write in _returned(one, held)]
-        back += handing.elsewhere(self.merge, [held, *(one.after for one in back)], scene)
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
-        return self._told(effect, list(dict.fromkeys(kept)), scene)
+        told = self._told(effect, list(dict.fromkeys(kept)), scene)
+        others = list(handing.elsewhere(self.merge, [one.after for one in told.parts()], scene))
+        events = [*told.events, *(event for one in others for event in one.events)]
+        return replace(told, also=[*back, *others], events=events)
 
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
         named = [name for one in kept if (name := shown_field(one, scene.catalog))]

@@ -7,7 +7,7 @@ import time_machine
 
 from app.identity.installation import FORMER_LINES_KEPT
 from tests.api import DEFINE, Api
-from tests.stories.mobile import Phone, events_of, seen, sent_again
+from tests.stories.mobile import Phone, events_of, seen, sent_again, types
 from tests.stories.test_merges import merged, reverted
 
 
@@ -144,7 +144,10 @@ async def test_I14_who_was_one_with_others_at_the_logout_has_what_comes_late(api
         payload = await merged(api, dan, ann, into=dan["id"])
         clock.shift(600)
         await phone.logout()
-        await reverted(api, payload)
+        undone = await reverted(api, payload)
+        # Who has the phone now was none of them.
+        assert [one["id"] for one in undone["persons"]] == [dan["id"], ann["id"]]
+        assert "mergeReverted" not in await types(api, phone.by)
         assert await late(phone, "E", start) == ("ACCEPTED", None)
         assert (await seen(api, dan["id"]), await seen(api, ann["id"])) == ([], ["E"])
 
