@@ -208,18 +208,19 @@ class Store:
 
         Nobody works on it: whoever did has lost the connection.
         """
-        mine = {"connection": one.id, "account": one.account, "entity": entity}
-        await self._engine.write(ISSUES, [Delete(mine, many=True)])
-        await self._engine.write(LINKS, [Delete({**mine, "state": model.FAILED}, many=True)])
-        after = ""
-        while found := await self._listed(one, entity, after):
-            after = found[-1].id
+        mine = {"connection": one.id, "account": one.account}
+        await self._engine.write(ISSUES, [Delete({**mine, "entity": entity}, many=True)])
+        low, high = model.link_id(one.id, entity, ""), model.link_id(one.id, entity, "\uffff")
+        failed = {**mine, "_id": {"$gt": low, "$lt": high}, "state": model.FAILED}
+        await self._engine.write(LINKS, [Delete(failed, many=True)])
+        while found := await self._listed(one, low, high):
+            low = found[-1].id
             writes = [Replace({"_id": link.id, "open": link.open}, unheard(link).document()) for link in found]
             await self._engine.write(LINKS, writes)
 
-    async def _listed(self, one: Connection, entity: str, after: str) -> list[Link]:
-        """Return links of which something is listed, behind one of them."""
-        where = {"connection": one.id, "entity": entity, "open": {"$exists": True}, "_id": {"$gt": after}}
+    async def _listed(self, one: Connection, low: str, high: str) -> list[Link]:
+        """Return links between two of them of which something is listed."""
+        where = {"connection": one.id, "open": {"$exists": True}, "_id": {"$gt": low, "$lt": high}}
         kept = await Bound(self._engine, LINKS, one.account).find(where, sort=(("_id", 1),), limit=FORGOTTEN_AT_ONCE)
         return [model.link_of(each) for each in kept]
 
