@@ -1,6 +1,7 @@
 """Stores for the tests: the in-memory twin, and a real MongoDB by both drivers where a mongod is found."""
 
 import asyncio
+import gc
 import os
 import secrets
 from collections.abc import AsyncIterator, Generator, Iterator
@@ -12,6 +13,7 @@ import pytest
 import stamina
 from coverage import Coverage
 
+from app.cli import COLLECT_AFTER
 from app.graph import document
 from app.mongo.engine import Engine
 from app.mongo.indexes import INDEXES
@@ -49,8 +51,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--seed", type=int, default=None, help="what chance decides; another one each time by default")
 
 
+def pytest_collection_finish() -> None:
+    """Have the collector look as seldom as in the service: at all tests and all they import it needn't look again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+
+
 def measured(item: pytest.Item) -> bool:
-    """Tell whether coverage is measured in a test: once for what runs on both stores, where it takes least."""
+    """Tell whether coverage is measured in a test: once for what runs on both stores, never for what chance repeats."""
+    if item.get_closest_marker("often") or getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+        return False
     if item.path.parent.name == "system":
         return item.path.stem in COMMANDS
     stores = getattr(item, "callspec", None)

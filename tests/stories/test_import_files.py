@@ -120,6 +120,7 @@ async def test_a_zip_with_two_files_is_the_first(api: Api, monkeypatch: pytest.M
     assert (done["state"], done["counts"]["created"]) == ("DONE", 100)
 
 
+@pytest.mark.often
 async def test_twenty_thousand_rows_are_followed_in_bounded_memory() -> None:
     """X5 G 20,000 rows W imported T progress comes, the counters add up, memory is bounded."""
     rows = 20_000

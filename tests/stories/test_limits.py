@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 from graphql import parse
 
 from app.access.service import NAME_MAX
@@ -234,6 +235,7 @@ INPUTS: list[tuple[tuple[str, Build], int, str]] = [
 ]
 
 
+@pytest.mark.often
 async def test_inputs_pass_up_to_their_limits_and_no_further(api: Api) -> None:
     """Beyond it the code of the table stands in the payload, and nothing was stored."""
     await api.made(**ANN)

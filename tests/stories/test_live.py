@@ -78,6 +78,7 @@ async def test_L4_a_key_without_people_read_follows_nothing(shop: Api) -> None:
         assert (await socket.data())["results"][0]["status"] == "ACCEPTED"
 
 
+@pytest.mark.often
 async def test_L5_a_reader_far_behind_is_closed_and_others_are_not(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     """W slow client T bounded memory, closed with 1013, told a cursor; others never notice."""
     assert seat.SLOW_EVENTS == 10_000

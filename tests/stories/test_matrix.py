@@ -220,6 +220,7 @@ def by_creation(operation: Operation) -> bool:
     return bool(re.match("create|upsert|define|open", operation.name))
 
 
+@pytest.mark.often
 async def test_what_is_anothers_is_answered_like_what_nobody_has(api: Api) -> None:
     """By id of any kind, locator, filter, and name of a tag or attribute: the same words, and nothing changes there."""
     there, foreign = await furnished(api)

@@ -57,6 +57,7 @@ async def agree(side: Side, soak: Soak) -> int:
     return compared
 
 
+@pytest.mark.often
 @pytest.mark.parametrize("system", ["SALESFORCE", "DYNAMICS"])
 @pytest.mark.timeout(7200)
 async def test_both_sides_agree_in_the_end(api: Api, system: str, seed: int, request: pytest.FixtureRequest) -> None:

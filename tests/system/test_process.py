@@ -45,6 +45,7 @@ def test_data_survive_a_clean_stop(start: Start) -> None:
     ]
 
 
+@pytest.mark.often
 def test_nothing_acknowledged_is_lost_by_kill_9(start: Start) -> None:
     """W kill -9 in the middle of writes T all that was acknowledged is there, once."""
     served = start(rate_limit="0")

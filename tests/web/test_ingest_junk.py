@@ -4,6 +4,7 @@ import random
 from typing import Any
 
 import orjson
+import pytest
 
 from app.web import ingest, wire
 from tests.api import Api
@@ -12,6 +13,7 @@ from tests.web.said import VIEW
 PLAIN = 'abcdefghijklmnopqrstuvwxyz{}[]":,0123456789\\ \x00é'
 
 
+@pytest.mark.often
 async def test_ten_thousand_bad_bodies_are_no_errors_of_ours(web: Api) -> None:
     """Cut, turned, mixed up, put together by chance: never a 5xx; on the real store a tenth of them."""
     many = 10_000 if web.service.store.engine.kind == "memory" else 1_000
