@@ -19,6 +19,7 @@ from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from benchmarks import asks, people, work
 from benchmarks.command import carried_out, say
+from benchmarks.course import Course
 from benchmarks.filed import Filed, seconds, uploaded
 from benchmarks.measure import Target
 from benchmarks.paced import Pace
@@ -39,6 +40,7 @@ QUIET_SECONDS = 5.0
 STRETCH_SECONDS = 2.0
 RATE_MIN = 10_000
 RSS_MAX = 300
+GROWTH_MAX = 1.1
 HEADER = ("what", "rows", "seconds", "rows/s", "CPU µs/row", "mongod µs/row", "core %", "RSS MB", "RSS peak MB")
 WAITS = ("request", "import under way", "answers", "p50 ms", "p99 ms")
 
@@ -98,16 +100,20 @@ class Outcome:
 
     lines: list[Line] = field(default_factory=list)
     waits: list[Waits] = field(default_factory=list)
+    tenths: list[float] = field(default_factory=list)
 
     def aims(self) -> list[Aim]:
         """Return the figures that were aimed at."""
         (commit,) = [one for one in self.lines if one.what == "commit"]
         (limit,) = [one for one in self.lines if one.what == "limit"]
         share = f"rows a second, committed ({commit.rate / limit.rate:.0%} of the limit)"
-        return [
+        aims = [
             Aim(share, commit.rate, RATE_MIN, floor=True),
             Aim("RSS at most, MB", max(one.peak for one in self.lines) / 1e6, RSS_MAX),
         ]
+        if len(self.tenths) > 1:
+            aims.append(Aim("CPU of a row, last tenth against first", self.tenths[-1] / self.tenths[0], GROWTH_MAX))
+        return aims
 
 
 async def timed(
@@ -190,7 +196,8 @@ async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> Ou
         upload, size = await uploaded(url, DATABASE, 0, rows)
         say(f"{rows:,} rows x 12 columns, {size / 1e6:,.1f} MB")
         first = await Filed(target.child).mapped(upload)
-        for what, do in (("dry run", partial(first.run, "DRY_RUN")), ("commit", partial(first.run, "COMMIT"))):
+        course = Course(first, lambda: target.child.cpu() + stage.mongod.cpu())
+        for what, do in (("dry run", partial(first.run, "DRY_RUN")), ("commit", course.run)):
             line, one = await timed(stage, target, what, rows, do)
             if one["counts"]["created"] != rows:
                 raise NotSeeded(f"not every row was new: {one}")
@@ -198,7 +205,10 @@ async def run(args: argparse.Namespace, home: Path, children: list[Child]) -> Ou
         engine = await Server.connect(url, LIMIT)
         await engine.ensure(INDEXES)
         await engine.close()
+        outcome.tenths = course.per_row(rows)
         outcome.lines.append(limit(stage, rows))
+        if args.once:
+            return outcome
         again = await Filed(target.child).mapped((await uploaded(url, DATABASE, 0, rows))[0])
         outcome.lines.append((await timed(stage, target, "again", rows, partial(again.run, "COMMIT")))[0])
         undo, one = await timed(stage, target, "undo", rows, first.revert)
@@ -215,6 +225,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="benchmarks/imports", description=__doc__)
     parser.add_argument("--rows", type=int, default=ROWS, metavar="N", help="1000000 for a very large file")
+    parser.add_argument("--once", action="store_true", help="no second import, no undo, nobody who asks meanwhile")
     parser.add_argument("--json", type=Path, metavar="FILE")
     return parser.parse_args()
 
@@ -226,7 +237,9 @@ def main() -> int:
     if outcome is None:
         return 1
     print(grid(HEADER, [one.cells() for one in outcome.lines]), end="\n\n")
-    print(grid(WAITS, [one.cells() for one in outcome.waits]), end="\n\n")
+    if outcome.waits:
+        print(grid(WAITS, [one.cells() for one in outcome.waits]), end="\n\n")
+    print("CPU of a row, µs, tenth by tenth:", *(f"{one:,.0f}" for one in outcome.tenths), end="\n\n")
     print(*(aim.line() for aim in outcome.aims()), sep="\n")
     if args.json:
         waits = [
@@ -234,6 +247,7 @@ def main() -> int:
             for one in outcome.waits
         ]
         shown = {"rows": args.rows, "lines": [asdict(one) for one in outcome.lines], "waits": waits}
+        shown["tenths"] = outcome.tenths
         args.json.write_bytes(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
     if failed := sum(one.failed for one in outcome.waits):
         say(f"{failed} failed requests")
