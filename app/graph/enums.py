@@ -187,7 +187,10 @@ class UpdateKind(Enum):
     MERGED = value("MERGED", "The person was merged; the stream goes on with the survivor.")
     DELETED = value("DELETED", "The person or company was deleted; a stream about it alone ends here.")
     LEFT = value("LEFT", "After a change the person no longer matches the filter.")
-    RESYNC = value("RESYNC", "The cursor is too old: read afresh, then go on from here.")
+    RESYNC = value(
+        "RESYNC",
+        "The cursor is too old, or a company that the filter names was merged: read afresh, then go on from here.",
+    )
 
 
 @strawberry.enum(description="What a client can mend, as a code; `docs/errors.md` has a paragraph on each.")

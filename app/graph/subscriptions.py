@@ -21,6 +21,7 @@ from app.graph.inputs import CompanyLocator, PersonLocator
 from app.graph.relations import After
 from app.graph.wanted import PersonFilter
 from app.live.topic import Moment, Topic
+from app.persons.filters import company_ids
 from app.persons.model import Person
 from app.timeline.model import Event
 
@@ -39,6 +40,8 @@ _CHANGES = {
 # A company's tags come and go with it, and with what becomes of it.
 _INHERITED = {"tags": ("companies", "inheritedTags")}
 _ALWAYS = frozenset({"updatedAt"})
+# What is told to those whose filter names companies, though it is no change of a person.
+_ENDS = frozenset({"companyDeleted"})
 
 Types = Annotated[list[str] | None, argument("Of these types alone; all where nothing is said.")]
 
@@ -214,7 +217,7 @@ async def person_changes(
     await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
     await present.renew()
-    return Following(Topic(context.account, changes=True), _token([place], after), present, _sealed(place))
+    return Following(present.topic(), _token([place], after), present, _sealed(place))
 
 
 class _Changes:
@@ -229,12 +232,17 @@ class _Changes:
         self._asked = frozenset(wanted["ids"]) if wanted and wanted.get("ids") is not None else None
         # With whoever these were merged into.
         self._ids = self._asked
+        self._companies = company_ids(wanted)
+
+    def topic(self) -> Topic:
+        """Return what is followed."""
+        return Topic(self._context.account, changes=True, besides=_ENDS if self._companies else frozenset())
 
     async def __call__(self, moment: Moment) -> Told:
         """Return the update of a moment, none where the person never matched; the last where it is the only one."""
         cursor, event = self._place.seal([moment.token]), moment.event
         if event is None or event.person_id is None:
-            return Told([_update(cursor, moment.kind)])
+            return await self._of_none(cursor, moment)
         if self._ids is not None and event.person_id not in self._ids:
             return Told()
         changed = event.changed or ()
@@ -260,6 +268,25 @@ class _Changes:
         if event.cause is not None and event.type == "tagRemoved":
             return caseless(event.properties["tag"]) in self._tags
         return bool(self._fields & {*(event.changed or ()), *_ALWAYS})
+
+    async def _of_none(self, cursor: str, moment: Moment) -> Told:
+        """Return what is told of no person: a position, or the merge of a company."""
+        if moment.event is None:
+            return Told([_update(cursor, moment.kind)])
+        # All members of what took it in match otherwise from here on, and nothing is told of each.
+        return Told([_update(cursor, "RESYNC")] if await self._means(moment.event) else [])
+
+    async def _means(self, event: Event) -> bool:
+        """Tell whether a company that was merged is one that the filter means: by its id, or by one it took in.
+
+        Of a chain of merges it isn't known which came first: what else was taken in on the way counts as well.
+        """
+        if not _taken_over(event):
+            return False
+        if event.company_id in self._companies:
+            return True
+        asked = await self._context.services.companies.get_all(self._context.account, sorted(self._companies))
+        return any(event.company_id in one.merged_ids for named, one in asked.items() if named != one.id)
 
     async def renew(self) -> None:
         """Look anew at whom the ids that were asked for were merged into."""

@@ -12,20 +12,22 @@ class Topic:
     """A part of one account's events: those of some subjects (None: of all), of some types (None: of all).
 
     `since` are subjects of which only what happened from a moment on is seen; `changes` keeps only the events that
-    announce a change of a person. What gives a timeline other lines is told whatever its type.
+    announce a change of a person, and those of the types `besides`. What gives a timeline other lines is told whatever
+    its type.
     """
 
     account: str
     subjects: frozenset[str] | None = None
     types: frozenset[str] | None = None
     changes: bool = False
+    besides: frozenset[str] = frozenset()
     since: frozenset[tuple[str, datetime]] = frozenset()
 
     def covers(self, event: Event) -> bool:
         """Tell whether a follower of this topic is to see `event`."""
         if event.account != self.account or not self._on_line(event):
             return False
-        if self.changes and (event.changed is None or event.person_id is None):
+        if self.changes and (event.changed is None or event.person_id is None) and event.type not in self.besides:
             return False
         return self.types is None or event.type in self.types or event.rejoins
 

@@ -1,11 +1,13 @@
 """Persons that are one and companies that are one: whoever is told apart again belongs where it would have belonged."""
 
 import random
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from tests.api import COMPANY, Api
+from tests.stories.test_changes import CHANGES
 from tests.stories.test_merges import merged, reverted
 
 LINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!, $role: String, $primary: Boolean! = false) {
@@ -115,3 +117,49 @@ async def test_merges_of_persons_leave_no_trace_in_what_became_of_companies(api:
         await reverted(api, payload)
         await meanwhile()
     assert [await belongs(api, name) for name in with_merges] == [await belongs(api, name) for name in without]
+
+
+@pytest.mark.parametrize("negated", [False, True])
+async def test_who_follows_by_a_company_that_is_merged_is_told_to_read_afresh(api: Api, *, negated: bool) -> None:
+    """W it is merged, and what took it in as well T RESYNC each time, also for who comes back."""
+    first, second, third = [(await api(COMPANY, input={"name": name}))["company"]["id"] for name in "abc"]
+    member = await api.made(externalId="m")
+    await link(api, "b", "m")
+    of_first, of_second = [{"not": {"companyId": one}} if negated else {"companyId": one} for one in (first, second)]
+    async with api.live(CHANGES, filter=of_first) as socket, api.live(CHANGES, filter=of_second) as survivors:
+        cursors = [(await socket.data())["cursor"]]
+        assert (await survivors.data())["kind"] == "READY"
+        await api(TAKE_IN, into={"id": second}, **{"from": [{"id": first}]})
+        told = await socket.data()
+        assert (told["kind"], told["personId"], told["person"], told["changedFields"]) == ("RESYNC", None, None, [])
+        cursors.append(told["cursor"])
+        await api(TAKE_IN, into={"id": third}, **{"from": [{"id": second}]})
+        for one in (socket, survivors):
+            assert (await one.data())["personId"] == member["id"]
+            assert (await one.data())["kind"] == "RESYNC"
+    for cursor, rest in zip(cursors, (["RESYNC", member["id"], "RESYNC"], [member["id"], "RESYNC"]), strict=True):
+        async with api.live(CHANGES, filter=of_first, after=cursor) as socket:
+            assert (await socket.data())["kind"] == "READY"
+            told = [await socket.data() for _ in rest]
+            assert [one["personId"] or one["kind"] for one in told] == rest
+
+
+async def test_what_a_company_takes_in_and_its_own_end_are_told_of_its_members_alone(api: Api) -> None:
+    """Nobody need read afresh who is told of each of them."""
+    ids = [(await api(COMPANY, input={"name": name}))["company"]["id"] for name in "abc"]
+    member = await api.made(externalId="m")
+    await link(api, "b", "m")
+    last = {"externalId": {"eq": "last"}}
+    wanted: list[dict[str, Any] | None] = [None, {"or": [{"companyId": ids[0]}, last]}]
+    wanted += [{"or": [*({"companyId": one} for one in ids[::2]), last]}]
+    async with AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(api.live(CHANGES, filter=each)) for each in wanted]
+        for socket in sockets:
+            assert (await socket.data())["kind"] == "READY"
+        await api(TAKE_IN, into={"id": ids[0]}, **{"from": [{"id": ids[1]}]})
+        for one in ids[::2]:
+            await api(DELETE, by={"id": one})
+        end = await api.made(externalId="last")
+        for socket in sockets:
+            told = [(await socket.data())["personId"] for _ in range(3)]
+            assert told == [member["id"], member["id"], end["id"]]
