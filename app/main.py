@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -20,6 +20,7 @@ from app.claims.service import Claims
 from app.companies.service import Companies
 from app.core.errors import Fault
 from app.core.pages import Signer
+from app.core.unexpected import unexpected
 from app.graph.direct import Direct
 from app.graph.operation import Operations
 from app.graph.schema import executable
@@ -65,6 +66,8 @@ from app.web.traces import tracer_of
 # The small collections that are kept in memory, and whose changes come with the feed.
 WATCHED = ("apiKeys", "tags", "attributes", "eventTypes")
 RECHECK_SECONDS = 2.0
+# What failed begins anew so much later; what fails again and again, twice as late each time, up to the second.
+AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 30.0
 # Which of the tables in a team's memory counts what keys ask, and which what is said of each visitor.
 RATES, CROWDS = range(2)
 AWAY_SECONDS = 2.0
@@ -81,27 +84,44 @@ class Team:
 
 
 class Background:
-    """What runs beside everything else in a process; whose fault it is that something ended is noted."""
+    """What runs beside everything else in a process: nothing of it ends before it is done, and nothing in silence."""
 
-    def __init__(self) -> None:
+    def __init__(self, pause: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._pause = pause
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something run."""
-        task = asyncio.create_task(_noted(work))
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have something run; where it fails, that is logged, and it begins anew after AGAIN_SECONDS or more."""
+        task = asyncio.create_task(self._carry(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        clock, wait = asyncio.get_running_loop().time, AGAIN_SECONDS
+        while True:
+            began = clock()
+            try:
+                await work()
+            except Fault as fault:
+                log.warning("background_work_failed", code=fault.code)
+            except Exception as error:  # noqa: BLE001 - whatever it was, the process is to go on with it
+                unexpected(error, "background work")
+            else:
+                return
+            wait = AGAIN_SECONDS if clock() - began >= AGAIN_SECONDS_MAX else wait
+            await self._pause(wait)
+            wait = min(wait * 2, AGAIN_SECONDS_MAX)
 
     async def work(self, queue: Queue, worker: Worker) -> None:
         """Have the worker work on what it finds, and on what comes by the queue."""
         await queue.begin(worker.asked)
-        self.start(worker.run())
-        self.start(queue.receive())
+        self.start(worker.run)
+        self.start(queue.receive)
 
     async def follow(self, syncs: Syncs, worker: SyncWorker) -> None:
         """Have the worker keep CRMs in step."""
         syncs.wake = worker.wake
-        self.start(worker.run())
+        self.start(worker.run)
 
     async def end(self, queue: Queue) -> None:
         """Stop all of it; what the worker has under way is given back."""
@@ -185,14 +205,14 @@ class Service:
             self.feed.on_change(collection, self.services.catalog.on_change)
         self.feed.on_reset(self._reset)
         await self.feed.start()
-        self._background.start(self.lag.run())
-        self._background.start(self._recheck())
-        self._background.start(self.services.catalog.sweeps.run())
-        self._background.start(self.services.visitors.sweep.run())
+        self._background.start(self.lag.run)
+        self._background.start(self._recheck)
+        self._background.start(self.services.catalog.sweeps.run)
+        self._background.start(self.services.visitors.sweep.run)
         await self._background.work(self.queue, self.worker)
         await self._background.follow(self.services.syncs, self.syncing)
         if broker is not None:
-            self._background.start(broker.run())
+            self._background.start(broker.run)
         if self.edge.siblings is not None:
             await self.edge.siblings.begin(self.edge.metrics.text)
 
@@ -212,8 +232,8 @@ class Service:
     def _reset(self) -> None:
         """Drop what was remembered of the store: news may have been missed."""
         self.services.access.forget_all()
-        self._background.start(self.services.access.recheck())
-        self._background.start(self.services.catalog.refresh())
+        self._background.start(self.services.access.recheck)
+        self._background.start(self.services.catalog.refresh)
 
     async def _recheck(self) -> None:
         """While no news come in, ask whether the keys of open sockets are still good."""
@@ -277,7 +297,7 @@ class Helper:
         await self.services.access.open()
         for collection in WATCHED[1:]:
             self.feed.on_change(collection, self.services.catalog.on_change)
-        self.feed.on_reset(lambda: self._background.start(self.services.catalog.refresh()))
+        self.feed.on_reset(lambda: self._background.start(self.services.catalog.refresh))
         await self.feed.start()
         await self._background.work(self.queue, self.worker)
         await self._background.follow(self.services.syncs, self.syncing)
@@ -337,10 +357,3 @@ def _syncing(engine: Engine, services: Services, vault: Vault, settings: Setting
         vault=vault,
         loopback=settings.crm_loopback,
     )
-
-
-async def _noted(work: Coroutine[Any, Any, None]) -> None:
-    try:
-        await work
-    except Fault as fault:
-        log.warning("background_work_failed", code=fault.code)

@@ -32,6 +32,7 @@ INTERNAL = {
     "app.crew.DEATHS_MAX",
     "app.crew.PAUSE_SECONDS_MAX",
     "app.graph.document.TOKENS_KEPT_MAX",
+    "app.main.AGAIN_SECONDS_MAX",
     "app.core.chance.BACKOFF_SECONDS_MAX",
     "app.web.connection.AT_ONCE_BYTES_MAX",
     "app.web.connection.SAME_HEAD_BYTES_MAX",

@@ -67,10 +67,12 @@ class Worker:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     account, import_id, done = await self._asked.get()
-                with suppress(Fault):
-                    await self._carry(account, import_id)
-                if not done.done():
-                    done.set_result(None)
+                try:
+                    with suppress(Fault):
+                        await self._carry(account, import_id)
+                finally:
+                    if not done.done():
+                        done.set_result(None)
 
     async def asked(self, account: str, import_id: str) -> None:
         """Have an import worked on as soon as it is its turn, until it is done or put off."""

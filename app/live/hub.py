@@ -261,7 +261,10 @@ class Hub:
     async def _sweep_on(self) -> None:
         while True:
             await self._pause(SWEEP_SECONDS)
-            self.sweep()
+            try:
+                self.sweep()
+            except Exception as error:  # noqa: BLE001 - nobody else would end those who fall behind
+                log.error("live_sweep_failed", error=type(error).__name__)  # noqa: TRY400 - a traceback shows values
 
     # All followers
 

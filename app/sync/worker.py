@@ -112,6 +112,7 @@ class Worker:
             await asyncio.gather(*working, return_exceptions=True)
             for known in self._known.values():
                 await known.crm.close()
+            self._known.clear()
 
     async def _look(self) -> None:
         for kept in await self._store.due():
@@ -119,20 +120,23 @@ class Worker:
                 self._working[kept["_id"]] = task = asyncio.create_task(self._carry(kept))
                 task.add_done_callback(partial(self._carried, kept["_id"]))
 
-    def _carried(self, connection_id: str, _: "asyncio.Task[None]") -> None:
-        """Look again: somebody may have asked for it while it came to its end."""
+    def _carried(self, connection_id: str, task: "asyncio.Task[None]") -> None:
+        """Look again: somebody may have asked for it while it came to its end; where it failed, not at once."""
         del self._working[connection_id]
-        self._asked.set()
+        error = None if task.cancelled() else task.exception()
+        if error is None:
+            self._asked.set()
+        elif isinstance(error, Exception) and not isinstance(error, Fault):
+            unexpected(error, "a synchronization")
 
     async def _carry(self, kept: Document) -> None:
         async with self._turns:
-            with suppress(Fault):
-                if kept["state"] == DISCONNECTED:
-                    await self._store.purge(kept)
-                    return
-                taken = await self._store.take(kept["account"], kept["_id"])
-                if taken is not None:
-                    await self._hold(*taken)
+            if kept["state"] == DISCONNECTED:
+                await self._store.purge(kept)
+                return
+            taken = await self._store.take(kept["account"], kept["_id"])
+            if taken is not None:
+                await self._hold(*taken)
 
     async def _hold(self, one: Connection, lease: Lease) -> None:
         ended = False

@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from structlog.testing import capture_logs
 
 from app.core.errors import Fault, unavailable
 from app.live import catchup, hub
-from app.live.hub import AHEAD_SECONDS, SWEEP_SECONDS
-from app.live.seat import SLOW_SECONDS, Closing, SlowConsumer
+from app.live.hub import AHEAD_SECONDS, SWEEP_SECONDS, Hub
+from app.live.seat import SLOW_SECONDS, Closing, Seat, SlowConsumer
 from app.live.topic import Topic
 from app.mongo.engine import Batch, HistoryLost
 from tests.live.doors import Place, Signal, change, event, opened, soon, take, token
@@ -202,6 +203,27 @@ async def test_sweeps_come_by_themselves(place: Place) -> None:
         place.clock.now += SLOW_SECONDS
         place.pauses.let_go()
         assert (await soon(told.get())).token == token(0)
+
+
+async def test_sweeps_go_on_whatever_happens(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that fails is told in the log, and the next one turns out who is too slow."""
+    told: asyncio.Queue[SlowConsumer] = asyncio.Queue()
+    turn_out = Hub._turn_out
+
+    def failing(_: Hub, seat: Seat) -> None:
+        monkeypatch.setattr(Hub, "_turn_out", turn_out)
+        raise KeyError(seat.taken)
+
+    monkeypatch.setattr(Hub, "_turn_out", failing)
+    await place.begin()
+    async with place.follow(on_slow=told.put_nowait) as stream:
+        await take(stream)
+        place.clock.now += SLOW_SECONDS
+        with capture_logs() as logs:
+            place.pauses.let_go()
+            place.pauses.let_go()
+            await soon(told.get())
+    assert [one["event"] for one in logs] == ["live_sweep_failed"]
 
 
 async def test_who_keeps_up_stays(place: Place) -> None:
