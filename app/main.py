@@ -112,6 +112,11 @@ class Background:
             await self._pause(wait)
             wait = min(wait * 2, AGAIN_SECONDS_MAX)
 
+    def sweep(self, services: Services) -> None:
+        """Have cleared what is deleted, and ended what is over."""
+        self.start(services.catalog.sweeps.run)
+        self.start(services.visitors.sweep.run)
+
     async def work(self, queue: Queue, worker: Worker) -> None:
         """Have the worker work on what it finds, and on what comes by the queue."""
         await queue.begin(worker.asked)
@@ -207,8 +212,7 @@ class Service:
         await self.feed.start()
         self._background.start(self.lag.run)
         self._background.start(self._recheck)
-        self._background.start(self.services.catalog.sweeps.run)
-        self._background.start(self.services.visitors.sweep.run)
+        self._background.sweep(self.services)
         await self._background.work(self.queue, self.worker)
         await self._background.follow(self.services.syncs, self.syncing)
         if broker is not None:
@@ -268,7 +272,7 @@ class Service:
 
 @dataclass(slots=True)
 class Helper:
-    """A process that works on imports and synchronizations beside the service."""
+    """A process that works on imports and synchronizations beside the service, and on what is to be swept."""
 
     store: Store
     services: Services
@@ -281,7 +285,11 @@ class Helper:
     @classmethod
     async def open(cls, settings: Settings) -> Self:
         """Open the store that a service has; raises StartError, or UNAVAILABLE."""
-        store = await open_settings_store(settings, share=True)
+        return cls.on(await open_settings_store(settings, share=True), settings)
+
+    @classmethod
+    def on(cls, store: Store, settings: Settings) -> Self:
+        """Put the services on an open store; `begin` comes next."""
         feed = Feed(store.engine, WATCHED[1:])
         queue = Queue(settings.broker_url, settings.mongo_database)
         secret = settings.secret.get_secret_value() if settings.secret else None
@@ -299,6 +307,7 @@ class Helper:
             self.feed.on_change(collection, self.services.catalog.on_change)
         self.feed.on_reset(lambda: self._background.start(self.services.catalog.refresh))
         await self.feed.start()
+        self._background.sweep(self.services)
         await self._background.work(self.queue, self.worker)
         await self._background.follow(self.services.syncs, self.syncing)
 

@@ -10,10 +10,11 @@ from app.catalog import sweeps
 from app.core import clock
 from app.core.errors import unavailable
 from app.imports.store import JOBS
-from app.main import Background
-from app.mongo.engine import Insert
+from app.main import Background, Helper
+from app.mongo.engine import Engine, Insert
+from app.settings import Settings
 from app.sync.store import SYNCS
-from tests.api import ATTRIBUTE, Api
+from tests.api import ATTRIBUTE, Api, Borrowed
 
 SOON_SECONDS = 20
 ENDS: list[Exception] = [KeyError("secret"), unavailable(), *[ValueError("secret")] * 7]
@@ -103,3 +104,19 @@ async def test_a_connection_that_can_not_be_read_is_not_tried_again_at_once(api:
         for _ in range(20):
             await engine.find(SYNCS, {})
     assert [one["event"] for one in logs] == ["unexpected_error"]
+
+
+async def test_a_worker_beside_the_service_sweeps_as_well(engine: Engine) -> None:
+    """What is noted is cleared, be there a service or none."""
+    settings = Settings.load({})
+    helper = Helper.on(Borrowed(engine, kept=False, description="of a test"), settings)
+    await engine.write("persons", [Insert({"_id": "p", "account": "acc_1", "tags": ["t"]})])
+    await engine.write(sweeps.COLLECTION, [sweeps.later("acc_1", sweeps.TAG, ["t"])])
+    await helper.begin()
+    try:
+        async with asyncio.timeout(SOON_SECONDS):
+            while await engine.find(sweeps.COLLECTION, {}):
+                pass
+    finally:
+        await helper.close()
+    assert [one["tags"] for one in await engine.find("persons", {})] == [[]]
