@@ -4,13 +4,14 @@ What went with the definition of a tag or an attribute, and tags that members in
 that was changed: versions and stamps of the profiles stay, and nobody's own change is held up by it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from app.catalog import sweeps
+from app.changes.model import ACTIVE
 from app.core import clock
-from app.mongo.engine import Document, Engine
+from app.mongo.engine import Delete, Document, Engine
 from app.timeline.model import Event
 from app.timeline.record import COLLECTION, document
 
@@ -28,10 +29,19 @@ class Spreading:
     async def tell(self, account: str, collection: str, said: Document, held: Sequence[Document]) -> None:
         """Tell profiles what they had; each once for ever, for the cause names the event."""
         now = clock.now()
-        events = [_event(account, collection, said, kept, now) for kept in held if kept.get("subjects")]
-        await self._engine.insert(COLLECTION, [document(one) for one in events])
+        events = {kept["_id"]: _event(account, collection, said, kept, now) for kept in held if kept.get("subjects")}
+        await self._engine.insert(COLLECTION, [document(one) for one in events.values()])
+        await self._take_back(collection, events)
         if collection != PERSONS and "tag" in said:
             await self._spread(account, said, [kept["_id"] for kept in held])
+
+    async def _take_back(self, collection: str, events: Mapping[str, Event]) -> None:
+        """Tell nothing of who is gone: a process that stood still comes when all that a deletion left is cleared."""
+        where = {"_id": {"$in": list(events)}, "state": {"$in": [None, ACTIVE]}}
+        found = await self._engine.find(collection, where, projection={"_id": 1})
+        if gone := events.keys() - {one["_id"] for one in found}:
+            late = {"_id": {"$in": [events[one].id for one in gone]}}
+            await self._engine.write(COLLECTION, [Delete(late, many=True)])
 
     async def _spread(self, account: str, said: Document, companies: Sequence[str]) -> None:
         """Have the members told of what these companies had; noted again it is there, or tells nobody anew."""

@@ -8,7 +8,7 @@ import pytest
 from app.catalog import sweeps
 from app.catalog.sweeps import Sweeps
 from app.core import clock
-from app.mongo.engine import Engine, Update
+from app.mongo.engine import Delete, Engine, Update
 from tests import api as apis
 from tests.api import ATTRIBUTE, COMPANY, FIND, LINK, REPLACE, UPDATE, Api
 from tests.stories.importing import imported, reverted
@@ -167,6 +167,28 @@ async def test_who_comes_late_is_cleared_and_told_once(still: Api, engine: Engin
     assert await removals(still, {"id": one}) == ["VIP"]
     (kept,) = await engine.find("persons", {})
     assert kept["tags"] == []
+
+
+async def test_who_is_erased_while_a_sweep_stands_still_is_told_of_nothing_more(still: Api, engine: Engine) -> None:
+    """W a process comes back to its bite when all is done that an erasure leaves T nothing of the person is there."""
+    gone, there = await people(still, 2, tags=["VIP"])
+    await still(COMPANY, input={"name": "Acme", "tags": ["VIP"]})
+    await untagged(still)
+    sweeper = still.service.services.catalog.sweeps
+    tell = sweeper.tell
+
+    async def late(*given: Any) -> None:
+        await still(DELETE, by={"id": gone})
+        await still('mutation { deleteCompany(by: {name: "Acme"}) { errors { code } } }')
+        await engine.write(sweeps.COLLECTION, [Delete({"kind": sweeps.EVENTS}, many=True)])
+        await tell(*given)
+
+    sweeper.tell = late
+    await sweeper.sweep()
+    events = await engine.find("events", {})
+    assert [one["type"] for one in events if one.get("person") == gone] == ["personDeleted"]
+    assert [one["type"] for one in events if "company" in one] == ["companyDeleted"]
+    assert await removals(still, {"id": there}) == ["VIP"]
 
 
 async def test_who_is_written_meanwhile_is_told_all_the_same(still: Api) -> None:
