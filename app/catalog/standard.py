@@ -55,12 +55,13 @@ STANDARD = {
         EventDefinition(
             "companyMerged", "Company Merged", SINCE, "Other companies were taken in.", standard=True, fields=(_MERGED,)
         ),
-        _event(
+        EventDefinition(
             "companyDeleted",
             "Company Deleted",
-            "The company was removed, or taken into another one; its people stayed.",
-            companyId="STRING",
-            into="STRING",
+            SINCE,
+            "The company was removed, or taken into another one, with those it had taken in; its people stayed.",
+            standard=True,
+            fields=(EventField("companyId", "STRING"), EventField("into", "STRING"), _MERGED),
         ),
         _event("memberJoined", "Member Joined", "A person joined the company.", personId="STRING"),
         _event("memberLeft", "Member Left", "A person left the company.", personId="STRING"),

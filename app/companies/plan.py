@@ -30,6 +30,16 @@ def event(company: Company, scene: Scene, type_: str, **properties: str | int | 
     return scene.event(company.subject, type_, properties, company_id=company.id)
 
 
+def ended(company: Company, scene: Scene, **into: str) -> Event:
+    """Return the last event of a company, which names those who live on in it as well."""
+    merged = {"mergedIds": _listed_ids(company.merged_ids)} if company.merged_ids else {}
+    return event(company, scene, "companyDeleted", companyId=company.id, **into, **merged)
+
+
+def _listed_ids(company_ids: Sequence[str]) -> list[dict[str, str]]:
+    return [{"id": one} for one in company_ids]
+
+
 def checked(company: Company | None, expected: int | None) -> Company:
     """Return the company to change; refuses COMPANY_NOT_FOUND and VERSION_CONFLICT."""
     if company is None:
@@ -122,7 +132,7 @@ class Remove(Change[Company]):
         """Return the company that is gone, and the last event."""
         before = checked(held, None)
         after = replace(successor(before, scene), state=DELETED)
-        return Effect(before, after, ("state",), [event(after, scene, "companyDeleted", companyId=before.id)])
+        return Effect(before, after, ("state",), [ended(after, scene)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +163,10 @@ class Merge(Change[Company]):
         except Refused as refusal:
             words = "Together their custom attributes are too large."
             raise Refused("MERGE_BLOCKED", words, ("companies",)) from refusal
-        ended = [Effect(one, replace(successor(one, scene), state=MERGED, into=after.id), ("state",)) for one in gone]
-        events = [event(after, scene, "companyMerged", mergedIds=[{"id": one.id} for one in gone])]
-        events += [event(one, scene, "companyDeleted", companyId=one.id, into=after.id) for one in gone]
-        return Effect(before, after, ("mergedIds",), events, ended).announced()
+        also = [Effect(one, replace(successor(one, scene), state=MERGED, into=after.id), ("state",)) for one in gone]
+        events = [event(after, scene, "companyMerged", mergedIds=_listed_ids([one.id for one in gone]))]
+        events += [ended(one, scene, into=after.id) for one in gone]
+        return Effect(before, after, ("mergedIds",), events, also).announced()
 
 
 def _take_over(company: Company, other: Company) -> None:

@@ -76,6 +76,10 @@ async def _followed(context: Context, person: Input | None, company: Input | Non
     if company:
         kind, value = reading.company(company)
         held = await context.services.companies.find(context.account, kind, value)
+        if held is None and again and kind == "id":
+            # It leaves nothing but its last event, so that is looked for among those of all companies; who has a cursor
+            # of it followed it.
+            return _Followed(value, gone=True)
         if held is None:
             raise _unknown("company")
         asked = value if kind == "id" else held.id
@@ -159,7 +163,7 @@ class _Events:
         if self._followed in ("", event.person_id, event.company_id):
             return True
         if event.company_id is not None:
-            return not _taken_over(event) and await self._lost()
+            return not _taken_over(event) and self._followed in _ended(event)
         persons = self._context.services.persons
         return event.person_id in await persons.succession(self._context.account, self._followed)
 
@@ -190,6 +194,11 @@ class _Events:
 def _taken_over(event: Event) -> bool:
     """Tell whether an event is the end of a company that lives on in another one."""
     return event.type == "companyDeleted" and "into" in event.properties
+
+
+def _ended(event: Event) -> set[str | None]:
+    """Return the ids that mean nobody any more, or somebody else, since a company ended."""
+    return {event.company_id, *(one["id"] for one in event.properties.get(MERGED_IDS, ()))}
 
 
 def _sealed(place: Place) -> Callable[[str], str]:
@@ -242,7 +251,7 @@ class _Changes:
         """Return the update of a moment, none where the person never matched; the last where it is the only one."""
         cursor, event = self._place.seal([moment.token]), moment.event
         if event is None or event.person_id is None:
-            return await self._of_none(cursor, moment)
+            return self._of_none(cursor, moment)
         if self._ids is not None and event.person_id not in self._ids:
             return Told()
         changed = event.changed or ()
@@ -269,24 +278,16 @@ class _Changes:
             return caseless(event.properties["tag"]) in self._tags
         return bool(self._fields & {*(event.changed or ()), *_ALWAYS})
 
-    async def _of_none(self, cursor: str, moment: Moment) -> Told:
+    def _of_none(self, cursor: str, moment: Moment) -> Told:
         """Return what is told of no person: a position, or the merge of a company."""
         if moment.event is None:
             return Told([_update(cursor, moment.kind)])
         # All members of what took it in match otherwise from here on, and nothing is told of each.
-        return Told([_update(cursor, "RESYNC")] if await self._means(moment.event) else [])
+        return Told([_update(cursor, "RESYNC")] if self._means(moment.event) else [])
 
-    async def _means(self, event: Event) -> bool:
-        """Tell whether a company that was merged is one that the filter means: by its id, or by one it took in.
-
-        Of a chain of merges it isn't known which came first: what else was taken in on the way counts as well.
-        """
-        if not _taken_over(event):
-            return False
-        if event.company_id in self._companies:
-            return True
-        asked = await self._context.services.companies.get_all(self._context.account, sorted(self._companies))
-        return any(event.company_id in one.merged_ids for named, one in asked.items() if named != one.id)
+    def _means(self, event: Event) -> bool:
+        """Tell whether a company that was merged is one that the filter means: by its id, or by one it took in."""
+        return _taken_over(event) and not self._companies.isdisjoint(_ended(event))
 
     async def renew(self) -> None:
         """Look anew at whom the ids that were asked for were merged into."""

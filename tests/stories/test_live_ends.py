@@ -1,6 +1,7 @@
 """How following goes on and ends for whoever followed what was merged, also for who comes back with a cursor."""
 
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -96,3 +97,27 @@ async def test_who_followed_a_merged_company_goes_on_with_the_survivor_to_its_en
                 assert [(await anext(back))["kind"] for _ in expected] == expected
         await shop(DELETE_COMPANY, by=third)
         assert [one["kind"] async for one in told] == ["DELETED"]
+
+
+@TYPES
+@pytest.mark.parametrize("merges", [0, 1, 2])
+async def test_who_comes_back_to_a_company_that_is_gone_is_told_of_its_end(
+    shop: Api, types: list[str] | None, merges: int
+) -> None:
+    """G followed, merged or not, left W it is deleted T DELETED alone with each cursor, be others gone as well."""
+    chain = [{"id": (await shop(COMPANY, input={"name": name}))["company"]["id"]} for name in "abcd"]
+    first, *rest = chain
+    async with shop.live(OF_COMPANY, company=first, types=types) as socket:
+        told = words(socket)
+        cursors = [(await anext(told))["cursor"]]
+        if merges:
+            assert (await shop(TAKE_IN, into=rest[0], **{"from": [first]}))["errors"] == []
+            cursors.append((await anext(told))["cursor"])
+    for gone, into in pairwise(rest[:merges]):
+        assert (await shop(TAKE_IN, into=into, **{"from": [gone]}))["errors"] == []
+    await shop(DELETE_COMPANY, by=chain[3])
+    await shop(DELETE_COMPANY, by=chain[merges])
+    for cursor in cursors:
+        async with shop.live(OF_COMPANY, company=first, types=types, after=cursor) as again:
+            assert [(await again.data())["kind"] for _ in range(2)] == ["READY", "DELETED"]
+            assert (await again.next())["type"] == "complete"
