@@ -31,6 +31,8 @@ class Profile(Protocol):
     subjects: list[str]
     merged_ids: list[str]
     updated_at: datetime
+    # When it was said what it is, where it was written since without that: see `recency` of a person.
+    as_of: datetime | None
     # Custom attributes by their ids.
     values: dict[str, Any]
 
@@ -190,7 +192,12 @@ class Wished(Change[P]):
 
 def successor(profile: P, scene: Scene) -> P:
     """Return a copy at the next version, stamped with who and when."""
-    stamps = {"version": profile.version + 1, "updated_at": scene.now, "modified_from": scene.origin}
+    stamps = {
+        "version": profile.version + 1,
+        "updated_at": scene.now,
+        "modified_from": scene.origin,
+        "as_of": None,
+    }
     return replace(profile, **stamps)  # type: ignore[type-var]  # both kinds are dataclasses
 
 

@@ -40,6 +40,7 @@ class Company:
     merged_ids: list[str] = field(default_factory=list)
     state: str = ACTIVE
     into: str | None = None
+    as_of: datetime | None = None
 
     @property
     def subject(self) -> str:

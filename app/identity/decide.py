@@ -45,7 +45,7 @@ def decide(persons: Sequence[Person], into: str | None = None) -> Decided:
     survivor = next(one for one in by_age if into in (None, one.id))
     gone = tuple(one for one in by_age if one is not survivor)
     # Whose single values count most comes first.
-    ranked = sorted(persons, key=lambda one: (one.type == CUSTOMER, one.updated_at, one.id), reverse=True)
+    ranked = sorted(persons, key=lambda one: (one.type == CUSTOMER, one.recency, one.id), reverse=True)
     after, decisions = replace(survivor), list[Decision]()
     _choose(after, ranked, decisions)
     unite(after, survivor, gone)

@@ -43,7 +43,7 @@ def elsewhere(merge: Merge, known: Sequence[Person], scene: Scene) -> Iterator[E
     for one in [one for one in found if one.id not in {each.id for each in known}]:
         anew = [renamed(each, owners) for each in one.push_registrations]
         if anew != one.push_registrations:
-            after = successor(one, scene)
+            after = replace(successor(one, scene), as_of=one.recency)
             after.push_registrations = anew
             said = {"changedFields": [{"name": "pushRegistrations"}]}
             yield Effect(one, after, ("pushRegistrations",), [event(after, scene, "personUpdated", said)]).announced()

@@ -51,7 +51,7 @@ def as_of_today(merge: Merge, companies: Mapping[str, str | None]) -> Merge:
 def person_of_today(person: Person, companies: Mapping[str, str | None]) -> Person:
     """Return a person as all that was done to its companies and tags has left it, or will; `companies` as in `Undo`.
 
-    That was done to everybody who had them: it is no change of the person.
+    That was done to everybody who had them: it is no change of the person. Nor was an undoing before this one.
     """
     held = person.memberships
     for one, into in companies.items():
@@ -59,7 +59,13 @@ def person_of_today(person: Person, companies: Mapping[str, str | None]) -> Pers
             held = moved(held, one, into)
     there = [one for one in held if companies.get(one.company_id, one.company_id)]
     tags = [one for one in person.tag_ids if one in person.catalog.tags]
-    return replace(person, memberships=single(there, replace_flag), tag_ids=tags)
+    return replace(
+        person,
+        memberships=single(there, replace_flag),
+        tag_ids=tags,
+        updated_at=person.recency,
+        as_of=None,
+    )
 
 
 def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
@@ -124,7 +130,7 @@ class Undo(Change[Person]):
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
         undone = rebased(self.merge, self.later, person_of_today(held, self.companies))
         after = successor(_possible(undone.current, scene.catalog), scene)
-        after.modified_from = undone.current.modified_from
+        after.modified_from, after.as_of = undone.current.modified_from, undone.current.updated_at
         back, kept = list[Effect[Person]](), list(undone.kept)
         images = [carried(_possible(image, scene.catalog), undone.lived) for image in self.merge.before[1:]]
         for image, _ in images:
@@ -137,7 +143,7 @@ class Undo(Change[Person]):
                 raise Overtaken
             restored, lost = _held_to(possible, free)
             kept += [*edited, *lost]
-            restored = replace(restored, version=tomb.version + 1, updated_at=scene.now)
+            restored = replace(restored, version=tomb.version + 1, updated_at=scene.now, as_of=possible.recency)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
         besides = [write for one in back for write in _returned(one, held)]
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)

@@ -93,7 +93,11 @@ class Unite(Change[Person]):
     def _united(self, decided: Decided, wish: Wish, names: Sequence[str], scene: Scene) -> Effect[Person]:
         stamps = successor(decided.survivor, scene)
         after = replace(
-            decided.after, version=stamps.version, updated_at=stamps.updated_at, modified_from=stamps.modified_from
+            decided.after,
+            version=stamps.version,
+            updated_at=stamps.updated_at,
+            modified_from=stamps.modified_from,
+            as_of=None,
         )
         decisions = _overridden(after, wish, decided.decisions, scene)
         _name(after, names)

@@ -139,6 +139,12 @@ class Person:
     brought: dict[str, str] = field(default_factory=dict)
     # External ids of persons who were merged into this one: they go on finding it.
     aliases: list[str] = field(default_factory=list)
+    as_of: datetime | None = None
+
+    @property
+    def recency(self) -> datetime:
+        """When somebody changed it last: telling persons apart is no change of theirs, and makes nothing new of it."""
+        return self.as_of or self.updated_at
 
     @property
     def tags(self) -> list[str]:

@@ -122,6 +122,8 @@ def _keep_rare(person: Person, kept: Document) -> None:
         kept["brought"] = person.brought
     if person.aliases:
         kept["aliases"] = person.aliases
+    if person.as_of:
+        kept["asOf"] = person.as_of
 
 
 def _push(one: PushRegistration) -> Document:
@@ -198,6 +200,8 @@ def _read_rare(person: Person, kept: Document) -> None:
         person.brought = kept["brought"]
     if "aliases" in kept:
         person.aliases = kept["aliases"]
+    if "asOf" in kept:
+        person.as_of = kept["asOf"]
     if "push" in kept:
         person.push_registrations = [
             PushRegistration(
