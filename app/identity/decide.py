@@ -5,13 +5,14 @@ The oldest profile survives; of single values a customer's wins, then that of th
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 from app.catalog import values
 from app.catalog.values import ITEM_ID, LIST_TOTAL_MAX
 from app.core.errors import Refused
 from app.identity.model import ATTRIBUTE, Candidate, Decision
-from app.persons.model import CUSTOMER, LINES_MAX, Membership, Person
+from app.persons.model import CUSTOMER, LINES_MAX, Membership, Person, known_before
 from app.persons.wish import CONTACTS_MAX, RULES
 
 T = TypeVar("T")
@@ -110,9 +111,13 @@ def unite(after: Person, survivor: Person, gone: Sequence[Person]) -> None:
 
 def _memberships(lists: Sequence[Sequence[Membership]]) -> list[Membership]:
     """Return the companies of all, each with the first role that any of them has there."""
-    roles = {one.company_id: one.role for each in reversed(lists) for one in reversed(each) if one.role is not None}
-    found = united(lists, lambda one: one.company_id)
-    return [replace(one, role=roles.get(one.company_id)) if one.role is None else one for one in found]
+    found: dict[str, Membership] = {}
+    for one in chain.from_iterable(lists):
+        first = found.setdefault(one.company_id, one)
+        if first is not one:
+            role = one.role if first.role is None else first.role
+            found[one.company_id] = replace(first, role=role, was=known_before(*first.was, *one.was))
+    return list(found.values())
 
 
 def itself(one: Hashable) -> Hashable:

@@ -20,7 +20,7 @@ from app.identity import handing, record
 from app.identity.decide import blocked
 from app.identity.model import Merge
 from app.identity.record import COLLECTION
-from app.identity.undo import Overtaken, Undo, as_of_today, person_of_today, rebased
+from app.identity.undo import Overtaken, Undo, told_apart
 from app.identity.unite import Unite
 from app.mongo.bound import Bound
 from app.mongo.engine import Document, Engine, Insert, Sort
@@ -123,9 +123,8 @@ class Merges:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
         versions = (current.version, *(one.version for one in later))
         companies = await self._companies_by_now(actor.account, current, [merge, *later])
-        merge, *later = [as_of_today(one, companies) for one in (merge, *later)]
         try:
-            told = rebased(merge, later, person_of_today(current, companies)).later
+            told = told_apart(merge, later, current, companies).later
         except Overtaken:
             if versions in seen:
                 words = "The survivor has taken in somebody by the login of an app since."

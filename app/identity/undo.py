@@ -33,13 +33,28 @@ class Overtaken(Refused):
 class Undone:
     """What undoing makes: the profile that the survivor is now, and the later merges as they would have been.
 
-    `lived` is how the merge and each later one left the profile, with how it was found next.
+    `merge` is the one that is undone, as of today; `lived` is how it and each later one left the profile, with how it
+    was found next.
     """
 
+    merge: Merge
     current: Person
     later: tuple[Merge, ...]
     kept: tuple[str, ...]
     lived: tuple[tuple[Person, Person], ...]
+
+
+def followed(companies: Mapping[str, str | None], person: Person) -> Mapping[str, str | None]:
+    """Return `companies` with where a person was moved from those that are being taken in, and are there still.
+
+    Raises Overtaken where it was moved since they were read.
+    """
+    own = {one.company_id for one in person.memberships}
+    if not own <= companies.keys():
+        raise Overtaken
+    left = [(was, companies[one.company_id]) for one in person.memberships for was in one.was if was not in own]
+    found = {was: into for was, into in left if companies.get(was) == was}
+    return {**{one: into for one, into in companies.items() if one not in found}, **found}
 
 
 def as_of_today(merge: Merge, companies: Mapping[str, str | None]) -> Merge:
@@ -66,6 +81,13 @@ def person_of_today(person: Person, companies: Mapping[str, str | None]) -> Pers
         updated_at=person.recency,
         as_of=None,
     )
+
+
+def told_apart(merge: Merge, later: Sequence[Merge], current: Person, companies: Mapping[str, str | None]) -> Undone:
+    """Return what `rebased` does, of all as they are as of today; `companies` as in `Undo`."""
+    there = followed(companies, current)
+    merge, *later = [as_of_today(one, there) for one in (merge, *later)]
+    return rebased(merge, later, person_of_today(current, there))
 
 
 def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
@@ -97,7 +119,7 @@ def rebased(merge: Merge, later: Sequence[Merge], current: Person) -> Undone:
         raise Overtaken
     result = taken_back(base, target, current)
     lived.append((base, current))
-    return Undone(result.person, tuple(told), tuple(dict.fromkeys((*kept, *result.fields))), tuple(lived))
+    return Undone(merge, result.person, tuple(told), tuple(dict.fromkeys((*kept, *result.fields))), tuple(lived))
 
 
 def _after(merge: Merge) -> Person:
@@ -108,7 +130,7 @@ def _after(merge: Merge) -> Person:
 
 @dataclass(frozen=True, slots=True)
 class Undo(Change[Person]):
-    """Tell the persons of a merge apart again; it and the later ones are as of today.
+    """Tell the persons of a merge apart again.
 
     `companies` are those of their memberships, each with the id that it has by now; None: it is gone. Those that one
     took in are in its order, so that the same role is left of theirs.
@@ -128,11 +150,11 @@ class Undo(Change[Person]):
         """Return the survivor as it would be, and those who are persons again."""
         if held is None:
             raise blocked("Who survived this merge lives on in another profile, or is gone.", "id")
-        undone = rebased(self.merge, self.later, person_of_today(held, self.companies))
+        undone = told_apart(self.merge, self.later, held, self.companies)
         after = successor(_possible(undone.current, scene.catalog), scene)
         after.modified_from, after.as_of = undone.current.modified_from, undone.current.updated_at
         back, kept = list[Effect[Person]](), list(undone.kept)
-        images = [carried(_possible(image, scene.catalog), undone.lived) for image in self.merge.before[1:]]
+        images = [carried(_possible(image, scene.catalog), undone.lived) for image in undone.merge.before[1:]]
         for image, _ in images:
             _bring(image, after, held)
         handing.over(after, held, [image for image, _ in images])

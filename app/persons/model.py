@@ -15,6 +15,8 @@ LEAD, CUSTOMER = "LEAD", "CUSTOMER"
 LINES_MAX = 5000
 INSTALLATIONS_MAX = 200
 REGISTRATION_ID_MAX = 4096
+# Members know what their company took in, which may be there until the last of them was moved: so many in one call.
+COMPANIES_KEPT = 50
 
 
 @dataclass(slots=True)
@@ -85,11 +87,18 @@ class CrmLink:
 
 @dataclass(slots=True)
 class Membership:
-    """A company that the person belongs to."""
+    """A company that the person belongs to; `was` are those that it took in while the person was their member."""
 
     company_id: str
     role: str | None = None
     primary: bool = False
+    # It tells what is the same while such a company is still there: no part of what is shown or compared.
+    was: tuple[str, ...] = field(default=(), compare=False)
+
+
+def known_before(*companies: str) -> tuple[str, ...]:
+    """Return the companies that are known of a membership from before, of those that one took in."""
+    return tuple(dict.fromkeys(companies))[-COMPANIES_KEPT:]
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from app.changes.model import DELETED, Change, Effect, Scene, Wished, successor
 from app.changes.tags import tags_after
 from app.core import ids
 from app.core.errors import Refused
-from app.persons.model import CUSTOMER, LEAD, EmailContact, Membership, Person, PhoneContact
+from app.persons.model import CUSTOMER, LEAD, EmailContact, Membership, Person, PhoneContact, known_before
 from app.persons.reach import Reach, reached, staying
 from app.persons.wish import CONTACTS_MAX, RULES, Contact, Wish
 from app.timeline.model import TIMELINE, Event
@@ -290,7 +290,7 @@ class Link(Change[Person]):
         held = _member(before, self.company_id)
         role = self.role if self.role is not None or held is None else held.role
         primary = self.primary or (held.primary if held else not before.memberships)
-        new = Membership(self.company_id, role, primary)
+        new = Membership(self.company_id, role, primary, held.was if held else ())
         if new == held:
             return Effect(before, before, ())
         kept = [replace(one, primary=False) if primary and one is not held else one for one in before.memberships]
@@ -338,7 +338,8 @@ def moved(held: Sequence[Membership], company_id: str, into: str) -> list[Member
     if old is None:
         return list(held)
     role = there.role if there and there.role is not None else old.role
-    new = Membership(into, role, old.primary or bool(there and there.primary))
+    was = known_before(*(there.was if there else ()), *old.was, company_id)
+    new = Membership(into, role, old.primary or bool(there and there.primary), was)
     return [new if one is old else one for one in held if one is not there]
 
 

@@ -95,7 +95,7 @@ def document(person: Person) -> Document:
         ("emails", [{"v": one.address, "p": one.primary} for one in person.emails]),
         ("phones", [{"v": one.number, "p": one.primary} for one in person.phones]),
         ("tags", person.tag_ids),
-        ("companies", [{"id": one.company_id, "role": one.role, "p": one.primary} for one in person.memberships]),
+        ("companies", [_membership(one) for one in person.memberships]),
         ("a", scalars),
         ("l", lists),
         ("mergedIds", person.merged_ids),
@@ -124,6 +124,11 @@ def _keep_rare(person: Person, kept: Document) -> None:
         kept["aliases"] = person.aliases
     if person.as_of:
         kept["asOf"] = person.as_of
+
+
+def _membership(one: Membership) -> Document:
+    kept = {"id": one.company_id, "role": one.role, "p": one.primary}
+    return {**kept, "was": list(one.was)} if one.was else kept
 
 
 def _push(one: PushRegistration) -> Document:
@@ -184,7 +189,8 @@ def read(kept: Document, catalog: Catalog) -> Person:
     person.tag_ids = kept.get("tags", [])
     person.values = kept.get("a", {})
     if "companies" in kept:
-        person.memberships = [Membership(one["id"], one["role"], one["p"]) for one in kept["companies"]]
+        companies = ((one["id"], one["role"], one["p"], tuple(one.get("was", ()))) for one in kept["companies"])
+        person.memberships = [Membership(*one) for one in companies]
     _read_rare(person, kept)
     return person
 

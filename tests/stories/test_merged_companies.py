@@ -1,14 +1,19 @@
 """Persons that are one and companies that are one: whoever is told apart again belongs where it would have belonged."""
 
 import random
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
+from app.core.actor import Actor
+from app.identity.service import Merges
+from app.persons.service import Persons
 from tests.api import COMPANY, Api
 from tests.stories.test_changes import CHANGES
 from tests.stories.test_merges import merged, reverted
+from tests.stories.test_sync_races import once
 
 LINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!, $role: String, $primary: Boolean! = false) {
   linkPersons(company: $to, persons: $who, role: $role, primary: $primary) { errors { code } } }"""
@@ -81,6 +86,40 @@ async def test_a_role_that_one_of_them_has_is_the_role_of_all(api: Api) -> None:
     assert await belongs(api, "A") == {("Z", "boss", True)}
     await reverted(api, payload)
     assert (await belongs(api, "A"), await belongs(api, "B")) == ({("Z", None, True)}, {("Z", "boss", True)})
+
+
+@pytest.mark.parametrize("another", [False, True])
+@pytest.mark.parametrize("step", ["moved", "read"])
+async def test_who_is_told_apart_while_members_move_goes_along(
+    api: Api, monkeypatch: pytest.MonkeyPatch, step: str, *, another: bool
+) -> None:
+    """G a survivor who was moved before the company is gone W undone T each belongs to what the company becomes."""
+    one = await made(api, "XYZ", "ABC")
+    await link(api, "Z", "C")
+    await link(api, "Y", "B", "boss")
+    await link(api, "X", "B", primary=True)
+    payload = await merged(api, one["A"], one["B"])
+    if another:
+        await merged(api, one["C"], one["A"], into=one["C"]["id"])
+    services = api.service.services
+    found = [await services.companies.find(api.account, "name", name) for name in "YZ"]
+
+    @asynccontextmanager
+    async def behind(*_: Any) -> AsyncIterator[None]:
+        yield
+        if step == "read":
+            await services.persons.move_all(Actor(api.account, "key", frozenset()), *filter(None, found))
+        else:
+            assert (await reverted(api, payload))["keptFields"] == []
+
+    if step == "moved":
+        once(monkeypatch, Persons, "move_all", behind)
+    else:
+        once(monkeypatch, Merges, "_companies_by_now", behind)
+        assert (await reverted(api, payload))["keptFields"] == []
+    await api(TAKE_IN, into={"name": "Z"}, **{"from": [{"name": "Y"}]})
+    assert await belongs(api, "A") == ({("Z", None, True)} if another else set())
+    assert await belongs(api, "B") == {("Z", "boss", False), ("X", None, True)}
 
 
 @pytest.mark.parametrize("seed", range(12))
