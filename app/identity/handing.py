@@ -10,20 +10,27 @@ from app.persons.model import Person, PushRegistration
 from app.persons.plan import event
 
 
-def over(after: Person, held: Person, images: Sequence[Person]) -> None:
-    """Give those who are persons again, and the survivor, the installations that are on their lines by now."""
+def over(after: Person, held: Person, images: Sequence[Person]) -> list[str]:
+    """Give those who are persons again, and the survivor, the installations that are on their lines by now.
+
+    Returns the name of what one of them has no more, because another one of them logged in there.
+    """
+    lost: list[str] = []
     owners = {line: one.id for one in images for line in one.subjects}
     now = {named(one): renamed(one, owners) for one in held.push_registrations}
     for image in images:
         mine = {key: one for key, one in now.items() if one.subject in image.subjects}
         had = {named(one): one for one in image.push_registrations}
-        kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items()]
+        theirs = [key for key in had if key in now and owners.get(now[key].subject or "", image.id) != image.id]
+        lost += ["pushRegistrations" for _ in theirs]
+        kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items() if key not in theirs]
         came = [replace(one, primary=False) for key, one in mine.items() if key not in had]
-        image.push_registrations = arranged([*kept, *came]) if came else kept
+        image.push_registrations = arranged([*kept, *came]) if came or theirs else kept
     own = {named(one): renamed(one, owners) for one in after.push_registrations}
     # Where somebody has logged in since, it is theirs.
     there = own | {key: one for key, one in now.items() if key not in own and one.subject in after.subjects}
     after.push_registrations = arranged([one for one in there.values() if one.subject not in owners])
+    return lost
 
 
 def renamed(one: PushRegistration, owners: Mapping[str, str]) -> PushRegistration:

@@ -157,7 +157,7 @@ class Undo(Change[Person]):
         images = [carried(_possible(image, scene.catalog), undone.lived) for image in undone.merge.before[1:]]
         for image, _ in images:
             _bring(image, after, held)
-        handing.over(after, held, [image for image, _ in images])
+        kept += handing.over(after, held, [image for image, _ in images])
         free = set(claims_of(held)) - set(claims_of(after))
         for possible, edited in images:
             tomb: Person | None = scene.kept(possible.id)
