@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from app.changes.model import Effect, Scene, successor
-from app.identity.installation import Registration, arranged, named
-from app.identity.model import Merge
+from app.core.ids import kind
+from app.identity.installation import arranged, named
+from app.mongo.engine import Update, Write
+from app.persons.leaving import PERSONS
 from app.persons.model import Person, PushRegistration
-from app.persons.plan import event
 
 
 def over(after: Person, held: Person, images: Sequence[Person]) -> list[str]:
@@ -26,11 +26,15 @@ def over(after: Person, held: Person, images: Sequence[Person]) -> list[str]:
         kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items() if key not in theirs]
         came = [replace(one, primary=False) for key, one in mine.items() if key not in had]
         image.push_registrations = arranged([*kept, *came]) if came or theirs else kept
-    own = {named(one): renamed(one, owners) for one in after.push_registrations}
+    own = {key: _live(one, now.get(key)) for one in after.push_registrations if (key := named(one))}
     # Where somebody has logged in since, it is theirs.
     there = own | {key: one for key, one in now.items() if key not in own and one.subject in after.subjects}
     after.push_registrations = arranged([one for one in there.values() if one.subject not in owners])
     return lost
+
+
+def _live(one: PushRegistration, now: PushRegistration | None) -> PushRegistration:
+    return replace(one, former=now.former) if now else one
 
 
 def renamed(one: PushRegistration, owners: Mapping[str, str]) -> PushRegistration:
@@ -38,19 +42,10 @@ def renamed(one: PushRegistration, owners: Mapping[str, str]) -> PushRegistratio
     return replace(one, former=tuple(was._replace(holder=owners.get(was.line, was.holder)) for was in one.former))
 
 
-def registrations(merge: Merge) -> list[Registration]:
-    """Return the installations of those who were merged away."""
-    return [named(one) for image in merge.before[1:] for one in image.push_registrations]
-
-
-def elsewhere(merge: Merge, known: Sequence[Person], scene: Scene) -> Iterator[Effect[Person]]:
-    """Give what becomes of others who have one of their installations by now, each once; `known` are none of these."""
-    owners = {line: one.id for one in known[1:] for line in one.subjects}
-    found: list[Person] = scene.met(one.locator for one in registrations(merge))
-    for one in [one for one in found if one.id not in {each.id for each in known}]:
-        anew = [renamed(each, owners) for each in one.push_registrations]
-        if anew != one.push_registrations:
-            after = replace(successor(one, scene), as_of=one.recency)
-            after.push_registrations = anew
-            said = {"changedFields": [{"name": "pushRegistrations"}]}
-            yield Effect(one, after, ("pushRegistrations",), [event(after, scene, "personUpdated", said)]).announced()
+def elsewhere(persons: Sequence[Person]) -> Iterator[tuple[str, Write]]:
+    """Give what says of installations that others have by now which of these persons had them before."""
+    lines = [(each, line) for each in persons for line in each.subjects if kind(line) == "app"]
+    for one, line in lines:
+        others = {"$elemMatch": {"line": line, "holder": {"$ne": one.id}}}
+        theirs = {"$set": {"former.$.holder": one.id}, "$inc": {"version": 1}}
+        yield PERSONS, Update({"account": one.account, "former": others}, theirs, many=True)

@@ -9,6 +9,7 @@ from app.core.errors import Refused
 from app.identity.model import Candidate, Decision, Merge
 from app.mongo.engine import Document
 from app.persons import record as persons
+from app.persons.model import Person
 
 COLLECTION = "merges"
 # A document of MongoDB has at most 16 MB.
@@ -39,9 +40,16 @@ def images(merge: Merge) -> Document:
     """Return the part of a merge that it takes to undo it, and that undoing another one may change."""
     return {
         "decisions": [_decision(one) for one in merge.decisions],
-        "before": [persons.document(one) for one in merge.before],
-        "after": persons.document(merge.after) if merge.after else None,
+        "before": [_image(one) for one in merge.before],
+        "after": _image(merge.after) if merge.after else None,
     }
+
+
+def _image(person: Person) -> Document:
+    """Return a person without what its installations were before: that is read from who has them by now."""
+    kept = persons.document(person)
+    kept.pop("former", None)
+    return kept
 
 
 def _decision(one: Decision) -> Document:

@@ -16,7 +16,7 @@ from app.core import clock
 from app.core.actor import Actor
 from app.core.errors import Refusals, Refused, unavailable
 from app.core.pages import Page, Slice, cut
-from app.identity import handing, record
+from app.identity import record
 from app.identity.decide import blocked
 from app.identity.model import Merge
 from app.identity.record import COLLECTION
@@ -109,9 +109,7 @@ class Merges:
             except (Overtaken, _CompanyGone):
                 continue
             fields = effect.events[0].properties["keptFields"]
-            # Behind these come others who have an installation of theirs.
-            persons = [one.after for one in effect.parts()[: len(merge.persons)]]
-            return persons, [one["name"] for one in fields]
+            return [one.after for one in effect.parts()], [one["name"] for one in fields]
         raise unavailable()
 
     async def _undone(self, actor: Actor, merge: Merge, seen: set[tuple[int, ...]]) -> Effect[Person]:
@@ -135,7 +133,6 @@ class Merges:
         guards += [Guard(COMPANIES, one, _CompanyGone()) for one in dict.fromkeys(filter(None, companies.values()))]
         change = Undo(merge, later, companies)
         others = [Locator("id", one) for one in merge.merged]
-        others += [one.locator for one in handing.registrations(merge)]
         ask = Ask(actor.account, actor.origin, change, (Locator("id", survivor),), others, guards=guards)
         return await self._persons.changes.one(ask)
 

@@ -168,11 +168,9 @@ class Undo(Change[Person]):
             restored = replace(restored, version=tomb.version + 1, updated_at=scene.now, as_of=possible.recency)
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
         besides = [write for one in back for write in _returned(one, held)]
+        besides += handing.elsewhere([one.after for one in back])
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
-        told = self._told(effect, list(dict.fromkeys(kept)), scene)
-        others = list(handing.elsewhere(self.merge, [one.after for one in told.parts()], scene))
-        events = [*told.events, *(event for one in others for event in one.events)]
-        return replace(told, also=[*back, *others], events=events)
+        return self._told(effect, list(dict.fromkeys(kept)), scene)
 
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
         named = [name for one in kept if (name := shown_field(one, scene.catalog))]

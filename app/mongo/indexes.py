@@ -14,6 +14,7 @@ INDEXES: Mapping[str, Sequence[Sort]] = {
         (("account", 1), ("companies.id", 1), ("state", 1), ("_id", 1)),  # members of a company
         (("account", 1), ("words", 1), ("_id", 1)),  # search; identifiers and text attributes that equal something
         (("a.$**", 1),),  # filter by attribute: the id of a definition is one account's own
+        (("former.$**", 1),),  # installations that somebody had before who comes apart, or is gone
     ),
     "events": (
         (("subject", 1), ("at", 1), ("_id", 1)),  # timelines

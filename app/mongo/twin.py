@@ -280,7 +280,8 @@ class TwinUnit:
             raise Stale
         changed = 0
         for old in found:
-            collection.update_one({"_id": old["_id"]}, one.change)
+            # With the filter: what of a list is meant by `$` is what that found.
+            collection.update_one({**one.filter, "_id": old["_id"]}, one.change)
             new = collection.find_one({"_id": old["_id"]})
             if new != old:
                 changed += 1

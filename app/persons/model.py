@@ -66,7 +66,8 @@ class PushRegistration:
     # The line of activity that it was born with, where that is not the person's own first one.
     subject: str | None = None
     # What it was before, newest first: what was sent then counts once for ever, and what happened then stays there.
-    former: tuple[Former, ...] = ()
+    # Whose that was may change with theirs, which is nothing that becomes of the installation.
+    former: tuple[Former, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from app.catalog.filters import merged_word
 from app.catalog.model import Catalog
 from app.catalog.values import fields, of_document, tags_of, tokens
 from app.changes.model import Kind
-from app.core import clock, text
+from app.core import text
 from app.core.sources import Source, Sources
 from app.mongo.engine import Document
 from app.persons.blocks import kept as kept_blocks
@@ -110,6 +110,8 @@ def document(person: Person) -> Document:
 def _keep_rare(person: Person, kept: Document) -> None:
     if person.push_registrations:
         kept["push"] = [_push(one) for one in person.push_registrations]
+        if former_ := [was for one in person.push_registrations for was in _kept_former(one)]:
+            kept["former"] = former_
     if person.channels:
         kept["channels"] = [
             {"channel": one.channel, "sender": one.sender, "user": one.user_id} for one in person.channels
@@ -142,8 +144,12 @@ def _push(one: PushRegistration) -> Document:
         "system": _text(one.system_data),
         "additional": _text(one.additional_data),
         **({"line": one.subject} if one.subject else {}),
-        **({"former": [each._asdict() for each in one.former]} if one.former else {}),
     }
+
+
+def _kept_former(one: PushRegistration) -> list[Document]:
+    # Of all installations side by side: so one that somebody gone had is found, and changed in place.
+    return [{"app": one.application_id, "reg": one.registration_id, **was._asdict()} for was in one.former]
 
 
 def _text(data: dict[str, Any]) -> str:
@@ -219,7 +225,7 @@ def _read_rare(person: Person, kept: Document) -> None:
                 orjson.loads(one["system"]),
                 orjson.loads(one["additional"]),
                 one.get("line"),
-                _former(one),
+                _former(kept, one),
             )
             for one in kept["push"]
         ]
@@ -232,14 +238,12 @@ def _read_rare(person: Person, kept: Document) -> None:
 
 def former(kept: Document, line: str) -> Sequence[Former]:
     """Return what the installation of a line was before; nothing where the push of a document wasn't read."""
-    return next((_former(one) for one in kept.get("push", ()) if one.get("line") == line), ())
+    return next((_former(kept, one) for one in kept.get("push", ()) if one.get("line") == line), ())
 
 
-def _former(push: Document) -> tuple[Former, ...]:
-    # Before holders were known, it was the lines alone.
-    return tuple(
-        Former(one, clock.EPOCH, "") if isinstance(one, str) else Former(**one) for one in push.get("former", ())
-    )
+def _former(kept: Document, push: Document) -> tuple[Former, ...]:
+    own = (one for one in kept.get("former", ()) if (one["app"], one["reg"]) == (push["app"], push["reg"]))
+    return tuple(Former(one["line"], one["until"], one["holder"]) for one in own)
 
 
 KIND: Kind[Person] = Kind(

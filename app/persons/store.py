@@ -13,4 +13,4 @@ BY_WORD: Sort = (("account", 1), ("words", 1), ("_id", 1))
 # What tells whose an event is.
 BRIEF = {"account": 1, "state": 1, "subjects": 1, "version": 1}
 # The same of who is named by an installation, with the lines that it had before.
-INSTALLED = {**BRIEF, "push.line": 1, "push.former": 1}
+INSTALLED = {**BRIEF, "push.app": 1, "push.reg": 1, "push.line": 1, "former": 1}

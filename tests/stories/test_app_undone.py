@@ -1,10 +1,25 @@
 """Whose an installation is, and whose it was, when merges of its users are undone, and when one of them is erased."""
 
+import itertools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
 import pytest
+import time_machine
 
 from tests.api import DEFINE, Api
-from tests.stories.mobile import Phone, email, primaries, registrations
+from tests.stories.mobile import Phone, email, primaries, registrations, seen
+from tests.stories.test_app_retries import late
 from tests.stories.test_merges import merged, reverted
+
+START = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """Give a clock that stands still."""
+    with time_machine.travel(START, tick=False) as one:
+        yield one
 
 
 @pytest.fixture
@@ -32,3 +47,43 @@ async def test_who_logged_in_since_has_the_phone_of_another_who_comes_back(api: 
         (bob["id"], {"p1"}, ["p1"]),
         (ann["id"], {"p2"}, ["p2"]),
     ]
+
+
+async def test_what_comes_late_is_whose_it_was_though_the_phone_came_while_they_were_one(
+    api: Api, clock: time_machine.Traveller, phone: Phone
+) -> None:
+    """G a user who is one with another logs in and out W undone, and the app sends what it kept T the user has it."""
+    dan, ann = [await api.made(emails=email(f"{name}@x.example")) for name in ("dan", "ann")]
+    payload = await merged(api, dan, ann, into=dan["id"])
+    await phone.login("ann@x.example")
+    clock.shift(600)
+    await phone.logout()
+    await reverted(api, payload)
+    assert await late(phone, "E", START) == ("ACCEPTED", None)
+    assert (await seen(api, dan["id"]), await seen(api, ann["id"])) == ([], ["E"])
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_what_comes_late_is_whose_it_was_in_any_order_of_undoing(
+    api: Api, clock: time_machine.Traveller, phone: Phone, order: tuple[int, ...]
+) -> None:
+    """G users one after another on one phone, each one with somebody else W all is undone T nobody changed anything."""
+    people = {name: await api.made(emails=email(f"{name}@x.example")) for name in ("ann", "bob", "cat")}
+    others = {name: await api.made(emails=email(f"other-{name}@x.example")) for name in people}
+    payloads = []
+    for name, person in people.items():
+        payloads.append(await merged(api, others[name], person, into=others[name]["id"]))
+        await phone.login(f"{name}@x.example", forceDepersonalize=True)
+        clock.shift(600)
+    for number in order:
+        undone = await reverted(api, payloads[number])
+        assert set(undone["keptFields"]) <= {"pushRegistrations"}
+    for minutes, name in ((1, "ann"), (11, "bob")):
+        assert await late(phone, name, START + timedelta(minutes=minutes)) == ("ACCEPTED", None)
+    assert {name: await seen(api, one["id"]) for name, one in people.items()} == {
+        "ann": ["ann"],
+        "bob": ["bob"],
+        "cat": [],
+    }
+    assert [await seen(api, one["id"]) for one in others.values()] == [[], [], []]
+    assert (await phone.holder())["id"] == people["cat"]["id"]
