@@ -1,6 +1,6 @@
 """What other rooms keep of a person, and what becomes of it where the person is gone. Written in the same unit."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -44,6 +44,7 @@ def left(gone: Sequence[tuple[Person, Collection[str]]]) -> list[tuple[str, Writ
         *_undoubted(account, ids, at),
         (ISSUES, Delete(theirs, many=True)),
         *_unremembered(account, [line for line in lines if kind(line) == "web"]),
+        *_unheld(account, [line for line in lines if kind(line) == "app"]),
         *_unnamed(account, [claim for _, claims in gone for claim in claims]),
     ]
 
@@ -95,6 +96,13 @@ def _unremembered(account: str, lines: Sequence[str]) -> list[tuple[str, Write]]
     these = {"$in": lines}
     gone = {"$pull": {"former": {"line": these}}, "$inc": {"version": 1}}
     return [(VISITORS, Update({"account": account, "former.line": these}, gone, many=True))]
+
+
+def _unheld(account: str, lines: Sequence[str]) -> Iterator[tuple[str, Write]]:
+    """Let installations that others have by now forget whose they were; until when somebody gone had them stays."""
+    nobodys = {"$set": {"former.$.line": "", "former.$.holder": ""}, "$inc": {"version": 1}}
+    for line in lines:
+        yield PERSONS, Update({"account": account, "former.line": line}, nobodys, many=True)
 
 
 def inherited(person: Person) -> list[tuple[str, Write]]:

@@ -42,7 +42,7 @@ async def profiled(mongo: RealMongo) -> AsyncIterator[Profiled]:
 
 
 async def test_who_has_an_installation_of_theirs_by_now_is_found_by_its_line(profiled: Profiled) -> None:
-    """W two come apart T one line is looked up, of the one who is back; whoever is not concerned is not read."""
+    """W two come apart, or one goes, T the line of the one is looked up; whoever is not concerned is not read."""
     home = profiled.home
     merges = Merges(home.engine, home.catalog, home.persons, profiled.companies)
     places = [(Locator("email", f"u{number}@x.example"), ()) for number in (7, 8)]
@@ -51,4 +51,7 @@ async def test_who_has_an_installation_of_theirs_by_now_is_found_by_its_line(pro
     reads = await profiled.reads(merges.revert(ACTOR, merged.merge.id))
     rides = [one for one in reads if one.collection == "persons" and "former" in one.plan]
     assert [one.documents for one in rides] == [1]
+    reads += await profiled.reads(home.persons.delete(ACTOR, Locator("email", "u9@x.example")))
+    rides = [one for one in reads if one.collection == "persons" and "former" in one.plan]
+    assert [one.documents for one in rides] == [1, 1]
     assert not [one for one in reads if "COLLSCAN" in one.plan]

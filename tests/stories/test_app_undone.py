@@ -13,6 +13,7 @@ from tests.stories.test_app_retries import late
 from tests.stories.test_merges import merged, reverted
 
 START = datetime.now(UTC).replace(microsecond=0)
+DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }"
 
 
 @pytest.fixture
@@ -87,3 +88,30 @@ async def test_what_comes_late_is_whose_it_was_in_any_order_of_undoing(
     }
     assert [await seen(api, one["id"]) for one in others.values()] == [[], [], []]
     assert (await phone.holder())["id"] == people["cat"]["id"]
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_an_erased_user_is_nowhere_on_the_phone_of_the_next_one(
+    api: Api, clock: time_machine.Traveller, phone: Phone, *, apart: bool
+) -> None:
+    """W a user is erased who had the phone before T nothing names it, and what comes late is nobody's."""
+    ann = await phone.login("ann@x.example")
+    clock.shift(600)
+    bob = await phone.login("bob@x.example", forceDepersonalize=True)
+    payload = await merged(api, await api.made(externalId="dan"), bob)
+    clock.shift(600)
+    await phone.logout()
+    if apart:
+        await reverted(api, payload)
+    await api(DELETE, by={"id": ann["id"]})
+    engine = api.service.store.engine
+    kept = [one for name in ("persons", "merges", "claims") for one in await engine.find(name, {})]
+    # What is left of her is her tombstone, and that of the lead who became her.
+    assert [one for one in kept if ann["id"] in str(one) and one.get("state") != "deleted"] == []
+    (hers,) = [one["subjects"] for one in kept if one["_id"] == ann["id"]]
+    assert [one for one in kept if any(line in str(one) for line in hers) and one["_id"] != ann["id"]] == []
+    for minutes, errors in ((1, ["PERSON_NOT_FOUND"]), (11, []), (21, [])):
+        at = (START + timedelta(minutes=minutes)).isoformat()
+        (sent,) = await api.track({"person": phone.by, "type": "seen", "eventId": f"e{minutes}", "occurredAt": at})
+        assert [one["code"] for one in sent["errors"]] == errors
+    assert await seen(api, bob["id"]) == ["e11"]
