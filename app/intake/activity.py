@@ -198,6 +198,14 @@ def record(page: Page, step: Step) -> None:
     session = seen(page, message)
     if session is not None:
         page.record(_event(page, step, page.visitor.subject, session.id, page.visitor.person))
+    elif sessions.begins(page.visitor, at):
+        raise Redo
+
+
+def happened(page: Page, step: Step) -> None:
+    """Record an event of the visitor as it is."""
+    session = active(page, step.message)
+    page.record(_event(page, step, page.visitor.subject, session.id, page.visitor.person))
 
 
 def _event(page: Page, step: Step, line: str, session: str | None, person: str | None) -> Event:

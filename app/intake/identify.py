@@ -15,7 +15,7 @@ from app.claims.model import Locator
 from app.core import clock, ids
 from app.core.errors import Refused
 from app.intake import activity, sessions
-from app.intake.activity import Page
+from app.intake.activity import Page, Step
 from app.intake.sessions import visitor_key
 from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
 from app.intake.visit_record import COLLECTION, following
@@ -142,11 +142,8 @@ class Identify(Wished[Person]):
         since, at = self.visitor.since, page.at(self.message)
         if since is None or at >= since or not self._shown(person, scene):
             return Effect(person, person, ())
-        page.visitor = replace(page.visitor, since=at)
+        after = _since(person, page, at)
         activity.active(page, self.message)
-        after = replace(person, version=person.version + 1)
-        lines = [one for one in self.visitor.subjects if person.since.get(one) == since]
-        after.since = {**person.since, **dict.fromkeys(lines, at)}
         return carried(Effect(person, after, ("timeline",)), page, self.message)
 
     def _told(self, person: Person, scene: Scene) -> Effect[Person]:
@@ -196,7 +193,8 @@ class Identify(Wished[Person]):
         effect = self._with_lines(person, after, Effect(person, person, ()), page, scene)
         swept: list[tuple[str, Write]] = []
         if lines and page.visitor.first_seen < session.start:
-            what = [str(clock.millis(session.start)), *lines]
+            # No more than what is known: something of this visit may come late.
+            what = [str(clock.millis(sessions.before(page.visitor, session))), *lines]
             swept.append((sweeps.COLLECTION, sweeps.later(scene.account, sweeps.EVENTS_BEFORE, what)))
         page.visitor = replace(page.visitor, since=session.start if lines else page.visitor.since)
         bound = self._bound(effect, page)
@@ -228,6 +226,33 @@ class Identify(Wished[Person]):
         ttl = self.message.ttl_seconds or TTL_SECONDS
         page.visitor = replace(page.visitor, person=person, ttl_seconds=ttl, identity=(), traits=None)
         return carried(effect, page, self.message)
+
+
+def _since(person: Person, page: Page, at: datetime) -> Person:
+    """Return a customer whose timeline shows the visitor from an earlier moment on."""
+    lines = [one for one in page.visitor.subjects if person.since.get(one) == page.visitor.since]
+    page.visitor = replace(page.visitor, since=at)
+    after = replace(person, version=person.version + 1)
+    after.since = {**person.since, **dict.fromkeys(lines, at)}
+    return after
+
+
+@dataclass(frozen=True, slots=True)
+class Begin(Change[Person]):
+    """Record what happened in the visit of a customer before all that is known of it."""
+
+    visitor: Visitor
+    step: Step
+
+    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
+        """Return the customer; refuses Unjoined where the visitor is nobody's any more."""
+        page, message = Page(self.visitor, scene.now, set()), self.step.message
+        if person is None or not sessions.begins(self.visitor, page.at(message)):
+            raise Unjoined(NOBODY)
+        after = _since(person, page, page.at(message))
+        activity.happened(page, self.step)
+        # An event is known by its id.
+        return carried(Effect(person, after, ("timeline",)), page, replace(message, message_id=None))
 
 
 def _new(lines: Sequence[str], person: Person) -> list[str]:

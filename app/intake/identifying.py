@@ -22,7 +22,7 @@ from app.core.errors import Refusals, Refused, unavailable
 from app.identity.tokens import Tokens
 from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
-from app.intake.identify import Amend, Collect, Enrol, Identify, Overtaken, Unjoined
+from app.intake.identify import Amend, Begin, Collect, Enrol, Identify, Overtaken, Unjoined
 from app.intake.sessions import visitor_key
 from app.intake.visit import ORIGIN, Message, Verdict, Visitor
 from app.intake.visit_chunk import ALIASES_MAX, Stretch
@@ -114,6 +114,23 @@ class Identifying:
     async def _proven(self, actor: Actor, message: Message) -> list[Locator]:
         context = f"{message.anonymous_id}|{message.message_id or ''}"
         return list(await self._tokens.proven(actor, message.identity_token, message.identity, context=context))
+
+    async def begin(self, actor: Actor, step: Step) -> Verdict:
+        """Record an event, be it one with which a customer's visit began earlier than all that is known of it."""
+        message = step.message
+        for tried in range(TRIES):
+            try:
+                return await self._step(actor, message, step)
+            except Redo:
+                visitor = await self.visitor(actor.account, message.anonymous_id, message.occurred_at)
+                ask = _ask(actor, visitor, Begin(visitor, step), (_person(visitor),))
+                (outcome,) = await self._persons.apply([ask])
+            if isinstance(outcome, Effect | Unjoined):
+                return ACCEPTED
+            if not isinstance(outcome, Overtaken):
+                raise outcome
+            await asyncio.sleep(chance.pause(tried))
+        raise unavailable()
 
     async def update(self, actor: Actor, message: Message) -> Verdict:
         """Write what is said of the visitor's lead, or keep it for the lead that it will be."""

@@ -105,6 +105,18 @@ def _session_of(visitor: Visitor, at: datetime) -> Session | None:
     return min(soon, key=lambda one: one.start) if soon else None
 
 
+def begins(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether the visit in which a customer first said who it was began at that moment, or before."""
+    found = _session_of(visitor, at) if visitor.since is not None else None
+    return found is not None and found.start == visitor.since
+
+
+def before(visitor: Visitor, session: Session) -> datetime:
+    """Return the moment until which all visits before one were over."""
+    done = [one.last + _INSTANT for one in _all(visitor) if one.start < session.start]
+    return max(done, default=session.start)
+
+
 def _kept(visitor: Visitor, session: Session) -> tuple[Session, ...]:
     known = sorted((*visitor.sessions, session), key=lambda one: (one.start, one.id))
     return tuple(known[-SESSIONS_KEPT:])

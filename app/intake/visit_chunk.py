@@ -180,11 +180,13 @@ def _planned(stretch: Stretch, desk: _Desk) -> Verdicts:
     others = [] if stretch.other is None else desk.pages_of(stretch.account, stretch.other)
     marks = [(page, page.mark()) for page in (*pages, *others)]
     try:
-        return _joined(stretch, pages[-1], others[-1]) if others else _done(stretch, pages)
+        outcome = _joined(stretch, pages[-1], others[-1]) if others else _done(stretch, pages)
     except Exception as error:  # noqa: BLE001 - whatever it is, the neighbours in the chunk are not to pay for it
+        outcome = unexpected(error, "messages of a visitor")
+    if isinstance(outcome, Exception):
         for page, mark in marks:
             page.back(mark)
-        return unexpected(error, "messages of a visitor")
+    return outcome
 
 
 def _done(stretch: Stretch, pages: Sequence[Page]) -> Verdicts:

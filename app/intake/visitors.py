@@ -17,7 +17,7 @@ from app.core.actor import Actor
 from app.core.errors import Refusals, Refused
 from app.identity.tokens import Tokens
 from app.intake import activity, sessions
-from app.intake.activity import Step
+from app.intake.activity import Redo, Step
 from app.intake.identifying import Identifying
 from app.intake.sessions import visitor_key
 from app.intake.turns import Turns
@@ -150,8 +150,13 @@ class Visitors:
         await self._turns.begin(key)
         try:
             outcome = await self._chunks.put(Stretch(actor.account, message.anonymous_id, steps))
+        except Redo:
+            outcome = None
         finally:
             self._turns.end(key)
+        if outcome is None:
+            async with self._turns.alone(key):
+                outcome = [await self._identifying.begin(actor, step) for step in steps]
         for item, verdict in zip(items, outcome, strict=True):
             verdicts[item.index] = verdict
 

@@ -1,0 +1,48 @@
+"""Stories V7 and V8 in whatever order messages come: what says who it was, and pages without that."""
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from app.intake.visit import IDENTIFY, PAGE, Message
+from tests.make import email
+from tests.stories.visitors import Site, ago, site
+
+__all__ = ["site"]
+
+
+def said(name: str, message: str) -> Message:
+    """Return a message of so many minutes ago: `i20` says who it was, `p25` doesn't."""
+    at = ago(minutes=int(message[1:]))
+    if message[0] == "i":
+        return Message(IDENTIFY, name, message, at, identity=(email(f"{name}@b.example"),))
+    return Message(PAGE, name, message, at, properties={})
+
+
+async def views(site: Site, type_: str, name: str, messages: Sequence[str]) -> list[str]:
+    """Return what stands on the timeline of a known person when a browser of theirs sends messages in this order."""
+    await site.api.made(type=type_, emails=[{"address": f"{name}@b.example"}])
+    for one in (*messages, *messages):
+        await site.take(said(name, one))
+    await site.api.service.services.catalog.sweeps.sweep()
+    nodes = (await site.person(email=f"{name}@b.example"))["nodes"]
+    return [one["id"].partition(":")[2] for one in nodes if one["type"] == "pageView"]
+
+
+@pytest.mark.parametrize(("type_", "shown"), [("CUSTOMER", ["p12", "p5", "p1"]), ("LEAD", ["p99", "p12", "p5", "p1"])])
+async def test_V7_what_came_before_in_the_visit_is_shown_though_it_comes_behind(
+    site: Site, type_: str, shown: list[str]
+) -> None:
+    """G a visit in which it is said who it was W its pages come in any order T all are shown; older visits are not."""
+    for number, rest in enumerate(itertools.permutations(["p12", "p5", "i3", "p1"])):
+        assert await views(site, type_, f"ana{number}", ("p99", *rest)) == shown, rest
+
+
+async def test_V7_what_came_with_it_counts_once(site: Site) -> None:
+    """W the begin of a visit comes in one call with what has no id T all of it is there once."""
+    await site.api.made(emails=[{"address": "ana@b.example"}])
+    await site.take(said("ana", "i3"))
+    nameless = Message(PAGE, "ana", None, ago(minutes=2), properties={})
+    await site.take(nameless, said("ana", "p12"), nameless, said("ana", "p25"))
+    assert (await site.person(email="ana@b.example"))["did"].count("pageView") == 4
