@@ -324,7 +324,7 @@ def _services(engine: Engine, access: Access, queue: Queue, vault: Vault, settin
     catalog = CatalogService(engine, claims)
     catalog.sweeps.tell = Spreading(engine).tell
     timeline = Timeline(engine, catalog)
-    persons = Persons(engine, claims, catalog)
+    persons = Persons(engine, claims, catalog, lambda: access.secret)
     companies = Companies(engine, claims, catalog, persons)
     channels = Channels(engine, persons, timeline)
     tokens = Tokens(engine, lambda: access.secret)

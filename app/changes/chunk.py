@@ -21,6 +21,7 @@ from app.changes.model import Ask, Effect, Guard, Kind, Outcome, P
 from app.changes.plan import named_keys, planned
 from app.changes.rehearsal import Memory
 from app.changes.requests import COLLECTION as REQUESTS
+from app.changes.unmet import Unmet
 from app.changes.writing import writes_of
 from app.claims.model import COLLECTION as CLAIMS
 from app.claims.model import read as read_claim
@@ -45,11 +46,12 @@ Before = asyncio.Task[list[Desk[P]]] | None
 class Chunk(Generic[P]):
     """Plans and commits chunks of changes of one kind of profiles."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
+    def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P], unmet: Unmet) -> None:
         self._engine = engine
         self._catalog = catalog
         self._kind = kind
         self._farewell = Farewell(engine)
+        self._unmet = unmet
         # One sealed unit at a time is written: whoever waits for a single change is served beside it.
         self._seals = asyncio.Semaphore(1)
 
@@ -212,6 +214,7 @@ class Chunk(Generic[P]):
 
         async def work(unit: Unit) -> None:
             await erasure.note(unit, gone, before=long)
+            await self._unmet.note(unit, gone)
             await write_groups(unit, writes)
 
         await self._engine.unit(work)

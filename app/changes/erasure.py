@@ -77,7 +77,7 @@ async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> Non
     if writes:
         await unit.write(COLLECTION, writes)
     for account in sorted({one["account"] for one in (*marks.values(), *kept)}):
-        await _tell(unit, account)
+        await tell(unit, account)
 
 
 async def _marks(
@@ -114,7 +114,7 @@ def reached_by(one: Gone) -> dict[str, list[str]]:
     return {line: these for line, these in found if these}
 
 
-async def _tell(unit: Unit, account: str) -> None:
+async def tell(unit: Unit, account: str) -> None:
     """Say that the account has marks; at most once a day, so that deletions don't wait for each other."""
     now = clock.now()
     (held,) = await unit.find(CLAIMS, {"_id": key_of(account)}) or (None,)

@@ -15,6 +15,7 @@ from app.changes.parts import PART_CHANGES, Parts, named_by
 from app.changes.rehearsal import Memory
 from app.changes.requests import Once
 from app.changes.sealing import Sealing
+from app.changes.unmet import Unmet
 from app.claims.model import Locator
 from app.core.actor import Actor
 from app.core.errors import Refusals
@@ -33,11 +34,15 @@ N = TypeVar("N", bound=Wishes)
 class Changes(Generic[P]):
     """The one way to change profiles of a kind."""
 
-    def __init__(self, engine: Engine, catalog: CatalogService, kind: Kind[P]) -> None:
+    def __init__(
+        self, engine: Engine, catalog: CatalogService, kind: Kind[P], secret: Callable[[], bytes] = bytes
+    ) -> None:
         self.collection = kind.collection
         self._catalog = catalog
         self._farewell = Farewell(engine)
-        self._chunk = Chunk(engine, catalog, kind)
+        # Whom records of CRMs name that were erased since.
+        self.unmet = Unmet(engine, secret)
+        self._chunk = Chunk(engine, catalog, kind, self.unmet)
         self._chunks: Chunks[Ask[P], Outcome[P]] = Chunks(
             self._chunk.run, name=kind.collection, limit=CHUNK_CHANGES, flights=CHUNKS_IN_FLIGHT
         )

@@ -46,7 +46,9 @@ W = TypeVar("W")
 class Persons:
     """The persons of all accounts."""
 
-    def __init__(self, engine: Engine, claims: Claims, catalog: CatalogService) -> None:
+    def __init__(
+        self, engine: Engine, claims: Claims, catalog: CatalogService, secret: Callable[[], bytes] = bytes
+    ) -> None:
         self._engine = engine
         self._claims = claims
         self._catalog = catalog
@@ -57,7 +59,7 @@ class Persons:
         self._lists = Lists(engine, catalog, lists.KIND)
         self._finder = Finder(engine, claims, catalog, self._reads)
         # The one way to change them, also for the rooms above.
-        self.changes = Changes(engine, catalog, record.KIND)
+        self.changes = Changes(engine, catalog, record.KIND, secret)
 
     # ------------------------------------------------------------ reading
 

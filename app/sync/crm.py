@@ -60,7 +60,7 @@ class CrmRecord:
     """A record: values as the CRM's JSON has them, by field; absent and null are the same.
 
     `account` is the record of its company; of a lead that was converted `converted` is set, and `became` is the contact
-    where the CRM says which; of a contact `came_from` is the lead that it was.
+    where the CRM says which; of a contact `came_from` is the lead that it was. `made` is when it was, if that is told.
     """
 
     id: str
@@ -71,6 +71,7 @@ class CrmRecord:
     converted: bool = False
     became: str | None = None
     came_from: str | None = None
+    made: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ _QUALIFIED = 1
 # What is asked for beside the fields of a mapping.
 MORE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "lead": ("modifiedon", "merged", _MASTER, "statecode"),
-        "contact": ("modifiedon", "merged", _MASTER, _COMPANY, _LEAD),
+        "lead": ("modifiedon", "createdon", "merged", _MASTER, "statecode"),
+        "contact": ("modifiedon", "createdon", "merged", _MASTER, _COMPANY, _LEAD),
         "account": ("modifiedon", "merged", _MASTER),
     }
 )
@@ -59,6 +59,7 @@ def _record(entity: str, fields: Sequence[str], row: Row) -> CrmRecord:
         account=row.get(_COMPANY) if row.get(f"{_COMPANY}{_KIND}", "account") == "account" else None,
         converted=entity == "lead" and row.get("statecode") == _QUALIFIED,
         came_from=row.get(_LEAD),
+        made=_moment(made) if (made := row.get("createdon")) else None,
     )
 
 

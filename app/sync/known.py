@@ -1,7 +1,7 @@
 """What is known of a record, and when our side of it changed last, by the events of its profile. All pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from app.claims.model import digest
 from app.core import clock
@@ -17,7 +17,7 @@ from app.sync.weigh import ACCOUNT, Inward, same
 # What events call custom attributes together.
 ATTRIBUTES = "customAttributes"
 
-# As far the clock of a CRM may be behind ours.
+# As far the clock of a CRM may be beside ours.
 CLOCKS_SECONDS = 300.0
 
 
@@ -34,6 +34,11 @@ def unheard(link: Link, record: CrmRecord, found: Inward) -> bool:
     since = (link.at or clock.EPOCH) - timedelta(seconds=CLOCKS_SECONDS)
     sent = {name: found.hashes.get(name) for name in link.mark[1:]}
     return bool(link.mark) and record.stamp >= since and mark(sent) == list(link.mark)
+
+
+def shut(record: CrmRecord, erased: datetime | None) -> bool:
+    """Tell whether whom a record names was erased since it was made, as far as clocks agree."""
+    return erased is not None and (record.made or record.stamp) <= erased + timedelta(seconds=CLOCKS_SECONDS)
 
 
 def differs(link: Link, record: CrmRecord, lead: Link | None) -> bool:

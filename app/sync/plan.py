@@ -87,13 +87,24 @@ class PersonRecord(Wished[Person]):
         if len(found) > 1:
             raise self.incoming.several(found)
         if not found:
+            self._nobodys()
             effect = persons.Create(self.wish, source.type or LEAD).plan(None, scene)
             return self._linked(effect, self.incoming.weighed(None), scene, CREATED)
         (person,) = found
+        self.incoming.met = True
         other = next((one for one in person.crm_links if self._kin(one)), None)
         if other is not None:
             raise self.incoming.another(person, other.record_id)
         return self._apply(person, scene)
+
+    def _nobodys(self) -> None:
+        """See that somebody is to be made of a record, of whom it may be the only trace; raises Left and Refused."""
+        if self.incoming.erased:
+            self.incoming.verdict.state = ERASED
+            raise Left
+        if self.incoming.met:
+            # Changed, or erased: the next look tells.
+            raise Refused("NOT_FOUND", "Whose this record was is gone since it was read.")
 
     def _kin(self, link: CrmLink) -> bool:
         source = self.incoming.source

@@ -16,7 +16,10 @@ from app.sync.wire import Reply
 # The names of what changes a row carries, the better one first.
 STAMPS = ("SystemModstamp", "LastModifiedDate")
 # What is asked for beside the fields of a mapping.
-EXTRAS: Mapping[str, tuple[str, ...]] = {"Lead": ("IsConverted", "ConvertedContactId"), "Contact": ("AccountId",)}
+EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "Lead": ("CreatedDate", "IsConverted", "ConvertedContactId"),
+    "Contact": ("CreatedDate", "AccountId"),
+}
 VALUES_AT_ONCE = 200
 # A condition may have 4,000 characters.
 CONDITION_CHARACTERS = 3_500
@@ -148,4 +151,5 @@ class Choice:
             account=row.get("AccountId") if self.entity == "Contact" else None,
             converted=row.get("IsConverted") is True,
             became=row.get("ConvertedContactId"),
+            made=moment(made) if (made := row.get("CreatedDate")) else None,
         )

@@ -11,7 +11,7 @@ from app.changes.chunk import Chunk
 from app.changes.sealing import Sealing
 from app.core.errors import unavailable
 from app.mongo.bound import Bound
-from app.sync import pull, worker
+from app.sync import line, pull, worker
 from app.sync.line import Line
 from app.sync.making import Making
 from app.sync.pull import Pull
@@ -198,3 +198,56 @@ async def test_a_part_that_is_too_much_for_the_store_is_tried_in_smaller_ones(
     assert pauses == [0, 1]
     assert sizes.count(40) == sizes.count(20) == 1
     assert sum(size for size in sizes if size <= 10) == 40
+
+
+@pytest.mark.parametrize("entity", ["contact", "lead"])
+async def test_who_was_deleted_does_not_come_back_by_a_record_that_was_made_before(side: Side, entity: str) -> None:
+    """W a record names somebody who is deleted before it is read T nobody is made of it; of one that is newer, yes."""
+    await side.begun("contact", "lead", fields=FIELDS)
+    made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    record = side.add(entity, last="Lovelace", email="Ada@sales.example")
+    assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+    one = await side.ran()
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
+    side.fake.advance(3600)
+    side.edit(entity, record, first="Ada")
+    one = await side.ran(full=True)
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
+    newer = side.add(entity, last="Lovelace", email="ada@sales.example")
+    await side.ran()
+    assert (await side.of(entity, newer))["lastName"] == "Lovelace"
+    assert "ada" not in str(await side.api.service.store.engine.find("erased", {})).lower()
+
+
+async def test_a_record_that_names_somebody_else_as_well_is_theirs(side: Side) -> None:
+    """W of two whom a record names one is deleted before it is read T it is the other's."""
+    await side.begun("contact", fields={**FIELDS, "phone": "phone"})
+    made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    other = await side.api.made(lastName="King", phones=[{"number": "+43 664 1234567"}])
+    record = side.add("contact", last="King", email="ada@sales.example", phone="+43 664 1234567")
+    assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+    await side.ran()
+    assert (await side.of("contact", record))["id"] == other["id"]
+
+
+async def test_who_is_deleted_while_their_record_is_met_does_not_come_back(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W a person is deleted behind the plan of a pass that has just found their record T nobody is made of it."""
+    monkeypatch.setattr(line, "RETRY_SECONDS", 0.0)
+    await side.begun("contact", fields=FIELDS)
+    made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    side.add("contact", last="Lovelace", email="ada@sales.example")
+
+    @asynccontextmanager
+    async def deleted(*_: Any) -> AsyncIterator[None]:
+        assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+        yield
+
+    once(monkeypatch, Chunk, "_settled", deleted)
+    await side.ran()
+    one = await side.ran()
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
