@@ -157,6 +157,7 @@ class Undo(Change[Person]):
         images = [carried(_possible(image, scene.catalog), undone.lived) for image in undone.merge.before[1:]]
         for image, _ in images:
             _bring(image, after, held)
+            _follow(image, after, _after(undone.merge))
         kept += handing.over(after, held, [image for image, _ in images])
         free = set(claims_of(held)) - set(claims_of(after))
         for possible, edited in images:
@@ -228,6 +229,15 @@ def _bring(image: Person, after: Person, held: Person) -> None:
     after.subjects = [one for one in after.subjects if one not in mine]
     for name in ("since", "brought"):
         setattr(after, name, {line: one for line, one in getattr(after, name).items() if line not in mine})
+
+
+def _follow(image: Person, after: Person, merged: Person) -> None:
+    """Give a person the contacts that its leads became since it was merged, and take them off the survivor."""
+    leads = {(one.system, one.record_id) for one in image.crm_links}
+    before = {one.key for one in merged.crm_links}
+    mine = [one for one in after.crm_links if (one.system, one.lead) in leads and one.key not in before]
+    image.crm_links = [*image.crm_links, *mine]
+    after.crm_links = [one for one in after.crm_links if one not in mine]
 
 
 def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]:

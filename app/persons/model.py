@@ -72,13 +72,17 @@ class PushRegistration:
 
 @dataclass(frozen=True, slots=True)
 class CrmLink:
-    """The record of a CRM that this person stands for; `connection` says of which, for there may be several."""
+    """The record of a CRM that this person stands for; `connection` says of which, for there may be several.
+
+    Of a contact `lead` is the record that it was, as far as that is known.
+    """
 
     system: str
     object: str
     record_id: str
     synced_at: datetime | None = None
     connection: str | None = None
+    lead: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -158,7 +158,8 @@ def _text(data: dict[str, Any]) -> str:
 
 def _crm(one: CrmLink) -> Document:
     kept = {"system": one.system, "object": one.object, "record": one.record_id, "at": one.synced_at}
-    return kept if one.connection is None else {**kept, "by": one.connection}
+    more = {"by": one.connection, "lead": one.lead}
+    return {**kept, **{name: value for name, value in more.items() if value is not None}}
 
 
 def _words(person: Person) -> list[str]:
@@ -232,7 +233,10 @@ def _read_rare(person: Person, kept: Document) -> None:
     if "channels" in kept:
         person.channels = [ChannelContact(one["channel"], one["sender"], one["user"]) for one in kept["channels"]]
     if "crm" in kept:
-        crm = ((one["system"], one["object"], one["record"], one["at"], one.get("by")) for one in kept["crm"])
+        crm = (
+            (one["system"], one["object"], one["record"], one["at"], one.get("by"), one.get("lead"))
+            for one in kept["crm"]
+        )
         person.crm_links = [CrmLink(*one) for one in crm]
 
 

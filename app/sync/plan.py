@@ -178,9 +178,10 @@ class PersonRecord(Wished[Person]):
         source, verdict = self.incoming.source, self.incoming.verdict
         effect = self._joined(effect, scene)
         person = effect.after
-        records = [(source.entity, self.incoming.record.id)]
+        record = self.incoming.record
+        records = [(source.entity, record.id, record.came_from)]
         if verdict.became:
-            records.append((source.contact, verdict.became))
+            records.append((source.contact, verdict.became, record.id))
         missing = [one for one in records if not _has(person, source.system, *one)]
         if effect.changed or missing:
             if not effect.changed:
@@ -229,15 +230,17 @@ class PersonRecord(Wished[Person]):
         return Listing(None, list(reversed(once.values())), gone)
 
 
-def _has(person: Person, system: str, entity: str, record: str) -> bool:
-    return any(one.key == (system, entity, record) for one in person.crm_links)
+def _has(person: Person, system: str, entity: str, record: str, lead: str | None) -> bool:
+    return any(one.key == (system, entity, record) and lead in (None, one.lead) for one in person.crm_links)
 
 
 def _stamped(
-    links: Sequence[CrmLink], source: Source, records: Sequence[tuple[str, str]], now: datetime
+    links: Sequence[CrmLink], source: Source, records: Sequence[tuple[str, str, str | None]], now: datetime
 ) -> list[CrmLink]:
     """Return the links of a person with some of now: where they stand, or behind the others."""
-    fresh = {(source.system, *one): CrmLink(source.system, *one, now, source.connection) for one in records}
+    made = [CrmLink(source.system, entity, record, now, source.connection, lead) for entity, record, lead in records]
+    fresh, known = {one.key: one for one in made}, {one.key: one.lead for one in links}
+    fresh = {key: replace(one, lead=one.lead or known.get(key)) for key, one in fresh.items()}
     kept = [fresh.pop(one.key, one) for one in links]
     return [*kept, *fresh.values()]
 

@@ -8,7 +8,7 @@ from typing import Any
 from app.core import chance, clock
 from app.mongo.bound import Bound
 from app.mongo.engine import Document
-from app.persons.model import LEAD, Person
+from app.persons.model import CUSTOMER, LEAD, Person
 from app.sync.crm import CrmChange, CrmOutcome, CrmRecord
 from app.sync.going import Going, Profile, agreed, left_alone, outward, sent
 from app.sync.incoming import Source
@@ -123,6 +123,7 @@ class Push:
         mine = [one for one in profiles if self._mine(one)]
         others = [links[one.id] for one in profiles if one.id in links and one not in mine]
         await self._rest([one for one in others if one.wanted])
+        await self._promoted([one for one in others if one.state == LINKED])
         updates, creates, found = list[Going](), list[Going](), list[Going]()
         for profile in mine:
             link = links.get(profile.id)
@@ -141,6 +142,12 @@ class Push:
         creates += await self._making.looked_for(found)
         await self._update(updates)
         await self._making.create(await self._undoubted(creates))
+
+    async def _promoted(self, links: Sequence[Link]) -> None:
+        """Have contacts be read once more whose persons are leads, who became some again when a merge was undone."""
+        if links and self._map.person_type == CUSTOMER:
+            again = [put(replace(one, again=clock.now())) for one in links]
+            await self._line.held(beat(), [(LINKS, again)])
 
     async def _undoubted(self, creates: Sequence[Going]) -> list[Going]:
         """Return whose records are to be made: who might have one that is there waits until it is told whose it is."""

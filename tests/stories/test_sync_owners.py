@@ -244,3 +244,35 @@ async def test_a_lead_that_became_somebody_elses_contact_gets_no_other_one(side:
     await resolved(side)
     assert [each["id"] for each in side.records("contact")] == [contact]
     assert {link["recordId"] for link in (await side.of("contact", contact))["crmLinks"]} == {contact, lead}
+
+
+@pytest.mark.parametrize("survivor", [0, 1])
+@pytest.mark.parametrize("entity", ["contact", "lead"])
+async def test_the_contact_that_a_lead_became_goes_with_it_when_a_merge_is_undone(
+    side: Side, entity: str, survivor: int
+) -> None:
+    """W a lead is converted while its person is one with another T told apart they have their own records again."""
+    lead = side.add("lead", last="One", email="one@sales.example")
+    other = side.add(entity, last="Two", email="two@sales.example")
+    await side.begun("contact", "lead", fields=NAMED)
+    persons = [(await side.of("lead", lead))["id"], (await side.of(entity, other))["id"]]
+    payload = await side.api(MERGE, input={"persons": [{"id": one} for one in persons], "into": persons[survivor]})
+    await side.ran()
+    # So that nothing is read again for its being new.
+    side.fake.advance(3600)
+    contact = side.convert(lead)
+    await side.ran()
+    side.fake.advance(3600)
+    side.add("contact", last="Three", email="three@sales.example")
+    await side.ran()
+    assert (await side.api(REVERT, id=payload["merge"]["id"]))["errors"] == []
+    for _ in range(3):
+        await side.ran()
+    person = await side.person(id=persons[0])
+    assert (person["type"], {link["recordId"] for link in person["crmLinks"]}) == ("CUSTOMER", {lead, contact})
+    assert contact not in [link["recordId"] for link in (await side.person(id=persons[1]))["crmLinks"]]
+    for one, city in zip(persons, ("Linz", "Wels"), strict=True):
+        await changed(side, one, city=city)
+    there = side.record("contact", contact)
+    assert (there["city"], there["email"]) == ("Linz", "one@sales.example")
+    assert [one["recordId"] for one in (await side.seen())["issues"]["nodes"]] == []
