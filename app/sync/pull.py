@@ -45,6 +45,8 @@ class Pull:
         self._taken: dict[str, str] = {}
         # Records that were asked for, and not heard of, of profiles that were deleted meanwhile.
         self._unheard: Sequence[Link] = ()
+        # Whether all records are read: also those are looked at that could not be taken in, and have not changed.
+        self.whole = False
 
     @property
     def fields(self) -> list[str]:
@@ -91,7 +93,7 @@ class Pull:
             found = inward(self._source.slots, record)
             link = links.get(self._line.link_id(self._source.entity, record.id)) or self._erased(record, found, known)
             lead = links.get(self._line.link_id(self._source.lead, record.came_from or ""))
-            anew = asked or (link is not None and (self._strays(link) or differs(link, record, lead)))
+            anew = asked or (link is not None and (self._anew(link) or differs(link, record, lead)))
             if link is not None and not anew and rests(link, record, found):
                 return None
             company = companies.get(record.account or "")
@@ -281,6 +283,10 @@ class Pull:
         """Return the record of the company that a record belongs to, where that is to be linked and is not yet."""
         mapped = any(one.object == self._source.company for one in self._line.connection.maps)
         return incoming.record.account if mapped and ACCOUNT not in incoming.found.hashes else None
+
+    def _anew(self, link: Link) -> bool:
+        """Tell whether a record is looked at however little has changed there: here it may be another matter."""
+        return bool(self._strays(link)) or (self.whole and link.state == FAILED)
 
     def _strays(self, link: Link) -> set[str]:
         """Return the issues of a record that are about what is mapped no more."""

@@ -1,6 +1,5 @@
 """What somebody ruled of an issue: which value holds, and that it is tried again. All pure."""
 
-from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -28,22 +27,17 @@ def record(issue: SyncIssue) -> str:
 def again(link: Link, issue: SyncIssue, keep: str | None) -> Link:
     """Return a link that is looked at once more; what was kept stands in the profile now, and goes to the CRM."""
     rules = {**link.keep, issue.slot: PROFILE} if keep and issue.slot else link.keep
-    base = link.base if issue.slot else _anew(link, [issue.id])
+    base = link.base if issue.slot else _anew(link, issue.id)
     fresh = replace(link, base=base, tries=0, keep=rules, sent={})
     now = clock.now()
     return replace(fresh, again=now) if issue.record_id else replace(fresh, push=now)
 
 
-def unheard(link: Link) -> Link:
-    """Return a link by which all that was listed of its record is looked at, and listed, once more."""
-    return replace(link, base=_anew(link, link.open), open=(), tries=0, again=None, stamp=None, whose=())
-
-
-def _anew(link: Link, issues: Collection[str]) -> Base:
-    """Return a base by which what issues are about is held against the other side once more, whatever it was."""
+def _anew(link: Link, issue: str) -> Base:
+    """Return a base by which what an issue is about is held against the other side once more, whatever it was."""
 
     def about(what: str) -> bool:
-        return issue_about(link, what) in issues
+        return issue_about(link, what) == issue
 
     base = dict(link.base)
     for name, (theirs, ours, *tag) in link.base.items():

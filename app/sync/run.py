@@ -116,6 +116,7 @@ class Run:
     async def _pull(self, one: EntityMap, pull: Pull) -> None:
         since = self._marks.get(one.object)
         seen, untold = set[str](), False
+        pull.whole = since is None
         page: CrmPage | None = None
         async for page in ahead(self._line.crm.changed(one.object, pull.fields, since)):
             seen.update(record.id for record in page.records)

@@ -246,8 +246,7 @@ class Syncs:
         if one.state == RUNNING:
             change["$set"] |= {"due": clock.now()}
         now = await self._changed(one, change)
-        for entity in ENTITIES[one.system].keys() - {each.object for each in maps}:
-            await self.store.forget(now, entity, ruling.unheard)
+        await self.store.unmap(now, ENTITIES[one.system].keys() - {each.object for each in maps})
         return now
 
     async def start(self, actor: Actor, connection_id: str, *, full: bool) -> Connection:

@@ -4,7 +4,7 @@ A worker holds a connection by a lease with a number of its own: every unit it w
 that was taken for dead writes nothing any more.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +22,6 @@ LEASE_SECONDS = 30
 # A connection that nobody wants any more is remembered for so long.
 KEPT_DAYS = 30
 SYNC_ISSUES_MAX = 10_000
-FORGOTTEN_AT_ONCE = 500
 CONNECTIONS_MAX = 50
 NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
 # Begins the name, and ends the id, of an issue about what can't be written to a CRM.
@@ -153,7 +152,10 @@ class Store:
         """Return of which of some profiles a record might be, where that can't be told; rides on the index by whose."""
         where: dict[str, Any] = {"whose": {"$in": list(profiles)}, "connection": one.id}
         # Of a lead that became a contact, that is what might be somebody else's.
-        where["$or"] = [{"entity": entity}, {"state": model.CONVERTED}]
+        where["$or"] = [
+            {"entity": entity},
+            {"state": model.CONVERTED, "entity": {"$in": [each.object for each in one.maps]}},
+        ]
         found = await Bound(self._engine, LINKS, one.account).find(where)
         return {each for kept in found for each in kept["whose"]}
 
@@ -192,8 +194,8 @@ class Store:
         return model.issue_of(found[0]) if found else None
 
     async def issues(self, one: Connection, part: Slice) -> Page[SyncIssue]:
-        """Return a part of the issues of a connection, newest first."""
-        where: dict[str, Any] = {"connection": one.id}
+        """Return a part of the issues of a connection, newest first, of what is mapped."""
+        where: dict[str, Any] = {"connection": one.id, "entity": {"$in": [each.object for each in one.maps]}}
         if part.position is not None:
             at, last = clock.moment(part.position[0]), part.position[1]
             less = "$gt" if part.backward else "$lt"
@@ -203,26 +205,13 @@ class Store:
         page = cut(found, part)
         return Page([model.issue_of(kept) for kept in page.items], page.has_next, page.has_previous)
 
-    async def forget(self, one: Connection, entity: str, unheard: Callable[[Link], Link]) -> None:
-        """Forget what is to be looked at of an entity that is mapped no more, and that it was looked at.
+    async def unmap(self, one: Connection, entities: Collection[str]) -> None:
+        """Forget what was changed on both sides of entities that are mapped no more: that has been settled.
 
-        Nobody works on it: whoever did has lost the connection.
+        What else is listed of them is shown again where they are mapped again, as far as it is still so.
         """
-        mine = {"connection": one.id, "account": one.account}
-        await self._engine.write(ISSUES, [Delete({**mine, "entity": entity}, many=True)])
-        low, high = model.link_id(one.id, entity, ""), model.link_id(one.id, entity, "\uffff")
-        failed = {**mine, "_id": {"$gt": low, "$lt": high}, "state": model.FAILED}
-        await self._engine.write(LINKS, [Delete(failed, many=True)])
-        while found := await self._listed(one, low, high):
-            low = found[-1].id
-            writes = [Replace({"_id": link.id, "open": link.open}, unheard(link).document()) for link in found]
-            await self._engine.write(LINKS, writes)
-
-    async def _listed(self, one: Connection, low: str, high: str) -> list[Link]:
-        """Return links between two of them of which something is listed."""
-        where = {"connection": one.id, "open": {"$exists": True}, "_id": {"$gt": low, "$lt": high}}
-        kept = await Bound(self._engine, LINKS, one.account).find(where, sort=(("_id", 1),), limit=FORGOTTEN_AT_ONCE)
-        return [model.link_of(each) for each in kept]
+        gone: Document = {"connection": one.id, "account": one.account, "entity": {"$in": list(entities)}}
+        await self._engine.write(ISSUES, [Delete({**gone, "slot": {"$gt": ""}}, many=True)])
 
     async def trim(self, one: Connection) -> None:
         """Forget all but the newest issues."""

@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from app.mongo.engine import Update
 from tests.api import ATTRIBUTE, UPDATE
-from tests.stories.syncing import DISCONNECT, SAVE, Side
+from tests.stories.syncing import DISCONNECT, RESOLVE, SAVE, Side
 
 EMAIL = "ada@sales.example"
+FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
 NAMES = (("email", "email", "BOTH"), ("last", "lastName", "BOTH"))
 
 
@@ -112,11 +114,10 @@ async def test_a_field_that_was_left_out_for_a_while_is_compared(side: Side) -> 
 
 async def test_of_an_object_that_is_mapped_no_more_nothing_is_listed(side: Side) -> None:
     """W contacts are mapped no more T none of their issues is listed; mapped again, all that is still so is."""
-    fields = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
     record = side.add("contact", last="Lovelace", email=EMAIL)
     side.add("contact", last="Byron", email=EMAIL)
     side.add("contact", first="A<b>", last="Babbage", email="babbage@sales.example")
-    await side.begun("contact", fields=fields)
+    await side.begun("contact", fields=FIELDS)
     await changed(side, firstName="x" * 60)
     await side.api.made(emails=[{"address": "x@sales.example"}], firstName="y" * 60)
     side.edit("contact", record, city="Graz")
@@ -124,11 +125,11 @@ async def test_of_an_object_that_is_mapped_no_more_nothing_is_listed(side: Side)
     one = await side.ran()
     listed = sorted(issue["message"] for issue in one["issues"]["nodes"])
     assert len(listed) == 5
-    one = await side.mapped("lead", fields=fields)
+    one = await side.mapped("lead", fields=FIELDS)
     assert one["issues"]["nodes"] == []
     await side.ran(full=True)
     assert (await side.seen())["issues"]["nodes"] == []
-    await side.mapped("contact", "lead", fields=fields)
+    await side.mapped("contact", "lead", fields=FIELDS)
     one = await side.ran()
     # What was changed on both sides has been settled.
     assert sorted(issue["message"] for issue in one["issues"]["nodes"]) == [
@@ -136,3 +137,41 @@ async def test_of_an_object_that_is_mapped_no_more_nothing_is_listed(side: Side)
     ]
     one = await side.ran(full=True)
     assert (one["counts"]["pushed"], one["counts"]["updated"], one["counts"]["created"]) == (0, 0, 0)
+
+
+async def test_what_became_of_records_is_listed_again_with_their_object(side: Side) -> None:
+    """W objects are mapped no more, and again T deletions and leads of customers are listed as before."""
+    await side.begun("contact", "lead", fields=FIELDS)
+    gone = side.add("contact", last="Byron", email="byron@sales.example")
+    side.add("contact", last="Lovelace", email=EMAIL)
+    await side.ran()
+    side.delete("contact", gone)
+    lead = side.add("lead", last="Lovelace", email=EMAIL)
+    await side.ran()
+    one = await side.ran()
+    listed = {issue["recordId"]: issue["message"] for issue in one["issues"]["nodes"]}
+    assert listed.keys() == {gone, lead}
+    await side.mapped("account")
+    assert (await side.ran())["issues"]["nodes"] == []
+    await side.mapped("contact", "lead", fields=FIELDS)
+    one = await side.ran()
+    assert {issue["recordId"]: issue["message"] for issue in one["issues"]["nodes"]} == listed
+    # Who has looked at it is not told again.
+    for issue in one["issues"]["nodes"]:
+        assert (await side.api(RESOLVE, id=issue["id"], keep=None))["errors"] == []
+    await side.rested()
+    await side.mapped("account")
+    await side.mapped("contact", "lead", fields=FIELDS)
+    assert (await side.ran())["issues"]["nodes"] == []
+
+
+async def test_what_could_not_be_taken_in_is_tried_again_by_another_mapping(side: Side) -> None:
+    """G a contact without anything that is mapped and says who it is, given up W its phone is mapped T it is taken."""
+    record = side.add("contact", last="Lovelace", phone="+436641111111")
+    await side.begun("contact", fields={"last": "lastName", "email": "email"})
+    engine = side.api.service.store.engine
+    given_up = Update({"record": record}, {"$unset": {"again": ""}, "$set": {"tries": 9}})
+    await engine.write("syncLinks", [given_up])
+    await side.mapped("contact", fields={"last": "lastName", "email": "email", "phone": "phone"})
+    one = await side.ran()
+    assert ((await side.of("contact", record))["lastName"], one["issues"]["nodes"]) == ("Lovelace", [])
