@@ -37,7 +37,7 @@ class Going:
 
     def by(self, link: Link) -> "Going":
         """Return the same, on the way by a link that is there."""
-        return replace(self, link=replace(link, key=link.key or self.link.key))
+        return replace(self, link=replace(link, key=link.key or self.link.key, waits=None))
 
 
 def outward(profile: Profile, link: Link, slots: Sequence[Slot]) -> Going:

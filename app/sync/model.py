@@ -131,7 +131,8 @@ class Link:
     # What tells the record that was asked for once its profile is gone, of which no value is left: a digest of all that
     # was sent, and the names of these fields.
     mark: Sequence[str] = ()
-    # The record of a company that its person is to be a member of, and that is linked with none yet.
+    # The record of a company that its person is to be a member of, and that is linked with none yet; WANTED where a
+    # record is not made as long as another one might be its person's.
     waits: str | None = None
     # The profiles of which it might be, where that could not be told.
     whose: Sequence[str] = ()

@@ -340,15 +340,17 @@ class Pull:
     async def _forget(self, link: Link, deleted: CrmDeleted) -> None:
         line, source = self._line, self._source
         now = replace(link, state=DELETED, base={}, push=None, again=None, keep={}, open=(), sent={}, etag=None)
-        writes, over = [put(now)], [*link.open]
-        words = "This record was deleted in the CRM; the profile stays."
+        now = replace(now, whose=())
+        writes, over = [put(now), *woken(link, link.whose)], [*link.open]
+        words, moves = "This record was deleted in the CRM; the profile stays.", False
         if deleted.into is not None:
             owner = await self._owner(deleted.into)
             there = await line.profiles(self._map, [one for one in (link.profile, owner) if one])
             same = len({one.id for one in there.values()}) == 1
             rest = "; the profile goes on with that one" if owner is None or same else _MERGE
             words = f"This record was merged into {deleted.into} in the CRM{rest}."
-            if owner is None:
+            moves = owner is None
+            if moves:
                 moved = replace(now, record=deleted.into, state=LINKED, again=clock.now(), stamp=None)
                 # Also where that one was of somebody who is gone: it is this person's now.
                 writes.append(put(moved, revived=True))
@@ -359,7 +361,7 @@ class Pull:
         if not self._map.person_type:
             await line.held(beat(), groups)
             return
-        into = deleted.into if len(writes) > 1 else None
+        into = deleted.into if moves else None
         change = Unlinked(source, link.record, into)
         ask: Ask[Person] = Ask(line.account, source.system, change, (source.locator(link.record),))
         await line.persons.changes.sealed([ask], lambda _, __: [*groups, holding])

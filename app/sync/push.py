@@ -156,7 +156,9 @@ class Push:
         wait = {owners[each].profile.id for each in doubtful if each in owners}
         held = [one.link for one in creates if one.profile.id in wait]
         if held:
-            await self._line.held(beat(), [(LINKS, [put(replace(one, state=FAILED, push=None)) for one in held])])
+            await self._line.held(
+                beat(), [(LINKS, [put(replace(one, state=FAILED, push=None, waits=WANTED)) for one in held])]
+            )
         return [one for one in creates if one.profile.id not in wait]
 
     async def _links(self, profiles: Sequence[Profile]) -> dict[str, Link]:

@@ -250,9 +250,12 @@ def roused(one: Connection, entity: str, companies: Sequence[str]) -> list[Write
 
 
 def woken(link: Link, profiles: Collection[str]) -> list[Write]:
-    """Return the writes by which profiles get a record that did not, as long as this one might have been theirs."""
-    ids_ = [model.link_id(link.connection, link.entity, model.wanted_record(one)) for one in sorted(profiles)]
-    return [Update({"_id": one, "state": model.FAILED}, {"$set": {"push": clock.now()}}) for one in ids_]
+    """Return the writes by which who was held off is looked at: this record is not of some `profiles` after all.
+
+    All of them are, for these may be others by now.
+    """
+    held = {"connection": link.connection, "waits": model.WANTED, "account": link.account}
+    return [Update(held, {"$set": {"push": clock.now()}}, many=True)] if profiles else []
 
 
 def told(issue: SyncIssue) -> Write:

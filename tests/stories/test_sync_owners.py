@@ -1,8 +1,12 @@
 """Synchronizations of persons and companies with several records: which of them is whose, and which is written to."""
 
+from unittest.mock import AsyncMock
+
 import pytest
 
 from app.sync import run
+from app.sync.crm import Away
+from app.sync.push import Push
 from tests.api import UPDATE, Api
 from tests.stories.syncing import DELETE, DISCONNECT, RESOLVE, Side, sided
 
@@ -182,6 +186,7 @@ async def test_a_record_of_two_is_their_own_when_they_are_one(side: Side) -> Non
     assert len(side.records("contact")) == 1
 
 
+@pytest.mark.usefixtures("once")
 @pytest.mark.parametrize("way", ["there", "gone"])
 async def test_whoever_is_not_meant_by_a_record_has_one_of_their_own(side: Side, way: str) -> None:
     """W a record might be of two, and one is told from it there, or it is deleted T each has a record."""
@@ -276,3 +281,48 @@ async def test_the_contact_that_a_lead_became_goes_with_it_when_a_merge_is_undon
     there = side.record("contact", contact)
     assert (there["city"], there["email"]) == ("Linz", "one@sales.example")
     assert [one["recordId"] for one in (await side.seen())["issues"]["nodes"]] == []
+
+
+@pytest.mark.usefixtures("once")
+async def test_who_was_merged_before_they_were_held_off_has_a_record_when_it_is_told(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W one of two whom a record might be is merged with a third, and it is the other's T the third gets a record."""
+    await side.begun("contact", fields=NAMED)
+    one, other, third = [
+        (await side.api.made(lastName=name, **given))["id"]
+        for name, given in (
+            ("One", {"emails": [{"address": "one@sales.example"}]}),
+            ("Two", {"phones": [{"number": "+43 664 1234567"}]}),
+            ("Three", {"externalId": "K3"}),
+        )
+    ]
+    record = side.add("contact", last="One", email="one@sales.example", phone="+43 664 1234567")
+    with monkeypatch.context() as broken:
+        broken.setattr(Push, "changed", AsyncMock(side_effect=Away("The CRM is away.")))
+        assert (await side.ran())["state"] == "FAILING"
+    payload = await side.api(MERGE, input={"persons": [{"id": one}, {"id": third}], "into": third})
+    assert payload["errors"] == []
+    await side.ran()
+    assert [each["id"] for each in side.records("contact")] == [record]
+    side.edit("contact", record, email=None)
+    await side.ran()
+    assert (await side.of("contact", record))["id"] == other
+    assert [each["last"] for each in side.records("contact") if each["id"] != record] == ["Three"]
+
+
+@pytest.mark.usefixtures("once")
+async def test_who_was_held_off_by_a_contact_has_one_when_it_is_gone(side: Side) -> None:
+    """G a lead that became somebody else's contact W that is deleted there T it is nobody's, and holds off nobody."""
+    contact = side.add("contact", last="One", email="one@sales.example")
+    lead = side.add("lead", last="Two", email="two@sales.example")
+    await side.begun("contact", "lead", fields=NAMED)
+    side.convert(lead, contact)
+    await side.ran()
+    side.delete("contact", contact)
+    await side.ran()
+    await side.ran()
+    (kept,) = await side.api.service.store.engine.find("syncLinks", {"connection": side.id, "record": contact})
+    assert (kept["state"], kept.get("whose")) == ("deleted", None)
+    # A lead of Salesforce goes on saying what it became.
+    assert len(side.records("contact")) == (0 if side.system == "SALESFORCE" else 1)
