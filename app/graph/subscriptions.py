@@ -1,5 +1,6 @@
 """What can be followed live, and how a recorded event is told to those who follow."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -163,7 +164,7 @@ class _Events:
         if self._followed in ("", event.person_id, event.company_id):
             return True
         if event.company_id is not None:
-            return not _taken_over(event) and self._followed in _ended(event)
+            return not _taken_over(event) and self._followed in _named(event)
         persons = self._context.services.persons
         return event.person_id in await persons.succession(self._context.account, self._followed)
 
@@ -196,9 +197,9 @@ def _taken_over(event: Event) -> bool:
     return event.type == "companyDeleted" and "into" in event.properties
 
 
-def _ended(event: Event) -> set[str | None]:
-    """Return the ids that mean nobody any more, or somebody else, since a company ended."""
-    return {event.company_id, *(one["id"] for one in event.properties.get(MERGED_IDS, ()))}
+def _named(event: Event) -> set[str | None]:
+    """Return the ids of whom an event is about, and of those that live on in it, or did up to then."""
+    return {event.person_id, event.company_id, *(one["id"] for one in event.properties.get(MERGED_IDS, ()))}
 
 
 def _sealed(place: Place) -> Callable[[str], str]:
@@ -252,7 +253,7 @@ class _Changes:
         cursor, event = self._place.seal([moment.token]), moment.event
         if event is None or event.person_id is None:
             return self._of_none(cursor, moment)
-        if self._ids is not None and event.person_id not in self._ids:
+        if self._ids is not None and self._ids.isdisjoint(_named(event)):
             return Told()
         changed = event.changed or ()
         if event.type == "personDeleted":
@@ -287,13 +288,14 @@ class _Changes:
 
     def _means(self, event: Event) -> bool:
         """Tell whether a company that was merged is one that the filter means: by its id, or by one it took in."""
-        return _taken_over(event) and not self._companies.isdisjoint(_ended(event))
+        return _taken_over(event) and not self._companies.isdisjoint(_named(event))
 
     async def renew(self) -> None:
-        """Look anew at whom the ids that were asked for were merged into."""
+        """Look anew at whom the ids that were asked for were merged into, one after the other, be the last one gone."""
         if self._asked:
-            persons = await self._context.services.persons.get_all(self._context.account, sorted(self._asked))
-            self._ids = self._asked | {one.id for one in persons.values()}
+            persons, account = self._context.services.persons, self._context.account
+            lines = await asyncio.gather(*[persons.succession(account, one) for one in sorted(self._asked)])
+            self._ids = self._asked.union(*lines)
 
     async def _survivor(self, merged_id: str) -> Person | None:
         """Return whom a merged person lives on in, where the filter finds them."""

@@ -175,7 +175,12 @@ class Undo(Change[Person]):
 
     def _told(self, effect: Effect[Person], kept: list[str], scene: Scene) -> Effect[Person]:
         named = [name for one in kept if (name := shown_field(one, scene.catalog))]
-        said = {"mergeId": self.merge.id, "keptFields": [{"name": one} for one in named]}
+        apart = [one for one in effect.before.merged_ids if one not in effect.after.merged_ids] if effect.before else []
+        said = {
+            "mergeId": self.merge.id,
+            "mergedIds": [{"id": one} for one in apart],
+            "keptFields": [{"name": one} for one in named],
+        }
         first = replace(event(effect.after, scene, "mergeReverted", said), changed=effect.changed)
         others = [
             replace(event(one.after, scene, "mergeReverted", {"mergeId": self.merge.id}), changed=one.changed)

@@ -177,6 +177,32 @@ async def test_who_was_merged_shows_the_survivor_only_where_the_filter_finds_it(
     assert seen == [one["id"], None, one["id"], one["id"], None]
 
 
+async def test_who_comes_back_hears_what_became_of_whom_an_id_was_merged_into(shop: Api) -> None:
+    """G a merged id is followed W the merge is undone T LEFT; W the survivor is deleted T DELETED, the end."""
+    one, two = await shop.made(externalId="1"), await shop.made(externalId="2")
+    wanted = {"ids": [two["id"]]}
+    payload = await merged(shop, one, two)
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        cursor = (await socket.data())["cursor"]
+    await reverted(shop, payload)
+    async with shop.live(CHANGES, filter=wanted, after=cursor) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        told = [await socket.data() for _ in range(2)]
+        assert {each["personId"]: each["kind"] for each in told} == {one["id"]: "LEFT", two["id"]: "UPDATED"}
+        await merged(shop, one, two)
+        told = [await socket.data() for _ in range(2)]
+        assert {each["personId"]: each["kind"] for each in told} == {one["id"]: "UPDATED", two["id"]: "MERGED"}
+    three = await shop.made(externalId="3")
+    await merged(shop, one, three, into=three["id"])
+    await shop(DELETE, by={"id": three["id"]})
+    async with shop.live(CHANGES, filter=wanted, after=told[-1]["cursor"]) as socket:
+        assert (await socket.data())["kind"] == "READY"
+        told = [await socket.data() for _ in range(3)]
+        assert [each["kind"] for each in told] == ["MERGED", "LEFT", "DELETED"]
+        assert [each["personId"] for each in told] == [one["id"], three["id"], three["id"]]
+        assert (await socket.next())["type"] == "complete"
+
+
 async def test_an_id_that_is_merged_is_followed_in_the_survivor(shop: Api) -> None:
     """Whether it was merged before or meanwhile; no longer where the merge is undone, and up to the survivor's end."""
     one, two = await shop.made(externalId="1"), await shop.made(externalId="2")
