@@ -172,6 +172,8 @@ def seen(page: Page, message: Message) -> Session | None:
     page.visitor = present(page, at)
     if page.visitor.since is not None and at < page.visitor.since:
         return None
+    if not message.identity and sessions.between(page.visitor, at):
+        return None
     return active(page, message)
 
 

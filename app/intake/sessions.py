@@ -111,6 +111,20 @@ def begins(visitor: Visitor, at: datetime) -> bool:
     return found is not None and found.start == visitor.since
 
 
+def between(visitor: Visitor, at: datetime) -> bool:
+    """Tell whether a customer's time was over at that moment, and no other visit of theirs had begun.
+
+    Where it was so long ago that not all visits since are known, it was not.
+    """
+    found = _session_of(visitor, at)
+    if visitor.since is None or at < visitor.since or (found is not None and at <= found.last):
+        return False
+    begun = [one.last for one in _all(visitor) if one.start <= at]
+    if not begun:
+        return len(visitor.sessions) < SESSIONS_KEPT
+    return at > max(begun) + timedelta(seconds=visitor.ttl_seconds)
+
+
 def before(visitor: Visitor, session: Session) -> datetime:
     """Return the moment until which all visits before one were over."""
     done = [one.last + _INSTANT for one in _all(visitor) if one.start < session.start]

@@ -39,6 +39,15 @@ async def test_V7_what_came_before_in_the_visit_is_shown_though_it_comes_behind(
         assert await views(site, type_, f"ana{number}", ("p99", *rest)) == shown, rest
 
 
+@pytest.mark.parametrize(("type_", "shown"), [("CUSTOMER", ["p170", "p25"]), ("LEAD", ["p170", "p100", "p25"])])
+async def test_V8_what_is_between_two_visits_is_nobodys_though_it_comes_late(
+    site: Site, type_: str, shown: list[str]
+) -> None:
+    """G two visits of a customer, and one that nobody spoke in between W its page comes in any order T never shown."""
+    for number, rest in enumerate(itertools.permutations(["p170", "p100", "p25", "i20"])):
+        assert await views(site, type_, f"bea{number}", ("i180", *rest)) == shown, rest
+
+
 async def test_V7_what_came_with_it_counts_once(site: Site) -> None:
     """W the begin of a visit comes in one call with what has no id T all of it is there once."""
     await site.api.made(emails=[{"address": "ana@b.example"}])
