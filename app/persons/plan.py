@@ -306,10 +306,11 @@ class Link(Change[Person]):
 
 @dataclass(frozen=True, slots=True)
 class Unlink(Change[Person]):
-    """Leave a company; no change where the person was no member."""
+    """Leave a company; no change where the person was no member. `gone`: it is the company that goes."""
 
     company_id: str
     subject: str
+    gone: bool = False
 
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the person without the membership; the oldest other company becomes primary where that one was."""
@@ -320,7 +321,7 @@ class Unlink(Change[Person]):
         rest = [one for one in before.memberships if one is not held]
         if held.primary and rest:
             rest[0] = replace(rest[0], primary=True)
-        after = successor(before, scene)
+        after = _unasked(before, scene) if self.gone else successor(before, scene)
         after.memberships = rest
         effect = Effect(before, after, ("companies",))
         effect.events.append(event(after, scene, "companyUnlinked", {"companyId": self.company_id}))
@@ -343,6 +344,11 @@ def moved(held: Sequence[Membership], company_id: str, into: str) -> list[Member
     return [new if one is old else one for one in held if one is not there]
 
 
+def _unasked(person: Person, scene: Scene) -> Person:
+    # What becomes of a company makes nothing newer of what its members are.
+    return replace(successor(person, scene), as_of=person.recency)
+
+
 def _of_company(scene: Scene, type_: str, person: Person, link: Link | Unlink) -> Event:
     # The id alone: the company's timeline outlives the person.
     return scene.event(link.subject, type_, {"personId": person.id}, company_id=link.company_id)
@@ -361,7 +367,7 @@ class Move(Change[Person]):
         if _member(before, self.company_id) is None:
             return Effect(before, before, ())
         there = _member(before, self.into.company_id)
-        after = successor(before, scene)
+        after = _unasked(before, scene)
         after.memberships = moved(before.memberships, self.company_id, self.into.company_id)
         effect = Effect(before, after, ("companies",))
         new = _member(after, self.into.company_id)

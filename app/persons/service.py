@@ -310,7 +310,7 @@ class Persons:
 
     async def leave_all(self, actor: Actor, company: Company) -> None:
         """Take every member off a company that goes away; safe to repeat."""
-        await self._each_member(actor, company.id, Unlink(company.id, company.subject))
+        await self._each_member(actor, company.id, Unlink(company.id, company.subject, gone=True))
 
     async def move_all(self, actor: Actor, company: Company, into: Company) -> None:
         """Make every member of a company that goes away one of another; safe to repeat."""

@@ -10,7 +10,7 @@ import pytest
 from app.core.actor import Actor
 from app.identity.service import Merges
 from app.persons.service import Persons
-from tests.api import COMPANY, Api
+from tests.api import COMPANY, UPDATE, Api
 from tests.stories.test_changes import CHANGES
 from tests.stories.test_merges import merged, reverted
 from tests.stories.test_sync_races import once
@@ -120,6 +120,19 @@ async def test_who_is_told_apart_while_members_move_goes_along(
     await api(TAKE_IN, into={"name": "Z"}, **{"from": [{"name": "Y"}]})
     assert await belongs(api, "A") == ({("Z", None, True)} if another else set())
     assert await belongs(api, "B") == {("Z", "boss", False), ("X", None, True)}
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_what_becomes_of_a_company_makes_no_member_newer(api: Api, *, deleted: bool) -> None:
+    """G an older person in a company W that is gone T a newer person's values win, as of all who are no members."""
+    one = await made(api, "YZ", "AB")
+    await link(api, "Y", "A", "boss")
+    await api(UPDATE, by={"externalId": "B"}, input={"firstName": "newer"})
+    if deleted:
+        await api(DELETE, by={"name": "Y"})
+    else:
+        await api(TAKE_IN, into={"name": "Z"}, **{"from": [{"name": "Y"}]})
+    assert (await merged(api, one["A"], one["B"]))["person"]["firstName"] == "newer"
 
 
 @pytest.mark.parametrize("seed", range(12))
