@@ -231,6 +231,9 @@ def _bring(image: Person, after: Person, held: Person) -> None:
     mine = [line for line, own in held.brought.items() if own in image.subjects]
     image.subjects = [*image.subjects, *mine]
     image.since = {**image.since, **{line: held.since[line] for line in mine if line in held.since}}
+    # It may be one with others itself: where those come apart again, what came by theirs goes on with them.
+    theirs = {line: held.brought[line] for line in mine if held.brought[line] != image.subjects[0]}
+    image.brought = {**image.brought, **theirs}
     after.subjects = [one for one in after.subjects if one not in mine]
     for name in ("since", "brought"):
         setattr(after, name, {line: one for line, one in getattr(after, name).items() if line not in mine})

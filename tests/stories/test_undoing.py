@@ -1,5 +1,6 @@
 """What happens while persons are one, and where it goes when they come apart again."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -189,6 +190,30 @@ async def test_a_visit_goes_with_whose_identifier_it_came_by(api: Api) -> None:
     assert [kind.count("seen") for kind in kinds] == [0, 2]
     await api(DELETE, by={"id": two["id"]})
     assert await api.service.store.engine.find("visitors", {}) == []
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_what_came_by_an_identifier_goes_with_it_in_any_order(api: Api, order: tuple[int, ...]) -> None:
+    """G one who took in one who took in one W a visit and an app name the last T it has both in whatever order."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    people = [await api.made(emails=[{"address": f"{name}@x.com"}]) for name in "abcd"]
+    payloads = [
+        await merged(api, into, gone, into=into["id"]) for into, gone in reversed(list(itertools.pairwise(people)))
+    ]
+    visit = 'mutation { trackVisitor(events: [{anonymousId: "v", type: "seen"}]) { accepted } }'
+    says = 'mutation { identifyVisitor(input: {anonymousId: "v", email: "d@x.com"}) { accepted } }'
+    for query in (says, visit):
+        await api(query)
+    phone = Phone(api)
+    await phone.opened()
+    await phone.login("d@x.com")
+    await events_of(api, phone.by, id_="e1")
+    for number in order:
+        await reverted(api, payloads[number])
+    await api(visit)
+    found = [[one["type"] for one in await api.events({"id": each["id"]})].count("seen") for each in people]
+    assert found == [0, 0, 0, 3]
+    assert (await phone.holder())["id"] == people[3]["id"]
 
 
 async def test_what_went_to_whom_an_installation_met_comes_back_to_nobody(api: Api) -> None:
