@@ -97,7 +97,7 @@ class Identify(Wished[Person]):
             raise Unjoined(SEVERAL)
         if own is not None:
             return self._again(own, page, scene)
-        session = self._seen(page, known[0].subjects if known else ())
+        session = self._seen(page, self._theirs(known[0], scene) if known else ())
         if not known:
             return self._made(page, scene)
         (whom,) = known
@@ -118,6 +118,16 @@ class Identify(Wished[Person]):
         session = activity.seen(page, self.message)
         assert session is not None  # noqa: S101 - who is not bound has no moment before which nothing counts
         return session
+
+    def _own(self, person: Person, scene: Scene) -> str:
+        """Return the line of the identifier that means a person; while it is several, of the one whose that is."""
+        met = (one for one in self.message.identity if scene.find(one) is person)
+        return next(filter(None, map(scene.line, met)), person.subjects[0])
+
+    def _theirs(self, person: Person, scene: Scene) -> list[str]:
+        """Return the lines that are of who is meant: of several who are one, those that came by this identifier."""
+        own = self._own(person, scene)
+        return [one for one in person.subjects if not person.merged_ids or person.brought.get(one) == own]
 
     def _met(self, scene: Scene) -> dict[str, Person]:
         found = (scene.find(one) for one in self.message.identity)
@@ -205,12 +215,10 @@ class Identify(Wished[Person]):
         self, person: Person, after: Person, told: Effect[Person], page: Page, scene: Scene
     ) -> Effect[Person]:
         """Return a person with the visitor's lines of activity, announced to whoever follows the timeline."""
-        own = next(
-            (line for one in self.message.identity if scene.find(one) is person and (line := scene.line(one))), None
-        )
+        own = self._own(person, scene)
         new = _new(page.visitor.subjects, person)
         after.subjects = [*person.subjects, *new]
-        if own is not None and own != person.subjects[0]:
+        if own != person.subjects[0] or person.merged_ids:
             # Where that one comes apart again, what came by its identifier goes along.
             after.brought = {**person.brought, **dict.fromkeys(new, own)}
         effect = Effect(person, after, (*told.changed, "timeline"))

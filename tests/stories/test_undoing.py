@@ -216,6 +216,31 @@ async def test_what_came_by_an_identifier_goes_with_it_in_any_order(api: Api, or
     assert (await phone.holder())["id"] == people[3]["id"]
 
 
+@pytest.mark.parametrize("type_", ["LEAD", "CUSTOMER"])
+@pytest.mark.parametrize("into", [0, 1])
+async def test_who_speaks_on_the_browser_of_another_has_that_visit(api: Api, type_: str, into: int) -> None:
+    """G a browser on which one spoke W the other does while they are one, undone T each has the own visits."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    people = await couple(api, type=type_)
+    visit = 'mutation { trackVisitor(events: [{anonymousId: "v", type: "seen"}]) { accepted } }'
+    says = 'mutation($mail: String!) { identifyVisitor(input: {anonymousId: "v", email: $mail}) { accepted } }'
+    forget = 'mutation { forgetVisitor(anonymousId: "v") { accepted } }'
+    await api(says, mail="a@x.com")
+    await api(visit)
+    await api(forget)
+    payload = await merged(api, *people, into=people[into]["id"])
+    for _ in range(2):
+        await api(says, mail="b@x.com")
+        await api(visit)
+        await api(forget)
+    # Who comes back goes on with the own line all the same.
+    kept = await api.service.store.engine.find("persons", {"state": "active"})
+    assert [len(one["subjects"]) for one in kept] == [4]
+    await reverted(api, payload)
+    found = [[one["type"] for one in await api.events({"id": each["id"]})].count("seen") for each in people]
+    assert found == [1, 2]
+
+
 async def test_what_went_to_whom_an_installation_met_comes_back_to_nobody(api: Api) -> None:
     """G two installations whose leads became one W a user logs in on the second, undone T it is theirs alone."""
     phones = Phone(api), Phone(api, "p2")
