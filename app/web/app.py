@@ -18,7 +18,7 @@ from app.graph.schema import sdl
 from app.web import graphiql, shield, socket
 from app.web.answers import Header, Reply
 from app.web.asker import Asker, asker
-from app.web.edge import Edge
+from app.web.edge import Edge, by_name
 from app.web.files import Files
 from app.web.graphql import GraphQL
 from app.web.ingest import PREFIX
@@ -43,7 +43,7 @@ class App:
 
     def asker(self, headers: Iterable[Header]) -> Asker:
         """Return who asks, by the headers of a request."""
-        return asker(self._edge, dict(headers))
+        return asker(self._edge, by_name(headers))
 
     def at_once(self, asked: Asker, body: bytes | bytearray, reply: Reply) -> bool | Coroutine[Any, Any, None]:
         """Begin to answer a POST to PATH that is here whole; see `GraphQL.at_once`."""

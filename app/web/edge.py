@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from app.access import keys
@@ -19,12 +19,24 @@ from app.web.siblings import Siblings
 from app.web.sight import Sight
 
 Headers = Mapping[bytes, bytes]
+# Headers that are lists: on several lines they are one.
+LISTS = (b"accept", b"content-encoding")
 # Ids of requests only have to differ: this process, and a number.
 _PROCESS = ids.new("req") + "-"
 _COUNTER = itertools.count(1)
 # What browsers say of pages that are not of this very origin.
 _FOREIGN = (b"cross-site", b"same-site")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.-]{1,64}")
+
+
+def by_name(lines: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """Return headers by their names: of a list all that its lines say, of others the last one."""
+    found = dict(told := list(lines))
+    if len(found) < len(told):
+        for one in LISTS:
+            if one in found:
+                found[one] = b", ".join(value for name, value in told if name == one)
+    return found
 
 
 @dataclass(slots=True)

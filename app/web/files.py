@@ -24,7 +24,7 @@ from app.imports.report import Report
 from app.imports.service import Imports
 from app.web import shield, uploads
 from app.web.answers import Header, cors, standing
-from app.web.edge import Edge, Headers, request_id
+from app.web.edge import Edge, Headers, by_name, request_id
 from app.web.log import ACCESS
 
 UPLOADS = "/uploads"
@@ -85,7 +85,7 @@ class Files:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         answer = _Answer(self._edge, headers, send, _method(scope["path"]))
         tally = self._edge.sight.begin(headers, answer.known)
         tally.kind, tally.name = "file", _name(scope["path"])

@@ -23,7 +23,7 @@ from app.web.accepted import accepted
 from app.web.answers import STANDING, Header, Reply, cors, rendered, send_whole, standing
 from app.web.asker import JSON_TYPE, Asker, asker
 from app.web.body import Bodies
-from app.web.edge import Edge, new_id
+from app.web.edge import Edge, by_name, new_id
 from app.web.log import ACCESS
 
 BODY_BYTES_MAX = 15_728_640
@@ -96,7 +96,7 @@ class GraphQL:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers = dict(scope["headers"])
+        headers = by_name(scope["headers"])
         method = scope["method"]
         if method == "POST":
             await self._post(scope, headers, receive, send)

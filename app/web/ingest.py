@@ -31,7 +31,7 @@ from app.intake.visit import Message
 from app.intake.visitors import Visitors
 from app.web import clients, shield, wire
 from app.web.answers import send_whole
-from app.web.edge import Edge, Headers, request_id
+from app.web.edge import Edge, Headers, by_name, request_id
 from app.web.log import ACCESS
 from app.web.titles import Titles
 from app.web.unpacked import parsed, unpacked
@@ -86,7 +86,7 @@ class Ingest:
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        headers, path = dict(scope["headers"]), scope["path"]
+        headers, path = by_name(scope["headers"]), scope["path"]
         tally, status, code, wait = self._edge.sight.begin(headers), 200, None, None
         tally.kind, tally.name = "wire", path if path in KINDS else None
         more, welcome = [_JSON, _FRESH], self._edge.welcomes(headers)

@@ -19,7 +19,7 @@ from app.core.errors import Fault
 from app.graph.operation import Rejected, Request, Stream, rejected
 from app.live.seat import AtOnce, Closing, SlowConsumer
 from app.live.topic import Frame
-from app.web.edge import Edge, Headers, key_of, request_id
+from app.web.edge import Edge, Headers, by_name, key_of, request_id
 from app.web.frames import EXTENSION, text_frame
 from app.web.graphql import read_request
 
@@ -336,7 +336,7 @@ def _key(payload: dict[str, Any]) -> str | None:
 
 async def serve(edge: Edge, scope: Scope, receive: Receive, send: Send) -> None:
     """Open one websocket, where its origin may come in and it speaks our protocol."""
-    headers = dict(scope["headers"])
+    headers = by_name(scope["headers"])
     await receive()  # websocket.connect
     if not edge.ready or not edge.welcomes(headers):
         await send({"type": "websocket.close", "code": 1008})

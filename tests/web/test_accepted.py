@@ -3,6 +3,7 @@
 import pytest
 
 from app.web.accepted import accepted
+from app.web.edge import by_name
 from tests.api import Api
 
 BOTH = "application/json, application/graphql-response+json"
@@ -50,6 +51,19 @@ async def test_a_stream_and_a_page_come_where_they_are_accepted(api: Api, weight
     assert (found.stream, found.page) == (comes, comes)
     page = await api.http.get("/graphql", headers={"Accept": f"text/html{weight}"})
     assert page.status_code == (200 if comes else 405)
+
+
+async def test_lines_of_one_header_are_one_list(api: Api) -> None:
+    """Of several lines each counts."""
+    lines = [("Accept", "application/json"), ("Accept", "text/plain;q=0.5"), ("Authorization", f"Bearer {api.key}")]
+    response = await api.http.post("/graphql", json={"query": "{ __typename }"}, headers=lines)
+    assert response.headers["content-type"].partition(";")[0] == "application/json"
+    page = await api.http.get("/graphql", headers=[("Accept", "text/html"), ("Accept", "*/*;q=0.1")])
+    assert page.status_code == 200
+    assert by_name([(b"accept", b"a/b"), (b"host", b"x"), (b"accept", b"c/d"), (b"host", b"y")]) == {
+        b"accept": b"a/b, c/d",
+        b"host": b"y",
+    }
 
 
 def test_any_header_is_read_in_time() -> None:
