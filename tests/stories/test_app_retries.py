@@ -1,5 +1,7 @@
 """Stories I14: an app repeats what it sent, and somebody else has logged in since."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +17,15 @@ from tests.stories.test_merges import merged, reverted
 def phone(api: Api) -> Phone:
     """Give a phone."""
     return Phone(api)
+
+
+@asynccontextmanager
+async def stopped(api: Api) -> AsyncIterator[tuple[datetime, time_machine.Traveller]]:
+    """Define what is sent, and have time stand still; give when it does, and what moves it."""
+    await api(DEFINE, input={"id": "seen", "title": "Seen"})
+    start = datetime.now(UTC)
+    with time_machine.travel(start, tick=False) as clock:
+        yield start, clock
 
 
 @pytest.mark.parametrize("logouts", [1, FORMER_LINES_KEPT])
@@ -72,9 +83,7 @@ async def late(phone: Phone, id_: str, at: datetime) -> tuple[str, str | None]:
 
 async def test_I14_what_was_kept_while_offline_stays_with_whom_it_happened_to(api: Api, phone: Phone) -> None:
     """G two users after each other W the app sends what it kept of each T it is on the timeline of each, once."""
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    start = datetime.now(UTC)
-    with time_machine.travel(start, tick=False) as clock:
+    async with stopped(api) as (start, clock):
         await phone.opened()
         ann = await phone.login("ann@x.example")
         clock.shift(600)
@@ -110,9 +119,7 @@ async def test_I14_what_came_without_its_time_is_there_already(api: Api, phone: 
 
 async def test_I14_who_had_it_may_be_somebody_else_or_nobody_by_now(api: Api, phone: Phone) -> None:
     """W the last user was merged T the survivor has it; W deleted T PERSON_NOT_FOUND; W has it again T it is shown."""
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    start = datetime.now(UTC)
-    with time_machine.travel(start, tick=False) as clock:
+    async with stopped(api) as (start, clock):
         await phone.opened()
         ann = await phone.login("ann@x.example")
         clock.shift(600)
@@ -136,9 +143,7 @@ async def test_I14_who_had_it_may_be_somebody_else_or_nobody_by_now(api: Api, ph
 
 async def test_I14_who_was_one_with_others_at_the_logout_has_what_comes_late(api: Api, phone: Phone) -> None:
     """G a logout while the user was merged into somebody W undone, and the app sends what it kept T the user's."""
-    await api(DEFINE, input={"id": "seen", "title": "Seen"})
-    start = datetime.now(UTC)
-    with time_machine.travel(start, tick=False) as clock:
+    async with stopped(api) as (start, clock):
         await phone.opened()
         ann, dan = await phone.login("ann@x.example"), await api.made(externalId="dan")
         payload = await merged(api, dan, ann, into=dan["id"])

@@ -17,8 +17,6 @@ from tests.stories.test_sync_races import once
 
 LINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!, $role: String, $primary: Boolean! = false) {
   linkPersons(company: $to, persons: $who, role: $role, primary: $primary) { errors { code } } }"""
-UNLINK = """mutation($to: CompanyLocator!, $who: [PersonLocator!]!) {
-  unlinkPersons(company: $to, persons: $who) { errors { code } } }"""
 TAKE_IN = """mutation($into: CompanyLocator!, $from: [CompanyLocator!]!) {
   mergeCompanies(into: $into, companies: $from) { errors { code } } }"""
 DELETE = "mutation($by: CompanyLocator!) { deleteCompany(by: $by) { errors { code } } }"
