@@ -89,9 +89,9 @@ def _name(limit: int) -> Callable[[str], str]:
     short = text.short_line(limit)
 
     def check(value: str) -> str:
-        found = text.composed(value)
+        found = short(value)
         text.refuse_forbidden(found)
-        return short(found)
+        return found
 
     return check
 
