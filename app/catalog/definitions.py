@@ -65,17 +65,26 @@ def _field_name(value: str, at: tuple[str, ...]) -> None:
 
 
 def event(definition: EventDefinition) -> EventDefinition:
-    """Check a new event definition."""
+    """Return a new event definition, its texts composed; refuses what can't be."""
+    definition = replace(
+        definition, title=text.composed(definition.title), description=described(definition.description)
+    )
     if not definition.id or len(definition.id) > EVENT_ID_MAX or not _EVENT_ID.fullmatch(definition.id):
         raise Refused("INVALID", f"An event id has 1 to {EVENT_ID_MAX} letters and digits.", ("id",))
     if not definition.title.strip() or len(definition.title) > TITLE_MAX:
         code = "TOO_LONG" if len(definition.title) > TITLE_MAX else "REQUIRED"
         raise Refused(code, f"A title has 1 to {TITLE_MAX} characters.", ("title",))
     text.line(definition.title, "title")
-    if definition.description and len(definition.description) > DESCRIPTION_MAX:
-        raise Refused("TOO_LONG", f"A description has at most {DESCRIPTION_MAX} characters.", ("description",))
     fields(definition.fields, ())
     return definition
+
+
+def described(value: str | None) -> str | None:
+    """Return a composed description; refuses one that is too long."""
+    found = text.composed(value) if value else value
+    if found and len(found) > DESCRIPTION_MAX:
+        raise Refused("TOO_LONG", f"A description has at most {DESCRIPTION_MAX} characters.", ("description",))
+    return found
 
 
 def fields(given: Sequence[EventField], at: tuple[str, ...]) -> None:

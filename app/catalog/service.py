@@ -147,9 +147,7 @@ class CatalogService:
         """Define an attribute; refuses a name of the same target that exists in any case with DUPLICATE_NAME."""
         wanted = replace(wanted, name=definitions.name(wanted.name, "an attribute", brackets=False))
         definitions.item_fields(wanted.type, wanted.item_fields)
-        if wanted.description and len(wanted.description) > definitions.DESCRIPTION_MAX:
-            limit = definitions.DESCRIPTION_MAX
-            raise Refused("TOO_LONG", f"A description has at most {limit} characters.", ("description",))
+        wanted = replace(wanted, description=definitions.described(wanted.description))
         claim_key = attribute_claim(account, wanted.target, wanted.name)
         claim = Claim(claim_key, account, wanted.id, wanted.id, wanted.created_at)
 
@@ -191,7 +189,7 @@ class CatalogService:
 
     async def define_event(self, account: str, wanted: EventDefinition) -> EventDefinition:
         """Define an event, or add to one that exists; refuses standard ones and anything that would take away."""
-        definitions.event(wanted)
+        wanted = definitions.event(wanted)
         if wanted.id in STANDARD:
             raise Refused("STANDARD_EVENT", f"{wanted.id} is one of our own events.", ("id",))
         for _ in range(DEFINE_TRIES):

@@ -82,7 +82,7 @@ def check_mapping(
         index, field = wish.index(columns), wish.field(taken)
         if index is not None and field is not None:
             cells = [row.cells[index] for row in rows if index < len(row.cells)]
-            mapped.append(wish.column(index, field, cells))
+            mapped.append(wish.column(index, columns[index], field, cells))
     checks.settle()
     return Mapping(target, tuple(filter(None, mapped)))
 
@@ -101,8 +101,11 @@ class _Wish:
         self.checks.refused.append(Refused("MAPPING_INVALID", message, ("mapping", str(self.place), part)))
 
     def index(self, columns: Sequence[str]) -> int | None:
-        if self.entry.column in columns:
-            return columns.index(self.entry.column)
+        sought = self.entry.column
+        alike = sought if sought in columns else text.composed(sought)
+        for index, column in enumerate(columns):
+            if alike in (column, text.composed(column)):
+                return index
         self.refuse("column", f"The file has no column {_shown(self.entry.column)}.")
         return None
 
@@ -153,7 +156,7 @@ class _Wish:
             return None
         return AttributeDefinition("", self.target, trimmed, type_, clock.EPOCH)
 
-    def column(self, index: int, field: Field, cells: Sequence[Cell]) -> Column | None:
+    def column(self, index: int, header: str, field: Field, cells: Sequence[Cell]) -> Column | None:
         try:
             settled = self._format(field.kind, cells)
         except Refused as refusal:
@@ -164,7 +167,7 @@ class _Wish:
             self.refuse("field", f"No sample of {_shown(self.entry.column)} fits {field.name}. {problem}")
         attribute = field.name.removeprefix(CUSTOM) if field.name.startswith(CUSTOM) else None
         create = self.entry.create_attribute is not None
-        return Column(index, self.entry.column, field.name, field.kind, settled, attribute, create)
+        return Column(index, header, field.name, field.kind, settled, attribute, create)
 
     def _format(self, kind: str, cells: Iterable[Cell]) -> str | None:
         given, known = self.entry.format, FORMATS.get(kind)

@@ -90,7 +90,7 @@ class Submission:
 def checked(form: Form, catalog: Catalog) -> Form:
     """Return the form; refuses names that are none, and fields that fill nothing or the same, with their paths."""
     refused: list[Refused] = []
-    name = form.name.strip()
+    name = text.composed(form.name).strip()
     try:
         _named(name)
     except Refused as refusal:

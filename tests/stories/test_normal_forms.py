@@ -12,6 +12,9 @@ NAMES = "query($f: PersonFilter) { persons(filter: $f) { nodes { firstName } } }
 FIRMS = "query($f: CompanyFilter) { companies(filter: $f) { nodes { name } } }"
 TAG = "mutation($name: String!) { createTag(name: $name) { tag { name } errors { code } } }"
 ROLE = "query($by: PersonLocator!) { person(by: $by) { companies { edges { role } } } }"
+EVENT = "mutation($input: DefineEventInput!) { defineEvent(input: $input) { event { title description } } }"
+DESCRIBED = "mutation($input: DefineAttributeInput!) { defineAttribute(input: $input) { attribute { description } } }"
+SAVE_FORM = "mutation($input: SaveFormInput!) { saveForm(input: $input) { form { name } errors { code } } }"
 Form = Literal["NFC", "NFD"]
 FORMS: tuple[Form, ...] = ("NFC", "NFD")
 # A letter with its mark, one that is a letter alone, one with two marks, a sign of its own, a syllable of Korean.
@@ -99,3 +102,23 @@ async def test_an_external_id_is_another_one_in_another_form(api: Api) -> None:
     found = [await api(FIND, by={"externalId": one}) for one in ids]
     assert [one["id"] for one in found] == [one["id"] for one in people]
     assert [one["lastName"] for one in found] == [written("NFC", "Łö"), "b"]
+
+
+async def test_texts_of_definitions_are_in_one_form(api: Api) -> None:
+    """Titles and descriptions of events, descriptions of attributes, names of forms; the other form changes nothing."""
+    texts = {"title": written("NFD"), "description": written("NFD")}
+    event = await api(EVENT, input={"id": "visited", **texts})
+    assert event["event"] == {"title": written("NFC"), "description": written("NFC")}
+    attribute = await api(DESCRIBED, input={"name": "size", "type": "STRING", "description": written("NFD")})
+    assert attribute["attribute"] == {"description": written("NFC")}
+    form = await api(SAVE_FORM, input={"name": written("NFD"), "fields": [{"name": "email", "personField": "email"}]})
+    assert (form["errors"], form["form"]) == ([], {"name": written("NFC")})
+
+
+@pytest.mark.parametrize("kept", FORMS)
+@pytest.mark.parametrize("asked", FORMS)
+async def test_a_column_is_found_in_either_form(api: Api, kept: Form, asked: Form) -> None:
+    """The file's own name is the one that is told of it."""
+    rows = f"email,{written(kept, 'Größe')}\na@x.example,Ada\nb@x.example,<\n"
+    one = await imported(api, rows, {"email": "email", written(asked, "Größe"): "firstName"})
+    assert [error["column"] for error in one["rowErrors"]["nodes"]] == [written(kept, "Größe")]
