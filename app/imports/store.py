@@ -127,7 +127,19 @@ class Store:
         wanted = {"_id": {"$in": [_place(kept["_id"]) for kept in found]}}
         seen = await Bound(self._engine, CHUNKS, account).find(wanted, limit=len(found)) if found else []
         samples = {kept["_id"]: kept["samples"] for kept in seen}
+        await self._unseen(found)
         return [model.read(kept, samples.get(_place(kept["_id"]), ())) for kept in found]
+
+    async def _unseen(self, found: Sequence[Document]) -> None:
+        """Take samples off imports of a time when they stood with the names of columns, and would have stayed."""
+        writes = list[Write]()
+        for kept in found:
+            bare = [[name, suggestion] for name, *_, suggestion in kept["columns"]]
+            if bare != [list(column) for column in kept["columns"]]:
+                where = {"_id": kept["_id"], "account": kept["account"], "columns": kept["columns"]}
+                writes.append(Update(where, {"$set": {"columns": bare}}))
+        if writes:
+            await self._engine.write(JOBS, writes)
 
     async def page(self, account: str, part: Slice) -> Page[Import]:
         """Return a part of the imports of an account, newest first."""

@@ -11,13 +11,13 @@ from app.graph.operation import OPERATION_SECONDS
 from app.imports import sheets
 from app.imports.fields import FIELDS
 from app.imports.store import CHUNKS, JOBS
-from app.mongo.engine import Delete, Engine
+from app.mongo.engine import Delete, Engine, Update
 from app.mongo.twin import Twin
 from tests import api as apis
 from tests.api import Api, opened
 from tests.stories import files
 from tests.stories.files import cells, downloaded, uploaded
-from tests.stories.importing import CREATE, MAP, RUN, followed, imported, mapped, ran, reverted
+from tests.stories.importing import CREATE, MAP, RUN, created, followed, imported, mapped, ran, reverted
 
 HEADER = ["First name", "Last name", "E-mail", "Mobile", "Birthday", "City"]
 PEOPLE: list[list[Any]] = [
@@ -295,3 +295,14 @@ async def test_what_stood_in_a_file_goes_with_it(api: Api, engine: Engine) -> No
     found = (await api(told))["nodes"]
     assert [column["samples"] for column in found[1]["columns"]] == [[]] * 5
     assert (found[0]["state"], "b.example" in str(found)) == ("FAILED", False)
+
+
+async def test_samples_of_a_time_when_they_stood_with_the_columns_are_gone(api: Api) -> None:
+    """G an import that was kept so W it is read T its document has them no more."""
+    one = await created(api, "email\nann@b.example\n")
+    engine = api.service.store.engine
+    old = {"$set": {"columns": [["email", ["ann@b.example"], "email"]]}}
+    await engine.write(JOBS, [Update({"_id": one["id"]}, old)])
+    found = await api("query { imports(first: 9) { nodes { id columns { name suggestion } } } }")
+    assert found["nodes"] == [{"id": one["id"], "columns": [{"name": "email", "suggestion": "email"}]}]
+    assert "ann@" not in str(await engine.find(JOBS, {"_id": one["id"]}))
