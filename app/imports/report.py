@@ -15,11 +15,12 @@ import orjson
 from app.imports import formats
 from app.imports.header import named
 from app.imports.model import Import, RowError
-from app.imports.table import ERROR
+from app.imports.table import COLUMNS_MAX, ERROR
 
 MARK = b"\xef\xbb\xbf"
 # What a look at a text finds by itself; others are named in a line of their own.
 _DELIMITERS = "\t;|,"
+_LEFT_OUT = f"Here it is left out: a file has at most {COLUMNS_MAX:,} columns."
 _NUMBERS = ("INTEGER", "DECIMAL")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _NUMERAL = re.compile(r"\+[0-9]+|[+-]?[0-9]+(?:[.,][0-9]+)*(?:[eE][+-]?[0-9]+)?")
@@ -51,6 +52,9 @@ class Report:
         # What an earlier file of this kind told is told anew, unless somebody keeps it.
         self._columns = [column.name for column in one.columns if column.name != ERROR or ERROR in mapped]
         self._header = named([*self._columns, ERROR])
+        # Fields without a column, of all rows: with them a file of objects has no more columns than one may have.
+        self._more: dict[str, None] = {}
+        self._room = COLUMNS_MAX + 1 - len(self._header)
 
     def begin(self) -> bytes:
         """Return what the file begins with."""
@@ -66,8 +70,14 @@ class Report:
         return written([self._line(one) for one in errors], self._delimiter)
 
     def _object(self, one: RowError) -> dict[str, Any]:
-        row = [*(one.values.get(name) for name in self._columns), _message(one)]
-        return dict(zip(self._header, row, strict=True)) | self._beyond(one)
+        more = self._beyond(one)
+        for name in more:
+            if len(self._more) < self._room:
+                self._more.setdefault(name)
+        told = {name: cell for name, cell in more.items() if name in self._more}
+        message = _message(one) if len(told) == len(more) else f"{_message(one)} {_LEFT_OUT}"
+        row = [*(one.values.get(name) for name in self._columns), message]
+        return told | dict(zip(self._header, row, strict=True))
 
     def _line(self, one: RowError) -> list[str]:
         row = [*(self._text(name, one.values.get(name)) for name in self._columns), _message(one)]

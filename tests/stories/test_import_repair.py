@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.imports import objects
 from app.imports.header import header
 from app.imports.table import COLUMNS_MAX, Unreadable
 from tests.api import ATTRIBUTE, Api
@@ -163,3 +164,16 @@ async def test_fields_that_have_no_column_are_in_the_file(api: Api) -> None:
     assert told.pop("error").startswith("The field 'zip' has no column")
     assert told == last
     assert first["mapping"][0]["field"] == "email"
+
+
+async def test_a_file_of_many_fields_can_be_imported_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W objects have all columns that there may be, and later ones more T what has no room is left out, and said."""
+    monkeypatch.setattr(objects, "SAMPLE_OBJECTS", 2)
+    known = {"email": "c@x.example", **{f"f{number}": "x" for number in range(COLUMNS_MAX - 2)}}
+    last = [{"email": "a@x.example", "zip": 8010}, {"email": "b@x.example", "zip": 1010, "street": "Ring"}]
+    lines = [known, {"email": "none"}, *last]
+    _, file = await failed(api, "\n".join(map(json.dumps, lines)).encode(), "people.ndjson")
+    _, one, two = map(json.loads, file.splitlines())
+    assert (one["zip"], two["zip"], "street" in two) == (8010, 1010, False)
+    assert ("left out" in one["error"], "left out" in two["error"]) == (False, True)
+    assert len((await uploaded(api, file, "errors.ndjson"))["columns"]) == COLUMNS_MAX + 1
