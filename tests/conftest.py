@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 import stamina
 from coverage import Coverage
+from hypothesis import settings
 
 from app.cli import COLLECT_AFTER
 from app.graph import document
@@ -23,6 +24,9 @@ from tests.api import Api
 from tests.api import opened as opened_api
 from tests.mongo.real import RealMongo
 
+# How long an example takes is the machine's: it may be a crowded one.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 # Documents that are kept for the next tests.
 DOCUMENTS = 1_000
 # To read and validate a document takes longer than most of what tests do with it; a service keeps its own beside this.
