@@ -25,7 +25,7 @@ def over(after: Person, held: Person, images: Sequence[Person]) -> list[str]:
         lost += ["pushRegistrations" for _ in theirs]
         kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items() if key not in theirs]
         came = [replace(one, primary=False) for key, one in mine.items() if key not in had]
-        image.push_registrations = arranged([*kept, *came]) if came or theirs else kept
+        image.push_registrations = arranged([*kept, *came])
     own = {key: _live(one, now.get(key)) for one in after.push_registrations if (key := named(one))}
     # Where somebody has logged in since, it is theirs.
     there = own | {key: one for key, one in now.items() if key not in own and one.subject in after.subjects}

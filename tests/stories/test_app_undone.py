@@ -115,3 +115,20 @@ async def test_an_erased_user_is_nowhere_on_the_phone_of_the_next_one(
         (sent,) = await api.track({"person": phone.by, "type": "seen", "eventId": f"e{minutes}", "occurredAt": at})
         assert [one["code"] for one in sent["errors"]] == errors
     assert await seen(api, bob["id"]) == ["e11"]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_who_comes_back_has_a_primary_installation_in_any_order(
+    api: Api, phone: Phone, order: tuple[int, int]
+) -> None:
+    """G one who took in the user of a phone, and has another phone since W merged, undone T both are primary."""
+    await phone.login("dan@x.example")
+    bob, eve = [await api.made(emails=email(f"{name}@x.example")) for name in ("bob", "eve")]
+    payloads = [await merged(api, bob, await phone.holder(), into=bob["id"])]
+    other = Phone(api, "p2")
+    await other.opened()
+    await other.login("bob@x.example")
+    payloads.append(await merged(api, eve, bob, into=eve["id"]))
+    for number in order:
+        await reverted(api, payloads[number])
+    assert [primaries(await one.holder()) for one in (phone, other)] == [["p1"], ["p2"]]
