@@ -123,7 +123,7 @@ class Push:
         mine = [one for one in profiles if self._mine(one)]
         others = [links[one.id] for one in profiles if one.id in links and one not in mine]
         await self._rest([one for one in others if one.wanted])
-        await self._promoted([one for one in others if one.state == LINKED])
+        await self._promoted([one for one in others if one.state == LINKED and one.again is None and not one.tries])
         updates, creates, found = list[Going](), list[Going](), list[Going]()
         for profile in mine:
             link = links.get(profile.id)

@@ -4,6 +4,7 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from app.core import clock
 from app.sync import run
 from app.sync.crm import Away
 from app.sync.push import Push
@@ -326,3 +327,21 @@ async def test_who_was_held_off_by_a_contact_has_one_when_it_is_gone(side: Side)
     assert (kept["state"], kept.get("whose")) == ("deleted", None)
     # A lead of Salesforce goes on saying what it became.
     assert len(side.records("contact")) == (0 if side.system == "SALESFORCE" else 1)
+
+
+async def test_a_contact_of_a_lead_that_is_refused_waits_for_its_time(side: Side) -> None:
+    """G a lead again, by an undone merge, whose contact can't be taken in W passes run T it is read when it is due."""
+    lead = side.add("lead", last="One", email="one@sales.example")
+    await side.begun("contact", "lead", fields=NAMED)
+    other = (await side.api.made(lastName="Two", emails=[{"address": "two@sales.example"}]))["id"]
+    person = (await side.of("lead", lead))["id"]
+    payload = await side.api(MERGE, input={"persons": [{"id": person}, {"id": other}], "into": person})
+    contact = side.convert(lead)
+    await side.ran()
+    assert (await side.api(REVERT, id=payload["merge"]["id"]))["errors"] == []
+    side.edit("contact", contact, email="two@sales.example")
+    for _ in range(3):
+        await side.ran()
+    (kept,) = await side.api.service.store.engine.find("syncLinks", {"connection": side.id, "record": contact})
+    assert (await side.person(id=person))["type"] == "LEAD"
+    assert (kept["again"] - clock.now()).total_seconds() > 30
