@@ -17,7 +17,7 @@ from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
 from app.persons.leaving import ISSUES, LINKS, SUBMISSIONS, VISITORS
-from app.persons.model import Person, claims_of
+from app.persons.model import LEAD, Person, claims_of
 from app.persons.plan import event, moved
 from app.timeline.model import TIMELINE
 
@@ -276,4 +276,7 @@ def _linked(one: Person, survivor: Person) -> list[tuple[str, Write]]:
     mine = {"$set": {"profile": one.id}}
     # Nothing was ever compared with this version of them.
     links = Update(theirs, {**mine, "$unset": {"version": ""}}, many=True)
-    return [(LINKS, links), (ISSUES, Update(theirs, mine, many=True))]
+    # What of a lead was left as long as it was one with a customer is read once more.
+    leads = {"account": one.account, "profile": one.id, "state": "linked", "$or": records}
+    again = [Update(leads, {"$set": {"again": one.updated_at}}, many=True)] if one.type == LEAD else []
+    return [*((LINKS, write) for write in (links, *again)), (ISSUES, Update(theirs, mine, many=True))]

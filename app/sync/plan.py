@@ -116,7 +116,7 @@ class PersonRecord(Wished[Person]):
     def _apply(self, person: Person, scene: Scene) -> Effect[Person]:
         made = self.incoming.weighed(person)
         if self.incoming.source.type == LEAD and person.type == CUSTOMER:
-            _only_filling(made, person, fresh=self.incoming.link is None)
+            _only_filling(made, person, self.incoming.link)
         wish = self._wish(made, person)
         if self.incoming.source.type == CUSTOMER and person.type == LEAD:
             wish = replace(wish, type=CUSTOMER)
@@ -245,13 +245,17 @@ def _stamped(
     return [*kept, *fresh.values()]
 
 
-def _only_filling(made: Weighed, person: Person, *, fresh: bool) -> None:
-    """Leave of what is taken only what fills what is empty: the person has become more than the lead."""
+def _only_filling(made: Weighed, person: Person, link: Link | None) -> None:
+    """Leave of what is taken only what fills what is empty: the person has become more than the lead.
+
+    What was agreed on before is kept: who is a lead again, by an undone merge, gets what was left.
+    """
     left = [slot for slot in made.take if slot.ours(person) is not None]
     for slot in left:
-        made.base[slot.name] = (made.base[slot.name][0], fingerprint(slot.ours(person)))
+        theirs = made.base[slot.name][0] if link is None else link.base.get(slot.name, (None,))[0]
+        made.base[slot.name] = (theirs, fingerprint(slot.ours(person)))
     made.take = [slot for slot in made.take if slot not in left]
-    if fresh:
+    if link is None:
         made.troubles.append(Trouble("This lead is a customer here: only what was empty has been filled."))
 
 

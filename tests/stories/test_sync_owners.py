@@ -345,3 +345,25 @@ async def test_a_contact_of_a_lead_that_is_refused_waits_for_its_time(side: Side
     (kept,) = await side.api.service.store.engine.find("syncLinks", {"connection": side.id, "record": contact})
     assert (await side.person(id=person))["type"] == "LEAD"
     assert (kept["again"] - clock.now()).total_seconds() > 30
+
+
+@pytest.mark.usefixtures("once")
+@pytest.mark.parametrize("city", ["Linz", "Wien"])
+async def test_what_a_lead_became_while_it_was_one_with_a_customer_is_its_own(side: Side, city: str) -> None:
+    """W a lead is changed there while its person is one with a customer T told apart the person has it."""
+    lead = side.add("lead", last="One", email="one@sales.example", city="Linz")
+    contact = side.add("contact", last="Two", email="two@sales.example", city=city)
+    await side.begun("contact", "lead", fields=FIELDS)
+    persons = [(await side.of("lead", lead))["id"], (await side.of("contact", contact))["id"]]
+    payload = await side.api(MERGE, input={"persons": [{"id": one} for one in persons], "into": persons[1]})
+    await side.ran()
+    side.fake.advance(3600)
+    side.edit("lead", lead, city="Wels")
+    await side.ran()
+    assert (await side.person(id=persons[1]))["city"] == city
+    side.fake.advance(3600)
+    assert (await side.api(REVERT, id=payload["merge"]["id"]))["errors"] == []
+    for _ in range(3):
+        await side.ran()
+    assert [(await side.person(id=one))["city"] for one in persons] == ["Wels", city]
+    assert (side.record("lead", lead)["city"], side.record("contact", contact)["city"]) == ("Wels", city)
