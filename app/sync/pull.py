@@ -339,8 +339,8 @@ class Pull:
 
     async def _forget(self, link: Link, deleted: CrmDeleted) -> None:
         line, source = self._line, self._source
-        now = replace(link, state=DELETED, base={}, push=None, again=None, keep={}, open=(), sent={}, etag=None)
-        now = replace(now, whose=())
+        nothing: dict[str, Any] = {"base": {}, "keep": {}, "sent": {}, "open": (), "whose": ()}
+        now = replace(link, state=DELETED, push=None, again=None, etag=None, **nothing)
         writes, over = [put(now), *woken(link, link.whose)], [*link.open]
         words, moves = "This record was deleted in the CRM; the profile stays.", False
         if deleted.into is not None:
