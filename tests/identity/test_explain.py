@@ -11,10 +11,8 @@ from app.identity.mobile import Installations, Personalize
 from app.identity.service import Merges, Wanted
 from app.identity.tokens import Tokens
 from app.identity.user import Given, Identity
-from app.mongo.indexes import INDEXES
-from app.mongo.server import Server
+from tests.mongo.profiled import Profiled, watched
 from tests.mongo.real import RealMongo
-from tests.mongo.test_explain import Profiled
 
 ACTOR = Actor("acc_ours", "key", frozenset())
 PERSONS = 100
@@ -23,22 +21,15 @@ PERSONS = 100
 @pytest.fixture
 async def profiled(mongo: RealMongo) -> AsyncIterator[Profiled]:
     """Give users who logged out of their apps, on a server that notes every operation."""
-    if mongo.missing:
-        pytest.skip(mongo.missing)
-    server = await Server.connect(await mongo.url(), "test_explain_identity")
-    await server.drop()
-    await server.ensure(INDEXES)
-    one = Profiled(server)
-    installations = Installations(one.home.persons, Tokens(server, bytes))
-    for number in range(PERSONS):
-        phone = Registration("shop", f"p{number}")
-        await installations.open(ACTOR, phone, Told())
-        known = Given(Identity(emails=[f"u{number}@x.example"]))
-        await installations.personalize(ACTOR, Personalize(phone, known))
-        await installations.depersonalize(ACTOR, phone)
-    yield one
-    await server.drop()
-    await server.close()
+    async with watched(mongo, "test_explain_identity") as one:
+        installations = Installations(one.home.persons, Tokens(one.server, bytes))
+        for number in range(PERSONS):
+            phone = Registration("shop", f"p{number}")
+            await installations.open(ACTOR, phone, Told())
+            known = Given(Identity(emails=[f"u{number}@x.example"]))
+            await installations.personalize(ACTOR, Personalize(phone, known))
+            await installations.depersonalize(ACTOR, phone)
+        yield one
 
 
 async def test_who_has_an_installation_of_theirs_by_now_is_found_by_its_line(profiled: Profiled) -> None:

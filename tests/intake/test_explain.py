@@ -11,10 +11,8 @@ from app.core.actor import Actor
 from app.identity.tokens import Tokens
 from app.intake.visit import IDENTIFY, PAGE, Message
 from app.intake.visitors import Visitors
-from app.mongo.indexes import INDEXES
-from app.mongo.server import Server
+from tests.mongo.profiled import Profiled, watched
 from tests.mongo.real import RealMongo
-from tests.mongo.test_explain import Profiled
 
 ACTOR = Actor("acc_ours", "key", frozenset(), "WEB_SDK")
 VISITORS = 300
@@ -23,19 +21,12 @@ VISITORS = 300
 @pytest.fixture
 async def profiled(mongo: RealMongo) -> AsyncIterator[tuple[Profiled, Visitors]]:
     """Give visitors on a server that notes every operation."""
-    if mongo.missing:
-        pytest.skip(mongo.missing)
-    server = await Server.connect(await mongo.url(), "test_explain_visitors")
-    await server.drop()
-    await server.ensure(INDEXES)
-    one = Profiled(server)
-    home = one.home
-    visitors = Visitors(server, home.catalog, home.persons, one.companies, Tokens(server, bytes))
-    old = clock.now() - timedelta(minutes=5)
-    await visitors.take(ACTOR, [Message(PAGE, f"v{index}", f"m{index}", old) for index in range(VISITORS)])
-    yield one, visitors
-    await server.drop()
-    await server.close()
+    async with watched(mongo, "test_explain_visitors") as one:
+        home, server = one.home, one.server
+        visitors = Visitors(server, home.catalog, home.persons, one.companies, Tokens(server, bytes))
+        old = clock.now() - timedelta(minutes=5)
+        await visitors.take(ACTOR, [Message(PAGE, f"v{index}", f"m{index}", old) for index in range(VISITORS)])
+        yield one, visitors
 
 
 async def test_an_event_costs_two_reads_by_key(profiled: tuple[Profiled, Visitors]) -> None:

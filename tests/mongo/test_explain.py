@@ -4,9 +4,7 @@ Another account holds ten times as many profiles with the same words and values.
 documents are looked at, and a page sorts no more than what a filter finds.
 """
 
-import re
-from collections.abc import AsyncIterator, Awaitable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -21,12 +19,10 @@ from app.catalog.sweeps import COMPANIES_AT_ONCE, MEMBERS, later, sayable
 from app.claims.model import Locator
 from app.companies import store as company_store
 from app.companies.model import Company
-from app.companies.service import Companies
 from app.core import clock, ids
 from app.core.pages import Slice
 from app.identity.dismissals import BY_PERSON, Dismissals
 from app.mongo.engine import Sort
-from app.mongo.indexes import INDEXES
 from app.mongo.server import Server
 from app.persons import record, store
 from app.persons.model import EmailContact, Membership, Person, PhoneContact
@@ -34,78 +30,15 @@ from app.persons.sharing import Sharing
 from app.timeline import store as events
 from app.timeline.model import Event
 from app.timeline.service import EVERYTHING
-from tests.make import House, house
+from tests.mongo.profiled import LIMIT, OURS, Profiled, watched
 from tests.mongo.real import RealMongo
 
-OURS, THEIRS = "acc_ours", "acc_theirs"
+THEIRS = "acc_theirs"
 PERSONS = {OURS: 300, THEIRS: 3000}
 NARROW = 30
-LIMIT = 10
 PAGE = LIMIT + 1
 # Every second person carries the common tag, so a page of them takes about twice its keys, and never three times.
 HALF = 3 * PAGE
-KEYS = re.compile(r"\{ \$_path: 1, a\.|\{ [^}]* \}")
-
-
-@dataclass(frozen=True, slots=True)
-class Read:
-    """One operation that the server carried out."""
-
-    collection: str
-    plan: str
-    keys: int
-    documents: int
-    sorts: bool
-
-    @property
-    def indexes(self) -> set[str]:
-        """The indexes that were walked, by their keys."""
-        return set(KEYS.findall(self.plan)) if "COLLSCAN" not in self.plan else {"none"}
-
-
-class Profiled:
-    """The services on a server that notes every operation."""
-
-    def __init__(self, server: Server) -> None:
-        self.home: House = house(server)
-        self.companies = Companies(server, self.home.claims, self.home.catalog, self.home.persons)
-        self.company = ""
-        self.emblem = ""
-        self._db = server._driver.client[server._name]
-
-    async def reads(self, *work: Awaitable[Any]) -> list[Read]:
-        """Return what the server did for some work, one after the other."""
-        await self._db.command("profile", 0)
-        await self._db.system.profile.drop()
-        await self._db.command("profile", 2)
-        for one in work:
-            await one
-        await self._db.command("profile", 0)
-        found = await self._db.system.profile.find({"planSummary": {"$exists": True}}).to_list(None)
-        return [
-            Read(
-                one["ns"].partition(".")[2],
-                one["planSummary"],
-                one["keysExamined"],
-                one["docsExamined"],
-                one.get("hasSortStage", False),
-            )
-            for one in found
-            if "system.profile" not in one["ns"]
-        ]
-
-    async def page(
-        self, wanted: dict[str, Any] | None, search: str | None, by: str, *, pages: int = 1
-    ) -> tuple[list[Read], Read]:
-        """Return what was read for the last of some pages of persons: all of it, and the page itself."""
-        persons, part = self.home.persons, Slice(LIMIT)
-        order = await persons.order(OURS, By(by, attribute="age" if by == lists.CUSTOM_ATTRIBUTE else None))
-        query = await persons.query(OURS, wanted, search)
-        for _ in range(pages - 1):
-            last = (await persons.page(OURS, query, part, order)).items[-1]
-            part = Slice(LIMIT, order.position(last))
-        found = await self.reads(persons.page(OURS, query, part, order))
-        return found, found[-1]
 
 
 def keys_of(index: Sort) -> str:
@@ -116,17 +49,10 @@ def keys_of(index: Sort) -> str:
 @pytest.fixture(scope="module")
 async def profiled(mongo: RealMongo) -> AsyncIterator[Profiled]:
     """Give the services on a real MongoDB with both accounts."""
-    if mongo.missing:
-        pytest.skip(mongo.missing)
-    server = await Server.connect(await mongo.url(), "test_explain")
-    await server.drop()
-    await server.ensure(INDEXES)
-    one = Profiled(server)
-    for account in PERSONS:
-        await filled(one, server, account)
-    yield one
-    await server.drop()
-    await server.close()
+    async with watched(mongo, "test_explain") as one:
+        for account in PERSONS:
+            await filled(one, one.server, account)
+        yield one
 
 
 async def filled(one: Profiled, server: Server, account: str) -> None:
