@@ -89,9 +89,9 @@ def _name(limit: int) -> Callable[[str], str]:
     short = text.short_line(limit)
 
     def check(value: str) -> str:
-        found = short(value)
+        found = text.composed(value)
         text.refuse_forbidden(found)
-        return found
+        return short(found)
 
     return check
 
