@@ -1,12 +1,13 @@
 """The feed: one watch per process over recorded events. It keeps the last RING_EVENTS and always knows its position.
 
 It outlives a database that is away; where positions were lost it says so (`on_reset`) instead of keeping silent.
+Events are left out of the watch while nobody follows; whoever joins has it opened anew from where it stands (0028).
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 
 import structlog
@@ -24,6 +25,8 @@ START_SECONDS = 10.0
 SILENCE_SECONDS = 10.0
 # Whoever begins to follow waits no longer for the store to say where it stands.
 PRESENT_SECONDS = 2.0
+# So long events are heard of when nobody follows any more: most who leave come back.
+LINGER_SECONDS = 60.0
 BACKOFF_SECONDS_MIN = 0.1
 BACKOFF_SECONDS_MAX = 2.0
 
@@ -121,7 +124,7 @@ class Feed:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._engine = engine
-        self._collections = (COLLECTION, *others)
+        self._others = tuple(others)
         self._monotonic = monotonic
         self._pause = pause
         self.ring = Ring()
@@ -130,6 +133,10 @@ class Feed:
         self._told = ""  # the last position that the store told beside the watch
         self._present: Chunks[None, str] = Chunks(self._look, name="present", limit=WAITING_MAX)
         self._anew = True  # the next watch begins from now on
+        self._followers = 0
+        self._wanted_at = -LINGER_SECONDS  # when events were wanted last
+        self._hears = False  # whether the watch that runs has events
+        self._patience: asyncio.Timeout | None = None
         self._heard_at: float | None = None
         self._known = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -165,11 +172,22 @@ class Feed:
         """Tell whether everything behind `token` that was heard of is in the ring; `token` may be ahead of that."""
         return self.ring.floor <= token <= max(self.position, self._told)
 
+    def join(self) -> None:
+        """Count somebody who follows: from `position` on events are heard of, until LINGER_SECONDS behind the last."""
+        self._followers += 1
+        self._want()
+
+    def leave(self) -> None:
+        """Count somebody who follows no more."""
+        self._followers -= 1
+        self._want()
+
     async def present(self) -> str:
         """Return where the store stands now, which may be ahead of the watch; all who ask meanwhile share one look.
 
         All that was acknowledged before lies before it. Where the store doesn't say it is the position of the watch.
         """
+        self._want()  # somebody is about to follow
         return await self._present.put(None)
 
     async def _look(self, asked: Sequence[None]) -> list[str]:
@@ -205,7 +223,8 @@ class Feed:
         while True:
             heard_at = self._heard_at
             try:
-                await self._watch(None if self._anew else self.position)
+                if await self._watch(None if self._anew else self.position):
+                    continue
             except HistoryLost:
                 log.warning("live_history_lost")
                 # The old position holds until a new one is known; that first batch is then told as a reset.
@@ -215,14 +234,40 @@ class Feed:
             backoff = BACKOFF_SECONDS_MIN if self._heard_at != heard_at else min(backoff * 2, BACKOFF_SECONDS_MAX)
             await self._pause(backoff)
 
-    async def _watch(self, after: str | None) -> None:
-        async with self._engine.watch(self._collections, after) as batches:
-            while True:
-                async with asyncio.timeout(SILENCE_SECONDS):
-                    batch = await anext(batches, None)
+    async def _watch(self, after: str | None) -> bool:
+        """Take batches until there are no more (False), or until others are wanted (True)."""
+        self._hears = self._wanted()
+        watched = (COLLECTION, *self._others) if self._hears else self._others
+        async with self._engine.watch(watched, after) as batches:
+            while self._hears is self._wanted():
+                try:
+                    batch = await self._next(batches)
+                except TimeoutError:
+                    if self._hears is self._wanted():
+                        raise
+                    break
                 if batch is None:
-                    return
+                    return False
                 self._take(batch)
+        return True
+
+    async def _next(self, batches: AsyncIterator[Batch]) -> Batch | None:
+        """Wait for a batch, None at the end; TimeoutError after SILENCE_SECONDS, or at once where others are wanted."""
+        try:
+            async with asyncio.timeout(SILENCE_SECONDS) as self._patience:
+                return await anext(batches, None)
+        finally:
+            self._patience = None
+
+    def _wanted(self) -> bool:
+        return self._followers > 0 or self._monotonic() - self._wanted_at < LINGER_SECONDS
+
+    def _want(self) -> None:
+        """Want events; a watch without them waits no longer."""
+        self._wanted_at = self._monotonic()
+        patience, self._patience = self._patience, None
+        if patience is not None and not self._hears:
+            patience.reschedule(asyncio.get_running_loop().time())
 
     def _take(self, batch: Batch) -> None:
         self._heard_at = self._monotonic()
@@ -237,6 +282,8 @@ class Feed:
                 self.ring.append(moment)
                 fresh.append(moment)
         self.position = max(self.position, batch.token)
+        if not self._hears:
+            self.ring.clear(self.position)
         self._spread(fresh)
 
     def _begin(self, batch: Batch) -> None:

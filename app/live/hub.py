@@ -150,6 +150,7 @@ class Hub:
 
     def _admit(self, seat: Seat, key: Key, after: str | None) -> None:
         self._seats[seat] = key
+        self._feed.join()
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep_on(), name="live-sweep")
         if after is None or self._feed.covers(after):
@@ -241,6 +242,7 @@ class Hub:
         self._leave(seat)
         self._ahead.discard(seat)
         self._seats.pop(seat, None)
+        self._feed.leave()
         if not self._seats and self._sweeper is not None:
             self._sweeper.cancel()
             self._sweeper = None

@@ -177,9 +177,15 @@ class Place:
         if moments:
             self.heard.put_nowait([f"{one.kind} {int(one.token)}" for one in moments])
 
-    async def begin(self, past: int = 0) -> None:
-        """Start behind a past of some events, which are not in the ring; the feed is the first to watch."""
+    async def begin(self, past: int = 0, *, followed: bool = True) -> None:
+        """Start behind a past of some events, which are not in the ring; the feed is the first to watch.
+
+        Somebody followed a moment ago, so that it hears of events, or nobody ever did.
+        """
         await self.door.happen(*map(event, range(1, past + 1)))
+        if followed:
+            self.feed.join()
+            self.feed.leave()
         await self.feed.start()
         await soon(self.door.opened.get())
 

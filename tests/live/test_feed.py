@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import Fault, unavailable
 from app.live import feed as feeds
-from app.live.feed import BACKOFF_SECONDS_MIN, UNHEALTHY_SECONDS, Feed, Ring
+from app.live.feed import BACKOFF_SECONDS_MIN, LINGER_SECONDS, UNHEALTHY_SECONDS, Feed, Ring
 from app.live.topic import Topic
 from app.mongo.engine import Batch, Change, HistoryLost, Insert, Update
 from app.timeline.record import COLLECTION
@@ -24,6 +24,7 @@ from tests.live.doors import (
     opened,
     queue_of,
     soon,
+    take,
     token,
 )
 
@@ -204,3 +205,58 @@ async def test_failures_in_a_row_wait_longer_and_longer() -> None:
     assert (await soon(door.opened.get()), pauses.noted[6:]) == (token(0), [BACKOFF_SECONDS_MIN])
     assert beaten == [None] * 7
     await feed.stop()
+
+
+async def test_events_are_not_heard_of_where_nobody_follows(place: Place) -> None:
+    """The position goes on, and what others watch is told."""
+    told: asyncio.Queue[Change] = asyncio.Queue()
+    place.feed.on_change(OTHERS, told.put_nowait)
+    await place.begin(past=1, followed=False)
+    await place.door.happen(event(2))
+    await place.door.write(OTHERS, [Insert({"_id": "t1"})])
+    assert (await soon(told.get())).id == "t1"
+    assert (place.heard.empty(), place.feed.position) == (True, token(3))
+    assert (place.feed.covers(token(2)), place.feed.covers(token(3))) == (False, True)
+
+
+async def test_whoever_joins_hears_of_all_behind_the_position(place: Place) -> None:
+    """The watch that waits is opened anew at once, from where it stood; a second one who joins changes nothing."""
+    await place.begin(past=1, followed=False)
+    place.feed.join()
+    place.feed.join()
+    await place.door.happen(event(2))
+    assert await soon(place.heard.get()) == ["EVENT 2"]
+    assert (await soon(place.door.opened.get()), place.door.opened.empty()) == (token(1), True)
+    assert (place.pauses.noted, place.feed.covers(token(1))) == ([], True)
+
+
+async def test_whoever_begins_to_follow_is_the_first_that_events_are_heard_of_for(place: Place) -> None:
+    """From now on, and from a cursor of before."""
+    await place.begin(past=2, followed=False)
+    position = await place.feed.present()
+    async with place.follow(int(position)) as now, place.follow(1) as earlier:
+        assert await take(now) + await take(earlier, 2) == ["READY 2", "READY 1", "EVENT 2"]
+        await place.door.happen(event(3))
+        assert await take(now) + await take(earlier) == ["EVENT 3", "EVENT 3"]
+
+
+async def test_events_are_left_out_again_long_after_the_last_has_gone(place: Place) -> None:
+    """And never while somebody follows, however long the process stood still."""
+    told: asyncio.Queue[Change] = asyncio.Queue()
+    place.feed.on_change(OTHERS, told.put_nowait)
+    await place.begin()
+    place.feed.join()
+    place.clock.now += 2 * LINGER_SECONDS
+    await place.beat()
+    await place.door.happen(event(1))
+    assert await soon(place.heard.get()) == ["EVENT 1"]
+    place.feed.leave()
+    place.clock.now += LINGER_SECONDS
+    await place.beat()
+    assert await soon(place.door.opened.get()) == token(1)
+    await place.door.happen(event(2))
+    await place.door.write(OTHERS, [Insert({"_id": "t1"})])
+    assert (await soon(told.get())).id == "t1"
+    place.feed.join()
+    await place.door.happen(event(4))
+    assert await soon(place.heard.get()) == ["EVENT 4"]
