@@ -46,6 +46,10 @@ class Driver(Sessions, Protocol):
         """Let a session go."""
         ...
 
+    async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
+        """Return all that a cursor of a collection has, by the name of the method that makes it."""
+        ...
+
     async def carried(self, make: "Callable[[Driver], Coroutine[Any, Any, T]]") -> T:
         """Carry out what asks the store several times and waits for nothing else, by this driver or one like it."""
         ...
@@ -86,6 +90,14 @@ class Motor(_Awaited):
         """Begin a transaction."""
         session.start_transaction()
 
+    async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
+        """Read it on one of Motor's threads, without Motor's own cursor: that takes as long as the call."""
+        make, inner = getattr(collection.delegate, read), session.delegate if session else None
+        job: asyncio.Future[list[Any]] = run_on_executor(  # type: ignore[no-untyped-call]
+            asyncio.get_running_loop(), lambda: make(filter, session=inner, **options).to_list()
+        )
+        return await job
+
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
         """Carry it out on one of Motor's threads: to go there and come back takes longer than most calls."""
         blocking = self._blocking
@@ -118,6 +130,11 @@ class PyMongo(_Awaited):
     async def begin(self, session: Any) -> None:
         """Begin a transaction."""
         await session.start_transaction()
+
+    async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
+        """Read it here."""
+        found: list[Any] = await getattr(collection, read)(filter, session=session, **options).to_list()
+        return found
 
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
         """Carry it out here."""
@@ -157,6 +174,11 @@ class Blocking:
     async def end(self, session: Any) -> None:
         """Let a session go."""
         session.end_session()
+
+    async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
+        """Read it here."""
+        found: list[Any] = getattr(collection, read)(filter, session=session, **options).to_list()
+        return found
 
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
         """Carry it out here."""

@@ -123,15 +123,13 @@ class Server:
     ) -> list[Document]:
         """Return the matching documents."""
         with _translated():
-            cursor = self._collection(collection).find(filter, session=session, **_given(options))
-            found: list[Document] = await cursor.to_list(None)
-            return found
+            return await self._driver.listed(self._collection(collection), "find", filter, session, **_given(options))
 
     async def find_packed(self, collection: str, filter: Filter, **options: Unpack[Reading]) -> Packed:
         """Return the same, as it came."""
         with _translated():
-            cursor = self._collection(collection).find_raw_batches(filter, **_given(options))
-            return Packed.of(await cursor.to_list(None))
+            kept = self._collection(collection)
+            return Packed.of(await self._driver.listed(kept, "find_raw_batches", filter, None, **_given(options)))
 
     async def find_each(
         self,
