@@ -213,8 +213,9 @@ class Chunk(Generic[P]):
             return
 
         async def work(unit: Unit) -> None:
-            await erasure.note(unit, gone, before=long)
-            await self._unmet.note(unit, gone)
+            told = await erasure.note(unit, gone, before=long) | await self._unmet.note(unit, gone)
+            for account in sorted(told):
+                await erasure.tell(unit, account)
             await write_groups(unit, writes)
 
         await self._engine.unit(work)

@@ -61,10 +61,11 @@ def reach(reached: Mapping[str, Sequence[str]]) -> str:
     return digest(*(each for line in sorted(reached) for each in (line, *sorted(reached[line]))))
 
 
-async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> None:
+async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> set[str]:
     """Note the sent events of persons who are being deleted, in one read; to be called before they are.
 
-    `before`: all of them were noted before the unit, but for those that have come since.
+    Returns the accounts that have marks by that. `before`: all of them were noted before the unit, but for those that
+    have come since.
     """
     kept = await unit.find(COLLECTION, {"_id": {"$in": list(map(noted_key, gone))}}) if before else []
     # Account and line → the identifiers by which an event comes to it; lines of visitors have none of these.
@@ -76,8 +77,7 @@ async def note(unit: Unit, gone: Sequence[Gone], *, before: bool = False) -> Non
     writes += [Delete({"_id": each["_id"]}) for each in kept]
     if writes:
         await unit.write(COLLECTION, writes)
-    for account in sorted({one["account"] for one in (*marks.values(), *kept)}):
-        await tell(unit, account)
+    return {one["account"] for one in (*marks.values(), *kept)}
 
 
 async def _marks(

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from app.changes.erasure import COLLECTION, DIGEST_BYTES, KEPT_DAYS, Gone, key_of, tell
+from app.changes.erasure import COLLECTION, DIGEST_BYTES, KEPT_DAYS, Gone, key_of
 from app.claims.model import COLLECTION as CLAIMS
 from app.core import clock
 from app.mongo.engine import Document, Engine, Replace, Unit, Write
@@ -26,19 +26,18 @@ class Unmet:
         self._engine = engine
         self._secret = secret
 
-    async def note(self, unit: Unit, gone: Sequence[Gone]) -> None:
-        """Note the identifiers of persons who are being deleted, in accounts that have a CRM."""
+    async def note(self, unit: Unit, gone: Sequence[Gone]) -> set[str]:
+        """Note the identifiers of persons who are being deleted, in accounts that have a CRM; returns these."""
         claims = {key: one.account for one in gone for key in one.claims if key.split("|")[1] in KINDS}
         if not claims:
-            return
+            return set()
         found = await unit.find(SYNCS, {"account": {"$in": sorted({*claims.values()})}}, projection={"account": 1})
         accounts, now = {one["account"] for one in found}, clock.now()
         marks = [self._mark(key, account, now) for key, account in sorted(claims.items()) if account in accounts]
         writes: list[Write] = [Replace({"_id": one["_id"]}, one, upsert=True) for one in marks]
         if writes:
             await unit.write(COLLECTION, writes)
-        for account in sorted(accounts):
-            await tell(unit, account)
+        return accounts
 
     async def noted(self, account: str) -> bool:
         """Tell whether an account may have any: most have none."""

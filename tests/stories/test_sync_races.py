@@ -8,16 +8,18 @@ from typing import Any
 import pytest
 
 from app.changes.chunk import Chunk
+from app.changes.erasure import key_of
 from app.changes.sealing import Sealing
 from app.core.errors import unavailable
 from app.mongo.bound import Bound
+from app.mongo.counted import CountedUnit
 from app.sync import line, pull, worker
 from app.sync.line import Line
 from app.sync.making import Making
 from app.sync.pull import Pull
 from app.sync.service import Syncs
 from app.sync.store import LINKS
-from tests.api import UPDATE
+from tests.api import DEFINE, UPDATE
 from tests.stories.syncing import DELETE, RESOLVE, Side
 
 Around = Callable[..., AbstractAsyncContextManager[None]]
@@ -251,3 +253,20 @@ async def test_who_is_deleted_while_their_record_is_met_does_not_come_back(
     one = await side.ran()
     assert await side.person(email="ada@sales.example") is None
     assert one["issues"]["nodes"] == []
+
+
+async def test_it_is_said_once_that_an_account_has_marks(side: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+    """W somebody who has sent an event is deleted where there is a CRM T it is looked up once whether that is known."""
+    await side.connected()
+    await side.api(DEFINE, input={"id": "seen", "title": "Seen", "fields": []})
+    made = await side.api.made(emails=[{"address": "ada@sales.example"}])
+    await side.api.track({"person": {"id": made["id"]}, "type": "seen", "eventId": "e1"})
+    find, asked = CountedUnit.find, list[Any]()
+
+    async def noted(self: CountedUnit, collection: str, where: Any, **options: Any) -> Any:
+        asked.append(where)
+        return await find(self, collection, where, **options)
+
+    monkeypatch.setattr(CountedUnit, "find", noted)
+    assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+    assert asked.count({"_id": key_of(side.api.account)}) == 1
