@@ -208,10 +208,12 @@ class Store:
     async def unmap(self, one: Connection, entities: Collection[str]) -> None:
         """Forget what was changed on both sides of entities that are mapped no more: that has been settled.
 
-        What else is listed of them is shown again where they are mapped again, as far as it is still so.
+        What else is listed of them is shown again where they are mapped again, as far as it is still so. Who was held
+        off by a record of theirs is looked at.
         """
         gone: Document = {"connection": one.id, "account": one.account, "entity": {"$in": list(entities)}}
         await self._engine.write(ISSUES, [Delete({**gone, "slot": {"$gt": ""}}, many=True)])
+        await self._engine.write(LINKS, [_free(one.id, one.account)])
 
     async def trim(self, one: Connection) -> None:
         """Forget all but the newest issues."""
@@ -254,8 +256,13 @@ def woken(link: Link, profiles: Collection[str]) -> list[Write]:
 
     All of them are, for these may be others by now.
     """
-    held = {"connection": link.connection, "waits": model.WANTED, "account": link.account}
-    return [Update(held, {"$set": {"push": clock.now()}}, many=True)] if profiles else []
+    return [_free(link.connection, link.account)] if profiles else []
+
+
+def _free(connection: str, account: str) -> Write:
+    """Return the write by which whoever is held off by a record is looked at: some still are, by another one."""
+    held = {"connection": connection, "waits": model.WANTED, "account": account}
+    return Update(held, {"$set": {"push": clock.now()}}, many=True)
 
 
 def told(issue: SyncIssue) -> Write:

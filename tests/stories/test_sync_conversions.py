@@ -1,0 +1,38 @@
+"""Synchronizations of leads that become contacts there: whose these are, whatever is mapped when they are read."""
+
+import pytest
+
+from app.sync import run
+from tests.stories.syncing import Side
+
+FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have each change be looked at by one pass alone."""
+    monkeypatch.setattr(run, "OVERLAP_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("once")
+async def test_who_is_held_off_by_a_lead_has_a_contact_when_leads_are_mapped_no_more(side: Side) -> None:
+    """G a lead that became somebody else's contact W leads are mapped no more T its person gets one of their own.
+
+    In Dynamics the contact says itself which lead it was: it goes on holding them off, and is listed.
+    """
+    contact = side.add("contact", last="One", email="one@sales.example")
+    lead = side.add("lead", last="Two", email="two@sales.example")
+    await side.begun("contact", "lead", fields=FIELDS)
+    side.convert(lead, contact)
+    await side.ran()
+    await side.ran()
+    assert [each["last"] for each in side.records("contact")] == ["One"]
+    await side.mapped("contact", fields=FIELDS)
+    one = await side.ran()
+    there = ["One"] if one["issues"]["nodes"] else ["One", "Two"]
+    assert sorted(each["last"] for each in side.records("contact")) == there
+    assert bool(one["issues"]["nodes"]) == (side.system == "DYNAMICS")
+    await side.mapped("contact", "lead", fields=FIELDS)
+    await side.ran()
+    one = await side.ran(full=True)
+    assert (len(side.records("contact")), one["counts"]["pushed"]) == (len(there), 0)
