@@ -271,6 +271,10 @@ class Chunk(Generic[P]):
             # Once each: of some there is nothing to be found.
             ids |= wanted
             wanted = set()
+        # Behind the claims: whoever had one of them by then is found, or was noted.
+        desk.erased = await self._unmet.among(
+            {one.claim(ask.account): ask.account for ask in asks for one in ask.change.wary()}
+        )
         if any(ask.change.moves for ask in asks):
             await self._load_claims(desk)
             if not desk.agrees(meant):

@@ -44,6 +44,8 @@ class Desk(Generic[P]):
     read: dict[str, Claim] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     wanting: set[str] = field(default_factory=set)
+    # Claims that were let go with somebody who was erased, and when that was.
+    erased: dict[str, datetime] = field(default_factory=dict)
     # Records that count no more, to be taken away before a new one is written.
     lapsed: dict[str, Document] = field(default_factory=dict)
 

@@ -55,6 +55,8 @@ class Scene:
     kept: Callable[[str], Any]
     # The line of activity that an identifier carries events to, where somebody has it.
     line: Callable[[Locator], str | None] = lambda _: None
+    # When somebody was erased who had an identifier that the change is `wary` of.
+    erased: Callable[[Locator], datetime | None] = lambda _: None
 
     def met(self, locators: Iterable[Locator]) -> list[Any]:
         """Return whom identifiers mean, each once."""
@@ -148,6 +150,10 @@ class Change(Generic[P]):
 
     def named(self) -> Sequence[tuple[Locator, Path]]:
         """Return the identifiers that it wants, each with where it stands in the input."""
+        return ()
+
+    def wary(self) -> Sequence[Locator]:
+        """Return the identifiers of which it is to be known whether they were of somebody who was erased."""
         return ()
 
     def definitions(self) -> Collection[str] | None:

@@ -85,6 +85,7 @@ def _scene(ask: Ask[P], desk: Desk[P], new: dict[tuple[str, str], Tag]) -> Scene
         find=lambda one: desk.find(ask.account, one),
         kept=lambda one: desk.kept(ask.account, one),
         line=lambda one: desk.line(ask.account, one),
+        erased=lambda one: desk.erased.get(one.claim(ask.account)),
     )
 
 

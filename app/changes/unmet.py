@@ -5,7 +5,7 @@ the secret of the service, so none can be read, or guessed, from what is kept.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.changes.erasure import COLLECTION, DIGEST_BYTES, KEPT_DAYS, Gone, key_of
@@ -39,13 +39,14 @@ class Unmet:
             await unit.write(COLLECTION, writes)
         return accounts
 
-    async def noted(self, account: str) -> bool:
-        """Tell whether an account may have any: most have none."""
-        return bool(await self._engine.find(CLAIMS, {"_id": key_of(account)}, projection={"_id": 1}))
-
-    async def among(self, account: str, claims: Sequence[str]) -> dict[str, datetime]:
-        """Return when those were erased who had some of these identifiers, by the keys of their claims."""
-        keys = {self._key(account, claim): claim for claim in claims}
+    async def among(self, claims: Mapping[str, str]) -> dict[str, datetime]:
+        """Return when those were erased who had some identifiers, by the keys of claims, given with their accounts."""
+        if not claims:
+            return {}
+        # Most accounts have none.
+        asked = {"_id": {"$in": [key_of(one) for one in {*claims.values()}]}}
+        noted = {one["account"] for one in await self._engine.find(CLAIMS, asked, projection={"account": 1})}
+        keys = {self._key(account, claim): claim for claim, account in claims.items() if account in noted}
         found = await self._engine.find(COLLECTION, {"_id": {"$in": list(keys)}}) if keys else []
         return {keys[kept["_id"]]: kept["at"] for kept in found}
 

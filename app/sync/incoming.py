@@ -83,10 +83,6 @@ class Incoming:
     later: Callable[[str], datetime | None] = lambda _: None
     taken: dict[str, str] = field(default_factory=dict)
     verdict: Verdict = field(default_factory=Verdict)
-    # Whom it names was erased since it was made.
-    erased: bool = False
-    # Whether it was somebody's when it was planned before.
-    met: bool = False
     _alone: Weighed | None = None
 
     def newer(self, slot: Slot) -> bool:

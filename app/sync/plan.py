@@ -17,7 +17,8 @@ from app.persons.model import CUSTOMER, LEAD, CrmLink, Person
 from app.persons.wish import Contact
 from app.persons.wish import Wish as PersonWish
 from app.sync.incoming import CREATED, UPDATED, Incoming, Left, Source, Verdict, note
-from app.sync.model import CONVERTED, DELETED, ERASED, LINKED, Link
+from app.sync.known import shut
+from app.sync.model import CONVERTED, DELETED, ERASED, Link
 from app.sync.slots import fingerprint
 from app.sync.weigh import Trouble, Weighed
 
@@ -32,6 +33,11 @@ class PersonRecord(Wished[Person]):
         self.incoming = incoming
         # All that it names, so that whoever has any of it is looked up.
         self.wish = self._wish(incoming.weighed(None), None)
+
+    def wary(self) -> Sequence[Locator]:
+        """Return whom it names, as long as it is nobody's record: somebody may be made of it."""
+        link = self.incoming.link
+        return () if link is not None and link.profile else self.wish.named()
 
     def others(self) -> list[Locator]:
         """Return what is looked up besides: the persons of its records, and whose it was before it was deleted."""
@@ -79,7 +85,7 @@ class PersonRecord(Wished[Person]):
 
     def _left_here(self, link: Link, scene: Scene) -> bool:
         """Tell whether the person of a record is gone, or all are of whom it might be."""
-        linked = bool(link.profile) and link.state in (LINKED, CONVERTED)
+        linked = bool(link.profile) and (link.state != DELETED or not scene.met(self._former()))
         return linked or link.state == ERASED or (bool(link.whose) and not scene.met(self._whose()))
 
     def _new(self, found: Sequence[Person], scene: Scene) -> Effect[Person]:
@@ -87,24 +93,21 @@ class PersonRecord(Wished[Person]):
         if len(found) > 1:
             raise self.incoming.several(found)
         if not found:
-            self._nobodys()
+            self._shut_out(scene)
             effect = persons.Create(self.wish, source.type or LEAD).plan(None, scene)
             return self._linked(effect, self.incoming.weighed(None), scene, CREATED)
         (person,) = found
-        self.incoming.met = True
         other = next((one for one in person.crm_links if self._kin(one)), None)
         if other is not None:
             raise self.incoming.another(person, other.record_id)
         return self._apply(person, scene)
 
-    def _nobodys(self) -> None:
-        """See that somebody is to be made of a record, of whom it may be the only trace; raises Left and Refused."""
-        if self.incoming.erased:
+    def _shut_out(self, scene: Scene) -> None:
+        """See that nobody is made of a record that names somebody who was erased since it was made; raises Left."""
+        erased = max(filter(None, map(scene.erased, self.wary())), default=None)
+        if shut(self.incoming.record, erased):
             self.incoming.verdict.state = ERASED
             raise Left
-        if self.incoming.met:
-            # Changed, or erased: the next look tells.
-            raise Refused("NOT_FOUND", "Whose this record was is gone since it was read.")
 
     def _kin(self, link: CrmLink) -> bool:
         source = self.incoming.source

@@ -16,7 +16,7 @@ from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.known import agreed_on, differs, event_fields, rests, shut, touched, unheard
+from app.sync.known import agreed_on, differs, event_fields, rests, touched, unheard
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
@@ -109,7 +109,6 @@ class Pull:
         await self._judge(made)
         fresh = [one for one in made if one.link is None or one.link.profile is None]
         await self._take_note(fresh)
-        await self._shut_out(fresh)
         return made
 
     def _erased(self, record: CrmRecord, found: Inward, known: Mapping[str, Link]) -> Link | None:
@@ -120,16 +119,6 @@ class Pull:
         if gone is None:
             return None
         return Link(gone.connection, self._source.entity, record.id, gone.account, gone.profile, ERASED)
-
-    async def _shut_out(self, fresh: Sequence[Incoming]) -> None:
-        """Note of new records whom they name that was erased since they were made: nobody is made of these."""
-        account, unmet = self._line.account, self._line.persons.changes.unmet
-        if not self._map.person_type or not fresh or not await unmet.noted(account):
-            return
-        names = [[key.claim(account) for key in PersonRecord(one).wish.named()] for one in fresh]
-        erased = await unmet.among(account, [claim for each in names for claim in each])
-        for one, claims in zip(fresh, names, strict=True):
-            one.erased = shut(one.record, max((erased[claim] for claim in claims if claim in erased), default=None))
 
     async def _take_note(self, fresh: Sequence[Incoming]) -> None:
         """Note to which records the companies are linked that new records name; persons say it themselves."""
@@ -251,15 +240,16 @@ class Pull:
             waits=self._awaited(incoming),
             whose=verdict.whose,
         )
-        if verdict.state == ERASED:
-            now = replace(now, base={}, push=None, waits=None)
+        erased = verdict.state == ERASED
+        if erased:
+            now = replace(now, base={}, sent={}, push=None, waits=None)
         issues, open_ = list[Any](), []
         for each in verdict.troubles:
             what = f"{'!' if each.conflict else ''}{each.slot.name}" if each.slot else "*"
             issue = self._line.issue(now, what, each, OPEN)
             issues.append(told(issue))
             open_ += [] if each.conflict else [issue.id]
-        gone = [one for one in link.open if one not in open_ and self._over(one, incoming)]
+        gone = [one for one in link.open if erased or (one not in open_ and self._over(one, incoming))]
         if open_ or link.open:
             now = replace(now, open=[*{*open_, *(one for one in link.open if one not in gone)}])
         if incoming.link is not None and incoming.link.state == DELETED:

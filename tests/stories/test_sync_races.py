@@ -23,6 +23,7 @@ from tests.api import DEFINE, UPDATE
 from tests.stories.syncing import DELETE, RESOLVE, Side
 
 Around = Callable[..., AbstractAsyncContextManager[None]]
+PERSONS = "{ persons(first: 9) { nodes { id } } }"
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
 
 
@@ -270,3 +271,37 @@ async def test_it_is_said_once_that_an_account_has_marks(side: Side, monkeypatch
     monkeypatch.setattr(CountedUnit, "find", noted)
     assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
     assert asked.count({"_id": key_of(side.api.account)}) == 1
+
+
+@pytest.mark.parametrize("known", ["not", "linked", "deleted there"])
+async def test_who_is_deleted_behind_the_look_of_a_pass_does_not_come_back(
+    side: Side, monkeypatch: pytest.MonkeyPatch, known: str
+) -> None:
+    """W a person is deleted when a pass has looked at their record, and not planned yet T nobody is made, or kept."""
+    await side.begun("contact", fields=FIELDS)
+    made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    if known == "not":
+        side.add("contact", last="Lovelace", email="ada@sales.example")
+    else:
+        await side.ran()
+        assert (await side.api(UPDATE, by={"id": made["id"]}, input={"city": "Graz"}))["errors"] == []
+        await side.ran()
+        (record,) = side.records("contact")
+        if known == "linked":
+            side.edit("contact", record["id"], city="Linz", first="<b>")
+        else:
+            side.delete("contact", record["id"])
+            await side.ran()
+            side.undelete("contact", record["id"], last="Lovelace", email="king@sales.example")
+
+    @asynccontextmanager
+    async def deleted(*_: Any) -> AsyncIterator[None]:
+        assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+        yield
+
+    once(monkeypatch, Pull, "_send", deleted)
+    await side.ran()
+    one = await side.ran()
+    assert ((await side.api(PERSONS))["nodes"], one["issues"]["nodes"]) == ([], [])
+    (kept,) = await Bound(side.api.service.store.engine, LINKS, side.api.account).find({})
+    assert (kept["state"], {"base", "sent", "open", "keep"} & kept.keys()) == ("erased", set())
