@@ -5,7 +5,7 @@ the secret of the service, so none can be read, or guessed, from what is kept.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from app.changes.erasure import COLLECTION, DIGEST_BYTES, KEPT_DAYS, Gone, key_of
@@ -39,13 +39,16 @@ class Unmet:
             await unit.write(COLLECTION, writes)
         return accounts
 
+    async def noted(self, accounts: Collection[str]) -> set[str]:
+        """Return which of some accounts may have any: most have none."""
+        asked = {"_id": {"$in": [key_of(one) for one in accounts]}}
+        return {one["account"] for one in await self._engine.find(CLAIMS, asked, projection={"account": 1})}
+
     async def among(self, claims: Mapping[str, str]) -> dict[str, datetime]:
         """Return when those were erased who had some identifiers, by the keys of claims, given with their accounts."""
         if not claims:
             return {}
-        # Most accounts have none.
-        asked = {"_id": {"$in": [key_of(one) for one in {*claims.values()}]}}
-        noted = {one["account"] for one in await self._engine.find(CLAIMS, asked, projection={"account": 1})}
+        noted = await self.noted({*claims.values()})
         keys = {self._key(account, claim): claim for claim, account in claims.items() if account in noted}
         found = await self._engine.find(COLLECTION, {"_id": {"$in": list(keys)}}) if keys else []
         return {keys[kept["_id"]]: kept["at"] for kept in found}

@@ -200,6 +200,10 @@ class Crm(Protocol):
         """Return the records that have one of some values in a field."""
         ...
 
+    async def leads(self, contacts: Sequence[CrmRecord]) -> Mapping[str, Sequence[CrmRecord]]:
+        """Return the leads that became some contacts, without fields, by the contacts; those that we may see."""
+        ...
+
     async def lost(self, entity: str, ids: Sequence[str]) -> list[CrmDeleted]:
         """Return each of some records that are not there, with what it was merged into where the CRM says that."""
         ...

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import blake2b
@@ -169,6 +170,15 @@ class Dynamics:
         pages = [page async for page in self._pages(entity, (), queries.by_id(entity, ids))]
         into = {one.id: one.into for page in pages for one in records(entity, (), page)[1]}
         return [CrmDeleted(one, into.get(one)) for one in ids]
+
+    async def leads(self, contacts: Sequence[CrmRecord]) -> Mapping[str, Sequence[CrmRecord]]:
+        """Return the leads that became some contacts, by the contacts, which say so."""
+        ids = {one.id: one.came_from for one in contacts if one.came_from}
+        # They may be hidden from an application for contacts alone.
+        with suppress(Denied):
+            there = {one.id: one for one in await self.read("lead", (), list(ids.values()))}
+            return {contact: [there[lead]] for contact, lead in ids.items() if lead in there}
+        return {}
 
     async def find(self, entity: str, fields: Sequence[str], field: str, values: Sequence[str]) -> list[CrmRecord]:
         """Return the records that have one of some values in a field of text; the CRM folds the case."""

@@ -20,6 +20,7 @@ from app.sync.known import agreed_on, differs, event_fields, rests, touched, unh
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
+from app.sync.origins import aged
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import known_by, tagged
@@ -109,6 +110,7 @@ class Pull:
         await self._judge(made)
         fresh = [one for one in made if one.link is None or one.link.profile is None]
         await self._take_note(fresh)
+        await aged(self._line, fresh)
         return made
 
     def _erased(self, record: CrmRecord, found: Inward, known: Mapping[str, Link]) -> Link | None:

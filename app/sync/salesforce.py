@@ -135,6 +135,15 @@ class Salesforce:
                 reply = await self._changes.following(reply, entity)
         return list(found.values())
 
+    async def leads(self, contacts: Sequence[CrmRecord]) -> Mapping[str, Sequence[CrmRecord]]:
+        """Return the leads that became some contacts, by the contacts; only the leads say so."""
+        found: dict[str, list[CrmRecord]] = {}
+        # They may be hidden from an application for contacts alone.
+        with suppress(FieldGone):
+            for lead in await self._found("Lead", (), "ConvertedContactId", [one.id for one in contacts]):
+                found.setdefault(lead.became or "", []).append(lead)
+        return found
+
     async def write(self, entity: str, changes: Sequence[CrmChange]) -> list[CrmOutcome]:
         """Write changes, 200 a call: those of records first, which can be done again, then new records.
 

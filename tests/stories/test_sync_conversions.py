@@ -3,7 +3,7 @@
 import pytest
 
 from app.sync import run
-from tests.stories.syncing import Side
+from tests.stories.syncing import DELETE, Side
 
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
 
@@ -36,3 +36,25 @@ async def test_who_is_held_off_by_a_lead_has_a_contact_when_leads_are_mapped_no_
     await side.ran()
     one = await side.ran(full=True)
     assert (len(side.records("contact")), one["counts"]["pushed"]) == (len(there), 0)
+
+
+@pytest.mark.parametrize("mapped", [("contact",), ("contact", "lead")])
+async def test_who_was_deleted_does_not_come_back_by_what_a_lead_becomes_later(
+    side: Side, mapped: tuple[str, ...]
+) -> None:
+    """W somebody is deleted whom an unread lead names, which is converted then T nobody is made; of a new one, yes."""
+    await side.begun(*mapped, fields=FIELDS)
+    made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
+    lead = side.add("lead", first="Ada", last="Lovelace", email="ada@sales.example")
+    assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
+    side.fake.advance(3600)
+    contact = side.convert(lead)
+    await side.ran()
+    side.edit("contact", contact, city="Graz")
+    await side.ran()
+    one = await side.ran(full=True)
+    assert await side.person(email="ada@sales.example") is None
+    assert one["issues"]["nodes"] == []
+    newer = side.convert(side.add("lead", last="Lovelace", email="ada@sales.example"))
+    await side.ran()
+    assert (await side.of("contact", newer))["lastName"] == "Lovelace"

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from app.core import clock
 from app.sync.crm import Away, CrmDeleted, CrmRecord, Denied, FieldGone
 from app.sync.dynamics import Dynamics
 from tests.fakes.dynamics import FakeDynamics
@@ -175,6 +176,26 @@ async def test_a_right_that_is_missing_is_named() -> None:
     async with opened(Canned({"contacts": [refusal]})) as crm:
         with pytest.raises(Denied, match="prvReadContact, Required Depth: Global"):
             await told(crm)
+
+
+async def test_contacts_have_the_leads_that_became_them(fake: FakeDynamics, crm: Dynamics) -> None:
+    """As far as these are there."""
+    lead = fake.add("lead", lastname="A", subject="Talk")
+    ids = [fake.convert(lead), fake.add("contact", lastname="B")]
+    contacts = await crm.read("contact", FIELDS, ids)
+    found = await crm.leads(contacts)
+    assert {contact: [(one.id, bool(one.made)) for one in leads] for contact, leads in found.items()} == {
+        ids[0]: [(lead, True)]
+    }
+    fake.delete("lead", lead)
+    assert await crm.leads(contacts) == {}
+
+
+async def test_leads_may_be_hidden_from_us() -> None:
+    """Contacts then were none."""
+    async with opened(Canned({"leads": [(403, {}, '{"error":{"message":"prvReadLead"}}')]})) as crm:
+        contact = CrmRecord(ABSENT, clock.EPOCH, {}, came_from=ABSENT)
+        assert await crm.leads([contact]) == {}
 
 
 async def test_a_pass_without_a_link_to_the_next_is_not_over() -> None:

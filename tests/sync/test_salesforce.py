@@ -223,6 +223,18 @@ async def test_what_we_add_is_left_out_where_we_may_not_see_it(fake: FakeSalesfo
         await crm.read("Contact", FIELDS, [id_])
 
 
+async def test_contacts_have_the_leads_that_became_them(fake: FakeSalesforce, crm: Salesforce) -> None:
+    """None where that is hidden from us."""
+    lead = fake.add("Lead", LastName="A", Company="Acme")
+    ids = [fake.convert(lead), fake.add("Contact", LastName="B")]
+    contacts = await crm.read("Contact", FIELDS, ids)
+    found = await crm.leads(contacts)
+    assert {contact: [one.id for one in leads] for contact, leads in found.items()} == {ids[0]: [lead]}
+    assert all(one.made for one in found[ids[0]])
+    fake.hidden["Lead"] = {"ConvertedContactId"}
+    assert await crm.leads(contacts) == {}
+
+
 @pytest.mark.parametrize(
     "body",
     [{}, [], {"done": True}, {"done": True, "records": [{}]}, {"records": [{"Id": "1", "SystemModstamp": "soon"}]}],
