@@ -3,10 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from app.sync.incoming import Incoming
+from app.sync.crm import CrmRecord
+from app.sync.incoming import Incoming, Source
 from app.sync.known import shut
 from app.sync.line import Line
 from app.sync.plan import PersonRecord
+
+
+async def traced(line: Line, source: Source, records: Sequence[CrmRecord]) -> Sequence[CrmRecord]:
+    """Return records, new contacts with the leads that they were: these tell it themselves where they are mapped."""
+    mapped = any(one.object == source.lead for one in line.connection.maps)
+    if source.entity != source.contact or mapped or not await line.store.part(line.connection, source.lead, "", 1):
+        return records
+    there = await line.store.links(line.account, [line.link_id(source.entity, one.id) for one in records])
+    known = {link.record for link in there.values() if link.profile}
+    leads = await line.crm.leads([one for one in records if one.id not in known])
+    ids = {one.id: line.link_id(source.lead, one.id) for found in leads.values() for one in found}
+    linked = {one.record for one in (await line.store.links(line.account, list(ids.values()))).values() if one.profile}
+    was = {contact: next((one.id for one in found if one.id in linked), None) for contact, found in leads.items()}
+    return [replace(one, came_from=one.came_from or was.get(one.id)) for one in records]
 
 
 async def aged(line: Line, fresh: Sequence[Incoming]) -> None:

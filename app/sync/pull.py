@@ -20,7 +20,7 @@ from app.sync.known import agreed_on, differs, event_fields, rests, touched, unh
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
-from app.sync.origins import aged
+from app.sync.origins import aged, traced
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
 from app.sync.slots import known_by, tagged
@@ -85,6 +85,7 @@ class Pull:
 
     async def _looked_at(self, records: Sequence[CrmRecord], *, asked: bool) -> list[Incoming]:
         """Return what is to be planned: records that are not as they were."""
+        records = await traced(self._line, self._source, records)
         ids = [self._line.link_id(self._source.entity, one.id) for one in records]
         ids += [self._line.link_id(self._source.lead, one.came_from) for one in records if one.came_from]
         known, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)

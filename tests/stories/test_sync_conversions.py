@@ -58,3 +58,31 @@ async def test_who_was_deleted_does_not_come_back_by_what_a_lead_becomes_later(
     newer = side.convert(side.add("lead", last="Lovelace", email="ada@sales.example"))
     await side.ran()
     assert (await side.of("contact", newer))["lastName"] == "Lovelace"
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_what_a_lead_becomes_while_leads_are_not_mapped_is_its_persons(side: Side, early: bool) -> None:  # noqa: FBT001
+    """W leads are mapped no more, and one becomes a contact with another email T it is the same person, a customer.
+
+    `early`: it was converted while leads were mapped, and contacts were not.
+    """
+    lead = side.add("lead", last="Lovelace", email="ada@sales.example")
+    await side.begun("lead", fields=FIELDS)
+    person = (await side.of("lead", lead))["id"]
+    if not early:
+        await side.mapped("account")
+        await side.ran()
+    contact = side.convert(lead, side.add("contact", last="Lovelace", email="king@sales.example"))
+    other = side.add("contact", last="Byron", email="byron@sales.example")
+    await side.ran()
+    await side.mapped("contact", fields=FIELDS)
+    await side.ran()
+    one = await side.ran(full=True)
+    found = await side.of("contact", contact)
+    assert (found["id"], found["type"], one["issues"]["nodes"]) == (person, "CUSTOMER", [])
+    assert (await side.of("contact", other))["lastName"] == "Byron"
+    await side.mapped("contact", "lead", fields=FIELDS)
+    await side.ran()
+    one = await side.ran(full=True)
+    assert (one["issues"]["nodes"], len(side.records("contact"))) == ([], 2)
+    assert {link["recordId"] for link in (await side.person(id=person))["crmLinks"]} == {lead, contact}
