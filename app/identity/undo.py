@@ -21,6 +21,10 @@ from app.persons.model import LEAD, Person, claims_of
 from app.persons.plan import event, moved
 from app.timeline.model import TIMELINE
 
+# What a record in a CRM is known by, and what they are called.
+CrmKey = tuple[str, str, str]
+RECORDS = "crmLinks"
+
 
 class Overtaken(Refused):
     """Another merge was made or undone meanwhile: it is to be read again."""
@@ -153,11 +157,12 @@ class Undo(Change[Person]):
         undone = told_apart(self.merge, self.later, held, self.companies)
         after = successor(_possible(undone.current, scene.catalog), scene)
         after.modified_from, after.as_of = undone.current.modified_from, undone.current.updated_at
-        back, kept = list[Effect[Person]](), list(undone.kept)
+        back, became = list[Effect[Person]](), set[CrmKey]()
         images = [carried(_possible(image, scene.catalog), undone.lived) for image in undone.merge.before[1:]]
         for image, _ in images:
             _bring(image, after, held)
-            _follow(image, after, _after(undone.merge))
+            became |= _follow(image, after, _after(undone.merge))
+        kept = [one for one in undone.kept if one != RECORDS or _recorded(undone.lived) - became]
         kept += handing.over(after, held, [image for image, _ in images])
         free = set(claims_of(held)) - set(claims_of(after))
         for possible, edited in images:
@@ -239,13 +244,20 @@ def _bring(image: Person, after: Person, held: Person) -> None:
         setattr(after, name, {line: one for line, one in getattr(after, name).items() if line not in mine})
 
 
-def _follow(image: Person, after: Person, merged: Person) -> None:
+def _recorded(lived: Sequence[tuple[Person, Person]]) -> set[CrmKey]:
+    """Return the records that somebody gave to the survivor since, or took off; when they were synced is no change."""
+    sides = [[{one.key for one in person.crm_links} for person in pair] for pair in lived]
+    return {key for was, now in sides for key in was ^ now}
+
+
+def _follow(image: Person, after: Person, merged: Person) -> set[CrmKey]:
     """Give a person the contacts that its leads became since it was merged, and take them off the survivor."""
     leads = {(one.system, one.record_id) for one in image.crm_links}
     before = {one.key for one in merged.crm_links}
     mine = [one for one in after.crm_links if (one.system, one.lead) in leads and one.key not in before]
     image.crm_links = [*image.crm_links, *mine]
     after.crm_links = [one for one in after.crm_links if one not in mine]
+    return {one.key for one in mine}
 
 
 def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]:

@@ -5,6 +5,10 @@ import pytest
 from app.sync import run
 from tests.stories.syncing import DELETE, Side
 
+MERGE = """mutation($input: MergePersonsInput!) {
+  mergePersons(input: $input) { person { id } merge { id } errors { code } } }"""
+REVERT = """mutation($id: ID!) {
+  revertMerge(id: $id) { persons { id crmLinks { recordId } } keptFields errors { code } } }"""
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
 
 
@@ -86,3 +90,21 @@ async def test_what_a_lead_becomes_while_leads_are_not_mapped_is_its_persons(sid
     one = await side.ran(full=True)
     assert (one["issues"]["nodes"], len(side.records("contact"))) == ([], 2)
     assert {link["recordId"] for link in (await side.person(id=person))["crmLinks"]} == {lead, contact}
+
+
+@pytest.mark.parametrize("survivor", [0, 1])
+async def test_a_contact_that_goes_with_its_lead_is_kept_by_nobody_else(side: Side, survivor: int) -> None:
+    """W a lead is converted while its person is one with another, and told apart T no crmLinks are said to be kept."""
+    lead = side.add("lead", last="One", email="one@sales.example")
+    other = side.add("lead", last="Two", email="two@sales.example")
+    await side.begun("contact", "lead", fields=FIELDS)
+    persons = [(await side.of("lead", each))["id"] for each in (lead, other)]
+    payload = await side.api(MERGE, input={"persons": [{"id": one} for one in persons], "into": persons[survivor]})
+    await side.ran()
+    contact = side.convert(lead)
+    await side.ran()
+    undone = await side.api(REVERT, id=payload["merge"]["id"])
+    assert undone["errors"] == []
+    found = {each["id"]: [link["recordId"] for link in each["crmLinks"]] for each in undone["persons"]}
+    assert found == {persons[0]: [lead, contact], persons[1]: [other]}
+    assert ("crmLinks" in undone["keptFields"]) == (survivor == 0)
