@@ -311,7 +311,7 @@ class Pull:
             link = links.get(self._line.link_id(self._source.entity, one.id))
             if link is not None and link.state in (LINKED, CONVERTED, FAILED) and link.profile:
                 await self._forget(link, one)
-            elif link is not None and (link.state == FAILED or link.whose):
+            elif link is not None and (link.state == FAILED or link.whose or link.open):
                 await self._line.held(beat(), self._dropped(link))
 
     async def lost(self, records: Sequence[str]) -> None:

@@ -287,3 +287,15 @@ async def test_who_was_deleted_here_does_not_come_back_by_a_conversion(side: Sid
     assert await side.of("contact", contact) is None
     assert await side.person(email="ada@sales.example") is None
     assert one["issues"]["nodes"] == []
+
+
+async def test_nothing_is_listed_of_a_record_that_is_gone_on_both_sides(side: Side) -> None:
+    """G a second record of somebody, listed W they are deleted here, and it there, before a pass T nothing is."""
+    side.add("contact", last="Lovelace", email="ada@sales.example")
+    await side.begun("contact", fields=BOTH)
+    twin = side.add("contact", last="Lovelace", email="ada@sales.example")
+    assert [each["recordId"] for each in (await side.ran())["issues"]["nodes"]] == [twin]
+    assert (await side.api(DELETE, by={"email": "ada@sales.example"}))["errors"] == []
+    side.delete("contact", twin)
+    await side.ran()
+    assert (await side.ran())["issues"]["nodes"] == []
