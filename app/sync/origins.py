@@ -7,6 +7,7 @@ from app.sync.crm import CrmRecord
 from app.sync.incoming import Incoming, Source
 from app.sync.known import shut
 from app.sync.line import Line
+from app.sync.model import ERASED
 from app.sync.plan import PersonRecord
 
 
@@ -16,7 +17,7 @@ async def traced(line: Line, source: Source, records: Sequence[CrmRecord]) -> Se
     if source.entity != source.contact or mapped or not await line.store.part(line.connection, source.lead, "", 1):
         return records
     there = await line.store.links(line.account, [line.link_id(source.entity, one.id) for one in records])
-    known = {link.record for link in there.values() if link.profile}
+    known = {link.record for link in there.values() if link.profile or link.state == ERASED}
     leads = await line.crm.leads([one for one in records if one.id not in known])
     ids = {one.id: line.link_id(source.lead, one.id) for found in leads.values() for one in found}
     linked = {one.record for one in (await line.store.links(line.account, list(ids.values()))).values() if one.profile}

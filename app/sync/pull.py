@@ -109,7 +109,7 @@ class Pull:
 
         made = [one for one in await stepwise(look, records) if one is not None]
         await self._judge(made)
-        fresh = [one for one in made if one.link is None or one.link.profile is None]
+        fresh = [one for one in made if one.link is None or not (one.link.profile or one.link.state == ERASED)]
         await self._take_note(fresh)
         await aged(self._line, fresh)
         return made
