@@ -16,7 +16,7 @@ from app.sync.model import CONVERTED, FAILED, LINKED
 from app.sync.pull import Pull
 from app.sync.push import Push
 from app.sync.slots import fingerprint
-from app.sync.store import COMPARED, ENDS, HERE, ISSUES, MAPPED, forgotten, unmapped
+from app.sync.store import COMPARED, ENDS, HERE, ISSUES, MAPPED, OWED, forgotten, unmapped
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -115,17 +115,17 @@ class Run:
 
     async def _pull(self, one: EntityMap, pull: Pull) -> None:
         since = self._marks.get(one.object)
-        seen, untold = set[str](), False
+        seen, owed, comparable = set[str](), f"{one.object}{OWED}", self._comparable(one, since)
         pull.whole = since is None
-        page: CrmPage | None = None
         async for page in ahead(self._line.crm.changed(one.object, pull.fields, since)):
             seen.update(record.id for record in page.records)
-            untold = untold or page.untold
+            if page.untold and comparable:
+                self._marks[owed] = True
             self.busy = self.busy or bool(page.records or page.deleted)
             await pull.gone(page.deleted)
             await self._marked(one, page, pull)
             await self._standing()
-        if untold and page is not None and self._comparable(one, since):
+        if self._marks.get(owed):
             await self._compare(one, pull, seen)
 
     async def _marked(self, one: EntityMap, page: CrmPage, pull: Pull) -> None:
@@ -133,7 +133,8 @@ class Run:
         name = f"marks.{one.object}"
         if page.records:
             self.behind.pop(name, None)
-            await pull.take(page.records, {"$set": {name: mark}})
+            owed = {f"{name}{OWED}": True} if self._marks.get(f"{one.object}{OWED}") else {}
+            await pull.take(page.records, {"$set": {name: mark, **owed}})
         else:
             self.behind[name] = mark
 
@@ -158,7 +159,8 @@ class Run:
                 there = {each.id for each in await self._line.crm.read(one.object, pull.fields, known)}
                 await pull.lost([record for record in known if record not in there])
                 await self._standing()
-        await self._line.held({"$set": {f"marks.{one.object}{COMPARED}": clock.now()}})
+        name = f"marks.{one.object}"
+        await self._line.held({"$set": {f"{name}{COMPARED}": clock.now()}, "$unset": {f"{name}{OWED}": ""}})
 
     async def _again(self, one: EntityMap, pull: Pull) -> None:
         """Read once more what was to be tried again."""

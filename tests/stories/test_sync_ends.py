@@ -1,11 +1,14 @@
 """What becomes of records whose making was not heard of, that were left alone, that moved, that are mapped no more."""
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from app.core import clock
-from app.sync import line
+from app.sync import line, salesforce_bulk
+from app.sync.crm import Away
+from app.sync.run import Run
 from app.sync.worker import IDLE_SECONDS
 from tests.api import ATTRIBUTE, UPDATE
 from tests.stories.syncing import DELETE, RESOLVE, Side
@@ -299,3 +302,20 @@ async def test_nothing_is_listed_of_a_record_that_is_gone_on_both_sides(side: Si
     side.delete("contact", twin)
     await side.ran()
     assert (await side.ran())["issues"]["nodes"] == []
+
+
+async def test_deletions_that_are_not_told_are_found_though_the_crm_is_away_meanwhile(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """W all is compared anew, and the CRM is away when it is asked what is gone T a later pass finds it."""
+    monkeypatch.setattr(salesforce_bulk, "BULK_RECORDS", 0)
+    record = side.add("contact", last="Lovelace", email="ada@sales.example")
+    side.add("contact", last="Byron", email="byron@sales.example")
+    await side.begun("contact", fields=BOTH)
+    side.fake.delete(side.name("contact"), record)
+    with monkeypatch.context() as broken:
+        broken.setattr(Run, "_compare", AsyncMock(side_effect=Away("The CRM is away.")))
+        assert (await side.ran(full=True))["state"] == "FAILING"
+    one = await side.ran()
+    assert [(each["recordId"], "deleted" in each["message"]) for each in one["issues"]["nodes"]] == [(record, True)]
+    assert (await side.person(email="ada@sales.example"))["crmLinks"] == []
