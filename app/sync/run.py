@@ -16,7 +16,7 @@ from app.sync.model import CONVERTED, FAILED, LINKED
 from app.sync.pull import Pull
 from app.sync.push import Push
 from app.sync.slots import fingerprint
-from app.sync.store import COMPARED, ENDS, HERE, ISSUES, MAPPED, OWED, forgotten, unmapped
+from app.sync.store import COMPARED, ENDS, HERE, ISSUES, MAPPED, OWED, WHOLE, forgotten, unmapped
 
 # A change is stamped before it is committed: what is older than this when a look begins, that look sees.
 OVERLAP_SECONDS = 60.0
@@ -116,7 +116,8 @@ class Run:
     async def _pull(self, one: EntityMap, pull: Pull) -> None:
         since = self._marks.get(one.object)
         seen, owed, comparable = set[str](), f"{one.object}{OWED}", self._comparable(one, since)
-        pull.whole = since is None
+        # Also where it broke off, and is gone on with.
+        pull.whole = since is None or bool(self._marks.get(f"{one.object}{WHOLE}"))
         async for page in ahead(self._line.crm.changed(one.object, pull.fields, since)):
             seen.update(record.id for record in page.records)
             if page.untold and comparable:
@@ -133,8 +134,9 @@ class Run:
         name = f"marks.{one.object}"
         if page.records:
             self.behind.pop(name, None)
-            owed = {f"{name}{OWED}": True} if self._marks.get(f"{one.object}{OWED}") else {}
-            await pull.take(page.records, {"$set": {name: mark, **owed}})
+            left = {OWED: bool(self._marks.get(f"{one.object}{OWED}")), WHOLE: pull.whole}
+            ends = {f"{name}{end}": True for end, still in left.items() if still}
+            await pull.take(page.records, {"$set": {name: mark, **ends}})
         else:
             self.behind[name] = mark
 
@@ -160,7 +162,9 @@ class Run:
                 await pull.lost([record for record in known if record not in there])
                 await self._standing()
         name = f"marks.{one.object}"
-        await self._line.held({"$set": {f"{name}{COMPARED}": clock.now()}, "$unset": {f"{name}{OWED}": ""}})
+        # So ends each pass that reads all there is.
+        over = {f"{name}{end}": "" for end in (OWED, WHOLE)}
+        await self._line.held({"$set": {f"{name}{COMPARED}": clock.now()}, "$unset": over})
 
     async def _again(self, one: EntityMap, pull: Pull) -> None:
         """Read once more what was to be tried again."""

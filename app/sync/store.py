@@ -27,10 +27,10 @@ NEWEST: Sort = (("connection", -1), ("at", -1), ("_id", -1))
 # Begins the name, and ends the id, of an issue about what can't be written to a CRM.
 OUTWARD = ">"
 # Behind the name of an entity in the marks of a connection: what changed here, when links were compared last, whether
-# they are to be, for deletions were not told, and by which mapping.
-HERE, COMPARED, OWED, MAPPED = ">", "=", "!", "#"
+# they are to be, for deletions were not told, whether all records are being read, and by which mapping.
+HERE, COMPARED, OWED, WHOLE, MAPPED = ">", "=", "!", "*", "#"
 # Of the marks that say how far it got.
-ENDS = ("", HERE, COMPARED, OWED)
+ENDS = ("", HERE, COMPARED, OWED, WHOLE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,15 @@
 """Synchronizations whose mapping changes: what was known by another one says nothing of a field."""
 
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 from app.mongo.engine import Update
+from app.sync.crm import Away
+from app.sync.run import Run
 from tests.api import ATTRIBUTE, UPDATE
+from tests.fakes import dynamics_web
 from tests.stories.syncing import DISCONNECT, RESOLVE, SAVE, Side
 
 EMAIL = "ada@sales.example"
@@ -173,5 +177,27 @@ async def test_what_could_not_be_taken_in_is_tried_again_by_another_mapping(side
     given_up = Update({"record": record}, {"$unset": {"again": ""}, "$set": {"tries": 9}})
     await engine.write("syncLinks", [given_up])
     await side.mapped("contact", fields={"last": "lastName", "email": "email", "phone": "phone"})
+    one = await side.ran()
+    assert ((await side.of("contact", record))["lastName"], one["issues"]["nodes"]) == ("Lovelace", [])
+
+
+async def test_what_could_not_be_taken_in_is_tried_again_though_the_pass_breaks_off(
+    side: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G the same, behind the first page W the pass breaks off there T the next one takes it."""
+    side.fake.page_size = 1
+    monkeypatch.setattr(dynamics_web, "PAGE_MAX", 1)
+    side.add("contact", last="Byron", email="byron@sales.example")
+    side.fake.advance(600)
+    record = side.add("contact", last="Lovelace", phone="+436641111111")
+    side.fake.advance(600)
+    await side.begun("contact", fields={"last": "lastName", "email": "email"})
+    engine = side.api.service.store.engine
+    given_up = Update({"record": record}, {"$unset": {"again": ""}, "$set": {"tries": 9}})
+    await engine.write("syncLinks", [given_up])
+    await side.mapped("contact", fields={"last": "lastName", "email": "email", "phone": "phone"})
+    with monkeypatch.context() as broken:
+        broken.setattr(Run, "_standing", AsyncMock(side_effect=Away("The CRM is away.")))
+        assert (await side.ran())["state"] == "FAILING"
     one = await side.ran()
     assert ((await side.of("contact", record))["lastName"], one["issues"]["nodes"]) == ("Lovelace", [])
