@@ -12,7 +12,7 @@ from typing import Any
 from app.core import ids
 from app.intake import sessions, traits
 from app.intake.sessions import Placed
-from app.intake.visit import ORIGIN, Message, Session, Visitor
+from app.intake.visit import ORIGIN, Former, Message, Session, Visitor
 from app.timeline.model import Event
 
 TAKEN_KEPT = 64
@@ -194,8 +194,10 @@ def record(page: Page, step: Step) -> None:
         return
     earlier = sessions.former(page.visitor, at)
     if earlier is not None:
+        if sessions.begins(earlier, at):
+            raise Redo
         if earlier.since is None or at >= earlier.since:
-            page.record(_event(page, step, earlier.line, earlier.session, earlier.person))
+            happened(page, step, earlier)
         return
     session = seen(page, message)
     if session is not None:
@@ -204,10 +206,13 @@ def record(page: Page, step: Step) -> None:
         raise Redo
 
 
-def happened(page: Page, step: Step) -> None:
-    """Record an event of the visitor as it is."""
-    session = active(page, step.message)
-    page.record(_event(page, step, page.visitor.subject, session.id, page.visitor.person))
+def happened(page: Page, step: Step, earlier: Former | None = None) -> None:
+    """Record an event of the visitor as it is, or of whom its anonymous id meant earlier."""
+    if earlier is None:
+        session = active(page, step.message)
+        page.record(_event(page, step, page.visitor.subject, session.id, page.visitor.person))
+    else:
+        page.record(_event(page, step, earlier.line, earlier.session, earlier.person))
 
 
 def _event(page: Page, step: Step, line: str, session: str | None, person: str | None) -> Event:

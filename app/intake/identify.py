@@ -17,7 +17,7 @@ from app.core.errors import Refused
 from app.intake import activity, sessions
 from app.intake.activity import Page, Step
 from app.intake.sessions import visitor_key
-from app.intake.visit import ORIGIN, TTL_SECONDS, Message, Session, Visitor
+from app.intake.visit import ORIGIN, TTL_SECONDS, Former, Message, Session, Visitor
 from app.intake.visit_record import COLLECTION, following
 from app.mongo.engine import Replace, Write
 from app.persons.items import Items, ItemsRule
@@ -152,7 +152,8 @@ class Identify(Wished[Person]):
         since, at = self.visitor.since, page.at(self.message)
         if since is None or at >= since or not self._shown(person, scene):
             return Effect(person, person, ())
-        after = _since(person, page, at)
+        after = _since(person, self.visitor, at)
+        page.visitor = replace(self.visitor, since=at)
         activity.active(page, self.message)
         return carried(Effect(person, after, ("timeline",)), page, self.message)
 
@@ -206,7 +207,9 @@ class Identify(Wished[Person]):
             # No more than what is known: something of this visit may come late.
             what = [str(clock.millis(sessions.before(page.visitor, session))), *lines]
             swept.append((sweeps.COLLECTION, sweeps.later(scene.account, sweeps.EVENTS_BEFORE, what)))
-        page.visitor = replace(page.visitor, since=session.start if lines else page.visitor.since)
+        if lines:
+            began = sessions.cut(page.visitor, session.start)
+            page.visitor = replace(page.visitor, since=session.start, began=began)
         bound = self._bound(effect, page)
         bound.besides = [*bound.besides, *swept]
         return bound
@@ -236,13 +239,11 @@ class Identify(Wished[Person]):
         return carried(effect, page, self.message)
 
 
-def _since(person: Person, page: Page, at: datetime) -> Person:
-    """Return a customer whose timeline shows the visitor from an earlier moment on."""
-    lines = [one for one in page.visitor.subjects if person.since.get(one) == page.visitor.since]
-    page.visitor = replace(page.visitor, since=at)
-    after = replace(person, version=person.version + 1)
-    after.since = {**person.since, **dict.fromkeys(lines, at)}
-    return after
+def _since(person: Person, who: Visitor | Former, at: datetime) -> Person:
+    """Return a customer whose timeline shows a visitor from an earlier moment on."""
+    lines = who.subjects if isinstance(who, Visitor) else who.lines
+    shown = {one: at for one in lines if person.since.get(one) == who.since}
+    return replace(person, version=person.version + 1, since={**person.since, **shown})
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,10 +256,14 @@ class Begin(Change[Person]):
     def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
         """Return the customer; refuses Unjoined where the visitor is nobody's any more."""
         page, message = Page(self.visitor, scene.now, set()), self.step.message
-        if person is None or not sessions.begins(self.visitor, page.at(message)):
+        at = page.at(message)
+        earlier = sessions.former(self.visitor, at)
+        who = earlier or self.visitor
+        if person is None or not sessions.begins(who, at):
             raise Unjoined(NOBODY)
-        after = _since(person, page, page.at(message))
-        activity.happened(page, self.step)
+        after = _since(person, who, at)
+        page.visitor = sessions.shown(self.visitor, earlier, at)
+        activity.happened(page, self.step, earlier)
         # An event is known by its id.
         return carried(Effect(person, after, ("timeline",)), page, replace(message, message_id=None))
 

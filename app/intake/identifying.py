@@ -24,7 +24,7 @@ from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
 from app.intake.identify import Amend, Begin, Collect, Enrol, Identify, Overtaken, Unjoined
 from app.intake.sessions import visitor_key
-from app.intake.visit import ORIGIN, Message, Verdict, Visitor
+from app.intake.visit import ORIGIN, Former, Message, Verdict, Visitor
 from app.intake.visit_chunk import ALIASES_MAX, Stretch
 from app.intake.visit_record import COLLECTION, read
 from app.mongo.coalesce import Reads
@@ -123,7 +123,8 @@ class Identifying:
                 return await self._step(actor, message, step)
             except Redo:
                 visitor = await self.visitor(actor.account, message.anonymous_id, message.occurred_at)
-                ask = _ask(actor, visitor, Begin(visitor, step), (_person(visitor),))
+                who = sessions.former(visitor, _at(message)) or visitor
+                ask = _ask(actor, visitor, Begin(visitor, step), (_person(who),))
                 (outcome,) = await self._persons.apply([ask])
             if isinstance(outcome, Effect | Unjoined):
                 return ACCEPTED
@@ -283,8 +284,8 @@ def _ask(actor: Actor, visitor: Visitor, change: Change[Person], sought: Any, ot
     return Ask(actor.account, ORIGIN, change, tuple(sought), tuple(others), guards=(identify.guard(visitor),))
 
 
-def _person(visitor: Visitor) -> Locator:
-    return Locator("id", visitor.person or "")
+def _person(who: Visitor | Former) -> Locator:
+    return Locator("id", who.person or "")
 
 
 def _at(message: Message) -> Any:

@@ -105,10 +105,18 @@ def _session_of(visitor: Visitor, at: datetime) -> Session | None:
     return min(soon, key=lambda one: one.start) if soon else None
 
 
-def begins(visitor: Visitor, at: datetime) -> bool:
-    """Tell whether the visit in which a customer first said who it was began at that moment, or before."""
-    found = _session_of(visitor, at) if visitor.since is not None else None
-    return found is not None and found.start == visitor.since
+def begins(customer: Visitor | Former, at: datetime) -> bool:
+    """Tell whether the visit in which a customer first said who it was began at that moment, before all that is known.
+
+    What was before `began` is nobody's: another one's, or of a visit that was ended by hand.
+    """
+    return customer.since is not None and customer.since - GAP <= at < customer.since
+
+
+def cut(visitor: Visitor, start: datetime) -> datetime | None:
+    """Return the moment before which nothing is of the visit that began at `start`."""
+    done = [one.cut for one in _all(visitor) if one.cut is not None and one.cut <= start]
+    return max([*done, *([visitor.began] if visitor.began else [])], default=None)
 
 
 def between(visitor: Visitor, at: datetime) -> bool:
@@ -204,6 +212,14 @@ def former(visitor: Visitor, at: datetime) -> Former | None:
     """Return who it was that did something at that moment, where the anonymous id has meant somebody else since."""
     found = next((one for one in visitor.former if at < one.until), None)
     return None if found is None or (found.began is not None and at < found.began) else found
+
+
+def shown(visitor: Visitor, earlier: Former | None, at: datetime) -> Visitor:
+    """Return the visitor of whom, or of whom earlier, all is shown from a moment on."""
+    if earlier is None:
+        return replace(visitor, since=at)
+    known = (replace(one, since=at) if one is earlier else one for one in visitor.former)
+    return replace(visitor, former=tuple(known))
 
 
 def late(visitor: Visitor, at: datetime) -> bool:

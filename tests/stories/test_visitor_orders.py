@@ -1,11 +1,11 @@
-"""Stories V7 and V8 in whatever order messages come: what says who it was, and pages without that."""
+"""Stories V7 and V8 in whatever order messages come: what says who it was, or is to be forgotten, and pages."""
 
 import itertools
 from collections.abc import Sequence
 
 import pytest
 
-from app.intake.visit import IDENTIFY, PAGE, Message
+from app.intake.visit import FORGET, IDENTIFY, PAGE, Message
 from tests.make import email
 from tests.stories.visitors import Site, ago, site
 
@@ -13,11 +13,11 @@ __all__ = ["site"]
 
 
 def said(name: str, message: str) -> Message:
-    """Return a message of so many minutes ago: `i20` says who it was, `p25` doesn't."""
+    """Return a message of so many minutes ago: `i20` says who it was, `f10` to forget that, `p25` neither."""
     at = ago(minutes=int(message[1:]))
     if message[0] == "i":
         return Message(IDENTIFY, name, message, at, identity=(email(f"{name}@b.example"),))
-    return Message(PAGE, name, message, at, properties={})
+    return Message(FORGET, name, message, at) if message[0] == "f" else Message(PAGE, name, message, at, properties={})
 
 
 async def views(site: Site, type_: str, name: str, messages: Sequence[str]) -> list[str]:
@@ -46,6 +46,24 @@ async def test_V8_what_is_between_two_visits_is_nobodys_though_it_comes_late(
     """G two visits of a customer, and one that nobody spoke in between W its page comes in any order T never shown."""
     for number, rest in enumerate(itertools.permutations(["p170", "p100", "p25", "i20"])):
         assert await views(site, type_, f"bea{number}", ("i180", *rest)) == shown, rest
+
+
+LEAVING = [
+    ("forgotten", ["p12", "i3", "f2", "p5"], ["p12", "p5"]),
+    ("forgotten, and all of it behind", ["i3", "f2", "p5", "p12", "p40"], ["p40", "p12", "p5"]),
+    ("another one is there since", ["i63", "p1", "p65"], ["p65"]),
+    ("of two visits the other one's end", ["p99", "i3", "f2", "p40"], []),
+    ("the visit before was ended by hand", ["p20", "f15", "p14", "i3", "f2", "p17", "p14"], ["p14"]),
+    ("a visit that goes on from another one", ["p50", "i3", "p25"], ["p50", "p25"]),
+]
+
+
+@pytest.mark.parametrize(("name", "messages", "shown"), LEAVING, ids=[row[0] for row in LEAVING])
+async def test_V7_what_came_before_in_the_visit_is_shown_though_they_have_left(
+    site: Site, name: str, messages: list[str], shown: list[str]
+) -> None:
+    """W a page of a visit comes when the browser means its customer no more T shown, and nothing of other visits."""
+    assert await views(site, "CUSTOMER", "cea", messages) == shown, name
 
 
 async def test_V7_what_came_with_it_counts_once(site: Site) -> None:
