@@ -58,7 +58,7 @@ class Page:
     """One visitor while its messages are taken in, with what is to be written beside it.
 
     `known` are the ids of events that are there already; `swept` lines of activity whose data go; `before` is the
-    visitor as it was read.
+    visitor as it was read; `later` is who is there by now, where the page is of one who was there before.
     """
 
     visitor: Visitor
@@ -67,6 +67,7 @@ class Page:
     events: list[Event] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
     before: Visitor = field(init=False)
+    later: Visitor | None = None
 
     def __post_init__(self) -> None:
         self.before = self.visitor

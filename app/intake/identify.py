@@ -4,12 +4,11 @@ The person, the visitor that is bound to it and its line of activity are changed
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.catalog import sweeps
 from app.catalog.checks import Listing
-from app.catalog.model import AttributeDefinition
 from app.changes.model import Change, Effect, Guard, Path, Scene, Wished
 from app.claims.model import Locator
 from app.core import clock, ids
@@ -20,9 +19,8 @@ from app.intake.sessions import visitor_key
 from app.intake.visit import ORIGIN, TTL_SECONDS, Former, Message, Session, Visitor
 from app.intake.visit_record import COLLECTION, following
 from app.mongo.engine import Replace, Write
-from app.persons.items import Items, ItemsRule
 from app.persons.model import LEAD, LINES_MAX, Person
-from app.persons.plan import Link, Update, event, write
+from app.persons.plan import Update, event, write
 from app.persons.wish import Contact, Wish
 
 _KINDS = {"email": "emails", "phone": "phones"}
@@ -50,11 +48,6 @@ class Unjoined(Refused):
 
 
 UNPROVEN, SEVERAL, NOBODY, FULL = "UNPROVEN", "SEVERAL", "NOBODY", "FULL"
-
-
-def restricted() -> Refused:
-    """Return the refusal of what a website may do with leads alone."""
-    return Refused("WEB_SDK_RESTRICTED", "A website changes leads alone.")
 
 
 def guard(visitor: Visitor) -> Guard:
@@ -97,22 +90,27 @@ class Identify(Wished[Person]):
             raise Unjoined(SEVERAL)
         if own is not None:
             return self._again(own, page, scene)
-        session = self._seen(page, self._theirs(known[0], scene) if known else ())
-        if not known:
+        whom = known[0] if known else None
+        session = self._seen(page, whom, scene)
+        if whom is None:
             return self._made(page, scene)
-        (whom,) = known
         if len(whom.subjects) + len(_new(page.visitor.subjects, whom)) > LINES_MAX:
             raise Unjoined(FULL)
         return self._joined(whom, page, scene) if whom.type == LEAD else self._visited(whom, page, session, scene)
 
-    def _seen(self, page: Page, lines: Sequence[str]) -> Session:
-        """Let the message be an activity of a visitor who is nobody yet, or again of one who was on these lines."""
+    def _seen(self, page: Page, whom: Person | None, scene: Scene) -> Session:
+        """Let the message be an activity of a visitor who is nobody yet, or who was this person, now or earlier."""
         at = page.at(self.message)
-        same = sessions.again(self.visitor, at, lines)
+        unknown = self.visitor.person is None
+        # A lead has whatever a visitor did whom nobody knew.
+        if not (unknown and (whom is None or whom.type == LEAD)) and sessions.passed(self.visitor, at, self._ttl()):
+            page.later, page.visitor = self.visitor, sessions.ahead(self.visitor, at)
+            return activity.active(page, self.message)
+        same = sessions.again(self.visitor, at, self._theirs(whom, scene) if whom else ())
         if same is not None:
             page.visitor = same
             return activity.active(page, self.message)
-        if self.visitor.person is not None and sessions.stands(self.visitor, at):
+        if not unknown and sessions.stands(self.visitor, at):
             activity.close(page)
             page.visitor = sessions.renewed(page.visitor, at)
         session = activity.seen(page, self.message)
@@ -144,7 +142,7 @@ class Identify(Wished[Person]):
         if not effect.changed:
             return effect
         activity.seen(page, self.message)
-        page.visitor = replace(page.visitor, ttl_seconds=self.message.ttl_seconds or TTL_SECONDS)
+        page.visitor = replace(page.visitor, ttl_seconds=self._ttl())
         return carried(effect, page, self.message)
 
     def _earlier(self, person: Person, page: Page, scene: Scene) -> Effect[Person]:
@@ -234,9 +232,14 @@ class Identify(Wished[Person]):
         for one in page.events:
             if one.subject == line:
                 one.person_id = person
-        ttl = self.message.ttl_seconds or TTL_SECONDS
-        page.visitor = replace(page.visitor, person=person, ttl_seconds=ttl, identity=(), traits=None)
+        page.visitor = replace(page.visitor, person=person, ttl_seconds=self._ttl(), identity=(), traits=None)
+        if page.later is not None:
+            activity.close(page)
+            page.visitor = sessions.behind(page.visitor, page.later)
         return carried(effect, page, self.message)
+
+    def _ttl(self) -> int:
+        return self.message.ttl_seconds or TTL_SECONDS
 
 
 def _since(person: Person, who: Visitor | Former, at: datetime) -> Person:
@@ -321,76 +324,6 @@ def _open_list(
     if replaced is not None:
         return Listing([*replaced, *new])
     return Listing(None, [*new, *added], said.remove)
-
-
-# ---------------------------------------------------------------- what an identified visitor's lead is told
-
-
-@dataclass(frozen=True, slots=True)
-class Amend(Wished[Person]):
-    """Write what is said of a lead; a customer is refused with WEB_SDK_RESTRICTED."""
-
-    visitor: Visitor
-    message: Message
-    wish: Wish
-
-    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
-        """Return the lead; identifiers of others are left out, for nobody is told whose they are."""
-        lead = _lead(person)
-        return followed(Update(free(self.wish, (), lead, scene)).plan(lead, scene), self, scene)
-
-
-@dataclass(frozen=True, slots=True)
-class Collect(Change[Person]):
-    """Add items to a list of a lead; a customer is refused with WEB_SDK_RESTRICTED."""
-
-    visitor: Visitor
-    message: Message
-    definition: AttributeDefinition
-    rule: ItemsRule = field(compare=False)
-
-    def definitions(self) -> Sequence[str]:
-        """Return the list's own."""
-        return (self.definition.id,)
-
-    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
-        """Return the lead with the longer list."""
-        return followed(Items(self.definition, self.rule).plan(_lead(person), scene), self, scene)
-
-
-@dataclass(frozen=True, slots=True)
-class Enrol(Change[Person]):
-    """Make a lead a member of a company; who is a customer, or a member already, stays as they are."""
-
-    visitor: Visitor
-    message: Message
-    link: Link
-
-    def plan(self, person: Person | None, scene: Scene) -> Effect[Person]:
-        """Return the member."""
-        if person is None:
-            raise Unjoined(NOBODY)
-        there = any(one.company_id == self.link.company_id for one in person.memberships)
-        if there or person.type != LEAD:
-            return Effect(person, person, ())
-        return followed(self.link.plan(person, scene), self, scene)
-
-
-def followed(effect: Effect[Person], change: Amend | Collect | Enrol, scene: Scene) -> Effect[Person]:
-    """Return a change of a lead that is an activity of the visitor as well."""
-    if not effect.changed:
-        return effect
-    page = Page(change.visitor, scene.now, set())
-    activity.seen(page, change.message)
-    return carried(effect, page, change.message)
-
-
-def _lead(person: Person | None) -> Person:
-    if person is None:
-        raise Overtaken
-    if person.type != LEAD:
-        raise restricted()
-    return person
 
 
 def is_bound(visitor: Visitor, at: datetime) -> bool:

@@ -22,7 +22,8 @@ from app.core.errors import Refusals, Refused, unavailable
 from app.identity.tokens import Tokens
 from app.intake import activity, identify, sessions, traits
 from app.intake.activity import Redo, Step
-from app.intake.identify import Amend, Begin, Collect, Enrol, Identify, Overtaken, Unjoined
+from app.intake.identify import Begin, Identify, Overtaken, Unjoined
+from app.intake.leads import Amend, Collect, Enrol, restricted
 from app.intake.sessions import visitor_key
 from app.intake.visit import ORIGIN, Former, Message, Verdict, Visitor
 from app.intake.visit_chunk import ALIASES_MAX, Stretch
@@ -159,7 +160,7 @@ class Identifying:
 
         async def attempt(visitor: Visitor) -> Verdict:
             if not identify.is_bound(visitor, _at(message)):
-                raise identify.restricted()
+                raise restricted()
 
             def ask(definition: AttributeDefinition | Refusals) -> Ask[Person]:
                 rule = appended([message.item])

@@ -165,9 +165,36 @@ def nobody(account: str, anonymous_id: str, at: datetime) -> Visitor:
 
 def renewed(visitor: Visitor, at: datetime) -> Visitor:
     """Return the visitor that the same anonymous id means from now on."""
-    born = ids.new("vis", at), visitor.account, visitor.anonymous_id, ids.new("web", at)
     known, began = remembered(visitor, at)
-    return Visitor(*born, at, at, former=known, taken=visitor.taken, began=began, version=visitor.version)
+    return ahead(replace(visitor, former=known, began=began), at)
+
+
+def passed(visitor: Visitor, at: datetime, ttl_seconds: int) -> bool:
+    """Tell whether who is said to be there at that moment came before the visitor, who has done something since.
+
+    Of a visitor whom nobody knows: where the time of that one was over before the last that it did.
+    """
+    if not stands(visitor, at) or visitor.person is not None:
+        return bool(visitor.subject) and at < (visitor.since or visitor.first_seen)
+    found, time = _session_of(visitor, at), timedelta(seconds=ttl_seconds)
+    last = at if found is None else max(at, found.last)
+    for one in sorted(_all(visitor), key=lambda one: one.start):
+        if last < one.start <= last + time:
+            last = one.last
+    return last + time < visitor.last
+
+
+def ahead(visitor: Visitor, at: datetime) -> Visitor:
+    """Return a new one whom the anonymous id means from that moment on, be it before the one who is there."""
+    born = ids.new("vis", at), visitor.account, visitor.anonymous_id, ids.new("web", at), at, at
+    return Visitor(*born, former=visitor.former, taken=visitor.taken, began=visitor.began, version=visitor.version)
+
+
+def behind(earlier: Visitor, visitor: Visitor) -> Visitor:
+    """Return the visitor who is there, with one more who was there before."""
+    come = until(earlier) if visitor.person is None else visitor.since or visitor.first_seen
+    known, began = remembered(earlier, come)
+    return replace(visitor, former=known, began=began)
 
 
 def again(visitor: Visitor, at: datetime, lines: Sequence[str]) -> Visitor | None:

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,11 @@ async def views(site: Site, type_: str, name: str, messages: Sequence[str]) -> l
     for one in (*messages, *messages):
         await site.take(said(name, one))
     await site.api.service.services.catalog.sweeps.sweep()
+    return await seen(site, name)
+
+
+async def seen(site: Site, name: str) -> list[str]:
+    """Return the pages on the timeline of a person, oldest first."""
     nodes = (await site.person(email=f"{name}@b.example"))["nodes"]
     return [one["id"].partition(":")[2] for one in nodes if one["type"] == "pageView"]
 
@@ -73,3 +79,35 @@ async def test_V7_what_came_with_it_counts_once(site: Site) -> None:
     nameless = Message(PAGE, "ana", None, ago(minutes=2), properties={})
     await site.take(nameless, said("ana", "p12"), nameless, said("ana", "p25"))
     assert (await site.person(email="ana@b.example"))["did"].count("pageView") == 4
+
+
+BEHIND = [
+    ("a page that nobody spoke behind", ["p5", "i60"], []),
+    ("and those of the visit", ["p5", "i60", "p62", "p58"], ["p62", "p58"]),
+    ("who spoke again", ["p5", "i60", "i3"], ["p5"]),
+    ("a visit that goes on", ["p25", "p5", "i50"], ["p25", "p5"]),
+    ("what is on one line with it can't be told apart", ["p62", "p5", "i60"], []),
+]
+
+
+@pytest.mark.parametrize(("name", "messages", "shown"), BEHIND, ids=[row[0] for row in BEHIND])
+async def test_V8_what_came_after_a_visit_is_nobodys_though_it_comes_first(
+    site: Site, name: str, messages: list[str], shown: list[str]
+) -> None:
+    """G a page behind a customer's visit W it comes before what said who that was T never shown."""
+    assert await views(site, "CUSTOMER", "dea", messages) == shown, name
+
+
+@pytest.mark.parametrize("type_", ["CUSTOMER", "LEAD", None])
+@pytest.mark.parametrize("pages", [("p25", "p10", "p1"), ("p1", "p10", "p25")])
+async def test_V7_who_was_there_before_may_say_so_behind_whoever_is_there_now(
+    site: Site, type_: str | None, pages: Sequence[str]
+) -> None:
+    """W two say who they are on one browser, the later one first T each has what was done while it was theirs."""
+    for name in ("ana", "bea") if type_ else ():
+        await site.api.made(type=type_, emails=[{"address": f"{name}@b.example"}])
+    bea, ana = replace(said("bea", "i3"), anonymous_id="v"), replace(said("ana", "i20"), anonymous_id="v")
+    await site.take(bea, ana, *(replace(said("", one), anonymous_id="v") for one in pages), ana, bea)
+    assert (await seen(site, "ana"), await seen(site, "bea")) == (["p25", "p10"], ["p1"])
+    await site.take(Message(PAGE, "v", "p0", properties={}))
+    assert await seen(site, "bea") == ["p1", "p0"]
