@@ -40,6 +40,8 @@ COMPANIES_BY_TAG: Sort = (("account", 1), ("tags", 1), ("createdAt", 1), ("_id",
 TAG, PERSON_ATTRIBUTE, COMPANY_ATTRIBUTE, EVENTS = "tag", "personAttribute", "companyAttribute", "events"
 # What happened on lines of activity before a moment: `what` is that in milliseconds, then the lines.
 EVENTS_BEFORE = "eventsBefore"
+# What happened to somebody from a moment on, and stands with another one by now: `what` is that one, then as above.
+EVENTS_OF = "eventsOf"
 # Companies whose members are told of something: so many in one, each of which is a scan of its own.
 MEMBERS = "members"
 COMPANIES_AT_ONCE = 100
@@ -95,6 +97,10 @@ def _parts(kind: str, what: Sequence[str]) -> list[Part]:
     if kind == EVENTS_BEFORE:
         moment, *lines = what
         return [Part("events", {"subject": {"$in": lines}, "at": {"$lt": clock.moment(int(moment))}}, None, BY_SUBJECT)]
+    if kind == EVENTS_OF:
+        person, moment, *lines = what
+        theirs = {"at": {"$gte": clock.moment(int(moment))}, "person": {"$exists": True, "$ne": person}}
+        return [Part("events", {"subject": {"$in": lines}, **theirs}, {"$set": {"person": person}}, BY_SUBJECT)]
     if kind == TAG:
         tagged = {"tags": what[0]}
         indexes = {"persons": PERSONS_BY_TAG, "companies": COMPANIES_BY_TAG}

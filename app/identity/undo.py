@@ -5,10 +5,13 @@ Merges that came later are told again as if this one had never been: so any orde
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from app.catalog import sweeps
 from app.catalog.model import Catalog
 from app.changes.model import ACTIVE, Change, Effect, Scene, successor
+from app.core import clock
 from app.core.errors import Refused
 from app.identity import handing
 from app.identity.decide import blocked, decide, replace_flag, single
@@ -19,6 +22,7 @@ from app.mongo.engine import Update, Write
 from app.persons.leaving import ISSUES, LINKS, SUBMISSIONS, VISITORS
 from app.persons.model import LEAD, Person, claims_of
 from app.persons.plan import event, moved
+from app.timeline.admit import EVENT_AGE
 from app.timeline.model import TIMELINE
 
 # What a record in a CRM is known by, and what they are called.
@@ -175,6 +179,7 @@ class Undo(Change[Person]):
             back.append(Effect(tomb, restored, ("state", TIMELINE)))
         besides = [write for one in back for write in _returned(one, held)]
         besides += handing.elsewhere([one.after for one in back])
+        besides += [write for one in back for write in _attributed(one.after, self.merge.at)]
         effect = Effect(held, after, differences(held, after), also=back, besides=besides)
         return self._told(effect, list(dict.fromkeys(kept)), scene)
 
@@ -258,6 +263,13 @@ def _follow(image: Person, after: Person, merged: Person) -> set[CrmKey]:
     image.crm_links = [*image.crm_links, *mine]
     after.crm_links = [one for one in after.crm_links if one not in mine]
     return {one.key for one in mine}
+
+
+def _attributed(one: Person, merged: datetime) -> list[tuple[str, Write]]:
+    """Return what names a person who is back where events of theirs name whoever they were meanwhile."""
+    # What happened before the merge may have come behind it.
+    what = [one.id, str(clock.millis(merged - EVENT_AGE)), *one.subjects]
+    return [(sweeps.COLLECTION, write) for write in sweeps.twice(one.account, sweeps.EVENTS_OF, what)]
 
 
 def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]:

@@ -14,7 +14,7 @@ from app.core.errors import Refused
 
 EVENT_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 AGE_DAYS = 30
-_AGE = timedelta(days=AGE_DAYS)
+EVENT_AGE = timedelta(days=AGE_DAYS)
 EVENT_BYTES = 512_000
 SESSION_ID_MAX = 256
 
@@ -59,6 +59,6 @@ def admit(
 def when(occurred_at: datetime | None, now: datetime) -> datetime:
     """Return when something occurred: now where nobody says, or where it lies ahead; refuses TOO_OLD."""
     occurred = min(occurred_at or now, now)
-    if occurred < now - _AGE:
+    if occurred < now - EVENT_AGE:
         raise Refused("TOO_OLD", f"Events older than {AGE_DAYS} days are not taken.", ("occurredAt",))
     return occurred

@@ -277,3 +277,23 @@ async def test_a_tag_that_is_deleted_meanwhile_is_nobodys_change(api: Api) -> No
     await swept(api)
     assert (await reverted(api, payload))["keptFields"] == []
     assert [(await read(api, each))["tags"] for each in (one, two)] == [["own"], ["theirs"]]
+
+
+async def test_who_came_apart_is_named_for_what_came_meanwhile(api: Api) -> None:
+    """W merges are undone T `activity` names whose timeline an event is on, also when whoever they were is gone."""
+    one, two = await couple(api)
+    three, phone = await api.made(emails=[{"address": "d@x.com"}]), Phone(api)
+    await phone.opened()
+    await phone.login("b@x.com")
+    first = await merged(api, one, two)
+    await events_of(api, phone.by, id_="e1")
+    second = await merged(api, three, one)
+    await events_of(api, phone.by, id_="e2")
+    for undone, gone in ((first, []), (second, [three, one])):
+        await reverted(api, undone)
+        for each in gone:
+            await api(DELETE, by={"id": each["id"]})
+        await swept(api)
+        nodes = (await api('{ activity(filter: {types: ["seen"]}) { nodes { person { id } } } }'))["nodes"]
+        assert [each["person"] for each in nodes] == [{"id": two["id"]}] * 2
+    assert await seen(api, two["id"]) == ["e2", "e1"]
