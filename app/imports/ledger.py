@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any
 
 from app.catalog.model import Catalog
@@ -25,7 +26,8 @@ class Entry:
     """What a row did with whom: `version` is that after it; `set`: value before and after by field or attribute.
 
     `added` are contacts, domains and tags by their list; `merged` stands for those who were merged into it by then,
-    None for nobody; `mark` is that of the profile after it, where an import made it.
+    None for nobody; `mark` is that of the profile after it, where an import made it; `dates` of a person are the
+    `recency` before and after it.
     """
 
     line: int
@@ -38,6 +40,7 @@ class Entry:
     added: Mapping[str, Sequence[str]] = field(default_factory=dict)
     merged: str | None = None
     mark: str | None = None
+    dates: Sequence[datetime] = ()
 
 
 # Lists of a profile → what stands for an item in the ledger.
@@ -72,11 +75,12 @@ def entry(line: int, effect: Effect[Any]) -> Entry | None:
         },
         merged=_merged(after),
         mark=mark(after) if after.created_from == ORIGIN else None,
+        dates=[one.recency for one in (before, after) if isinstance(one, Person)],
     )
 
 
 # What tells nothing of what a profile holds: who wrote it last and when, and what never changes.
-_STAMPS = {"catalog", "version", "created_at", "updated_at", "created_from", "modified_from", "values"}
+_STAMPS = {"catalog", "version", "created_at", "updated_at", "as_of", "created_from", "modified_from", "values"}
 _CONTENT = {kind: [one.name for one in fields(kind) if one.name not in _STAMPS] for kind in (Person, Company)}
 
 
@@ -105,12 +109,13 @@ def document(one: Entry) -> Document:
     kept: Document = {"r": one.line, "p": one.profile, "v": one.version, "c": one.created, "up": one.promoted}
     parts = {"s": one.scalars, "a": one.attributes, "l": one.added}
     kept |= {name: value for name, value in (("m", one.merged), ("k", one.mark)) if value is not None}
+    kept |= {"t": list(one.dates)} if one.dates else {}
     return kept | {name: {key: list(value) for key, value in part.items()} for name, part in parts.items() if part}
 
 
 def read(kept: Document) -> Entry:
     """Return the entry of a document."""
-    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}), kept.get("m"), kept.get("k"))
+    rest = (kept.get("s", {}), kept.get("a", {}), kept.get("l", {}), kept.get("m"), kept.get("k"), kept.get("t", ()))
     return Entry(kept["r"], kept["p"], kept["v"], kept["c"], kept["up"], *rest)
 
 
@@ -193,10 +198,17 @@ def restored(held: Both, one: Entry, scene: Scene, taken: Collection[str] = ()) 
         return Effect(held, held, ())
     effect: Effect[Any] = Effect(held, after, tuple(changed))
     if isinstance(after, Person) and isinstance(held, Person):
+        after.as_of = _recency(held, one)
         effect.events = _told(held, after, changed, scene)
     elif isinstance(after, Company):
         effect.events = [companies.event(after, scene, "companyUpdated")]
     return effect.announced()
+
+
+def _recency(held: Person, one: Entry) -> datetime:
+    """Return when somebody changed what is there once the row is taken back: that makes nothing new."""
+    before, wrote = one.dates or (held.recency, held.recency)
+    return before if held.recency == wrote else held.recency
 
 
 def kept(effect: Effect[Any], one: Entry) -> list[str]:

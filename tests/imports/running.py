@@ -32,7 +32,7 @@ TURNS = 100
 PLANNED_TURNS = 30
 COLLECTIONS = {PERSON: "persons", COMPANY: "companies"}
 # What an undo leaves changed: the version, when, and by whom.
-STAMPS = ("version", "updated_at", "modified_from")
+STAMPS = ("version", "updated_at", "as_of", "modified_from")
 # What is other in each account: ids, lines of activity, moments.
 CHANCE = ("id", "subjects", "created_at", "updated_at")
 LEVEL = "level"

@@ -3,6 +3,8 @@
 import pytest
 
 from tests.api import UPDATE, Api
+from tests.stories import importing
+from tests.stories.importing import imported
 from tests.stories.mobile import Phone
 from tests.stories.test_merges import merged, reverted
 
@@ -66,3 +68,27 @@ async def test_who_has_an_installation_of_theirs_is_not_new_by_it(api: Api) -> N
     await reverted(api, payload)
     assert await api(UPDATED, by={"id": bob["id"]}) == before
     assert (await merged(api, bob, eve))["person"]["firstName"] == "eve"
+
+
+@pytest.mark.parametrize("rows", ["a,Rom,a", "a,Rom,a\na,Bern,a"], ids=["one row", "two rows"])
+@pytest.mark.parametrize("said", [None, "said"])
+async def test_what_an_import_is_taken_back_to_is_as_old_as_it_was(api: Api, said: str | None, rows: str) -> None:
+    """G a newer one than whom an import changed W it is taken back T the newer name wins, where nobody said another."""
+    a, c = [await api.made(firstName=name, externalId=name) for name in "ac"]
+    fields = {"ext": "externalId", "city": "city", "nick": "nickname"}
+    done = await imported(api, f"ext,city,nick\n{rows}\n", fields, tag=None, personType="CUSTOMER")
+    if said is not None:
+        await api(UPDATE, by={"id": a["id"]}, input={"firstName": said})
+    back = await importing.reverted(api, done)
+    assert back["reverted"]["restored"] == len(rows.split())
+    assert (await merged(api, a, c))["person"]["firstName"] == (said or "c")
+
+
+async def test_who_is_as_an_import_made_them_goes_with_it(api: Api) -> None:
+    """G one whom an import made W a later one changed them, and is taken back T they are untouched, and go."""
+    made = await imported(api, "ext\na\n", {"ext": "externalId"}, tag=None, personType="CUSTOMER")
+    fields = {"ext": "externalId", "city": "city"}
+    later = await imported(api, "ext,city\na,Rom\n", fields, tag=None, personType="CUSTOMER")
+    for done, counts in ((later, (0, 1, 0)), (made, (1, 0, 0))):
+        back = await importing.reverted(api, done)
+        assert tuple(back["reverted"][name] for name in ("deleted", "restored", "kept")) == counts
