@@ -10,19 +10,19 @@ from app.persons.leaving import PERSONS
 from app.persons.model import Person, PushRegistration
 
 
-def over(after: Person, held: Person, images: Sequence[Person]) -> list[str]:
+def over(after: Person, held: Person, images: Sequence[Person]) -> bool:
     """Give those who are persons again, and the survivor, the installations that are on their lines by now.
 
-    Returns the name of what one of them has no more, because another one of them logged in there.
+    Tells whether one of them has some no more, because another one of them logged in there.
     """
-    lost: list[str] = []
+    lost = False
     owners = {line: one.id for one in images for line in one.subjects}
     now = {named(one): renamed(one, owners) for one in held.push_registrations}
     for image in images:
         mine = {key: one for key, one in now.items() if one.subject in image.subjects}
         had = {named(one): one for one in image.push_registrations}
         theirs = [key for key in had if key in now and owners.get(now[key].subject or "", image.id) != image.id]
-        lost += ["pushRegistrations" for _ in theirs]
+        lost = lost or bool(theirs)
         kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items() if key not in theirs]
         came = [replace(one, primary=False) for key, one in mine.items() if key not in had]
         image.push_registrations = arranged([*kept, *came])

@@ -167,7 +167,8 @@ class Undo(Change[Person]):
             _bring(image, after, held)
             became |= _follow(image, after, _after(undone.merge))
         kept = [one for one in undone.kept if one != RECORDS or _recorded(undone.lived) - became]
-        kept += handing.over(after, held, [image for image, _ in images])
+        if handing.over(after, held, [image for image, _ in images]):
+            kept.append("pushRegistrations")
         free = set(claims_of(held)) - set(claims_of(after))
         for possible, edited in images:
             tomb: Person | None = scene.kept(possible.id)
