@@ -23,9 +23,11 @@ def over(after: Person, held: Person, images: Sequence[Person]) -> bool:
         had = {named(one): one for one in image.push_registrations}
         theirs = [key for key in had if key in now and owners.get(now[key].subject or "", image.id) != image.id]
         lost = lost or bool(theirs)
-        kept = [replace(mine.get(key, one), primary=one.primary) for key, one in had.items() if key not in theirs]
-        came = [replace(one, primary=False) for key, one in mine.items() if key not in had]
-        image.push_registrations = arranged([*kept, *came])
+        # One that they logged out of, and came back to, is new to them.
+        came = {key: one for key, one in mine.items() if key not in had or one.subject != had[key].subject}
+        stay = {key: one for key, one in had.items() if key not in theirs and key not in came}
+        kept = [replace(mine.get(key, one), primary=one.primary) for key, one in stay.items()]
+        image.push_registrations = arranged([*kept, *(replace(one, primary=False) for one in came.values())])
     own = {key: _live(one, now.get(key)) for one in after.push_registrations if (key := named(one))}
     # Where somebody has logged in since, it is theirs.
     there = own | {key: one for key, one in now.items() if key not in own and one.subject in after.subjects}

@@ -132,3 +132,17 @@ async def test_who_comes_back_has_a_primary_installation_in_any_order(
     for number in order:
         await reverted(api, payloads[number])
     assert [primaries(await one.holder()) for one in (phone, other)] == [["p1"], ["p2"]]
+
+
+async def test_who_came_back_to_a_phone_has_the_one_of_meanwhile_as_the_primary(api: Api, phone: Phone) -> None:
+    """G one who left their phone, and took another, while they were two W that is undone T it is as it became."""
+    ann, dan = await phone.login("ann@x.example"), await api.made(emails=email("dan@x.example"))
+    payload = await merged(api, dan, ann, into=dan["id"])
+    await phone.logout()
+    other = Phone(api, "p2")
+    await other.opened()
+    for one in (other, phone):
+        await one.login("ann@x.example")
+    await reverted(api, payload)
+    found = await phone.holder()
+    assert (found["id"], registrations(found), primaries(found)) == (ann["id"], {"p1", "p2"}, ["p2"])
