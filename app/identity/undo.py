@@ -19,7 +19,7 @@ from app.identity.model import Merge, shown_field
 from app.identity.threeway import carried, taken_back
 from app.identity.unite import differences
 from app.mongo.engine import Update, Write
-from app.persons.leaving import ISSUES, LINKS, SUBMISSIONS, VISITORS
+from app.persons.leaving import FORMER_KEPT, ISSUES, LINKS, SUBMISSIONS, VISITORS
 from app.persons.model import LEAD, Person, claims_of
 from app.persons.plan import event, moved
 from app.timeline.admit import EVENT_AGE
@@ -277,6 +277,8 @@ def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]
     """Return what gives a person who is back the submissions and the visitors that came by its identifiers."""
     one, lines = back.after, {"$in": back.after.subjects}
     mine = {"$set": {"person": one.id}}
+    others = {"$elemMatch": {"line": lines, "person": {"$exists": True, "$ne": one.id}}}
+    before = {"$set": {"former.$.person": one.id}, "$inc": {"version": 1}}
     return [
         (SUBMISSIONS, Update({"account": one.account, "line": lines}, mine, many=True)),
         (
@@ -287,6 +289,8 @@ def _returned(back: Effect[Person], survivor: Person) -> list[tuple[str, Write]]
                 many=True,
             ),
         ),
+        # Each of them gives one that an anonymous id meant before.
+        *[(VISITORS, Update({"account": one.account, "former": others}, before, many=True))] * FORMER_KEPT,
         *_linked(one, survivor),
     ]
 

@@ -13,13 +13,13 @@ from typing import Any
 from app.claims.model import key
 from app.core import clock, ids
 from app.intake.visit import Former, Session, Visitor
+from app.persons.leaving import FORMER_KEPT
 
 GAP_MINUTES = 30
 GAP = timedelta(minutes=GAP_MINUTES)
 VISITOR_DAYS = 45
 LIFE = timedelta(days=VISITOR_DAYS)
 SESSIONS_KEPT = 20
-FORMER_KEPT = 5
 DIGEST_BYTES = 16
 # A message asks for the key of its visitor several times.
 KEYS_KEPT = 4096

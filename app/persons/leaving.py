@@ -16,6 +16,8 @@ LINKS, ISSUES = "syncLinks", "syncIssues"
 _OF_A_LINK = ("base", "etag", "sent", "keep", "push", "again", "key", "open", "tries", "sought", "waits", "whose")
 # Of one that was asked for, and not heard of, what tells it is kept until it was looked for.
 _OF_AN_UNHEARD = tuple(one for one in _OF_A_LINK if one not in ("key", "push"))
+# An anonymous id knows so many whom it meant before.
+FORMER_KEPT = 5
 # What a visitor's document says of whom the anonymous id means at present.
 _OF_A_VISITOR = ("visitor", "subject", "session", "sessions", "lines", "person", "since", "ttl", "taken")
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from app.intake import activity, sessions
 from app.intake.activity import Page, Step
-from app.intake.sessions import FORMER_KEPT, SESSIONS_KEPT, nobody
+from app.intake.sessions import SESSIONS_KEPT, nobody
 from app.intake.visit import FORGET, TRACK, Message, Visitor
+from app.persons.leaving import FORMER_KEPT
 from app.timeline.model import Event
 
 NOON = datetime(2026, 5, 4, 12, 0)  # noqa: DTZ001 - naive UTC is the house's time

@@ -1,14 +1,16 @@
 """Stories V, of erasure: what was kept of visitors goes with the person whose identifiers are among it."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from app.catalog.checks import Listing
-from app.intake.visit import IDENTIFY, PAGE, UPDATE, Message
+from app.intake.visit import FORGET, IDENTIFY, PAGE, UPDATE, Message
 from app.persons.wish import Given
 from tests.make import email
+from tests.stories.test_merges import merged, reverted
 from tests.stories.visitors import Site, ago, site
 
 __all__ = ["site"]
@@ -81,3 +83,20 @@ async def test_what_a_customer_did_before_the_visit_is_cleared_at_once(site: Sit
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     assert (await site.person(email="ana@b.example"))["did"] == ["sessionStarted", "pageView"]
+
+
+async def test_of_whoever_was_one_with_a_former_visitor_nothing_stays_on_the_browser(site: Site) -> None:
+    """G one who used a browser while merged W they come apart, and the other is erased T no id of that one is kept."""
+    ana, bea, cea = [await site.api.made(emails=[{"address": f"{name}@b.example"}]) for name in ("ana", "bea", "cea")]
+    payload = await merged(site.api, ana, bea, into=ana["id"])
+    for number, who in enumerate((BEA, email("cea@b.example"), BEA)):
+        at = ago(minutes=30 - 10 * number)
+        await site.take(Message(IDENTIFY, "v", f"i{number}", at, identity=(who,)))
+        await site.take(Message(FORGET, "v", f"f{number}", at + timedelta(minutes=5)))
+    await reverted(site.api, payload)
+    await site.api(DELETE, by={"id": ana["id"]})
+    (kept,) = await visitors(site)
+    assert [one["person"] for one in kept["former"]] == [bea["id"], cea["id"], bea["id"]]
+    await site.take(Message(PAGE, "v", "p1", ago(minutes=28), properties={}))
+    (view,) = (await site.api('{ activity(filter: {types: ["pageView"]}) { nodes { person { id } } } }'))["nodes"]
+    assert view["person"] == {"id": bea["id"]}
