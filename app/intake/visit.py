@@ -98,9 +98,10 @@ class Visitor:
     `id` is vis_…, `subject` its line of activity (web_…), `lines` further ones of visitors that were joined to it.
     `person` is whom it was identified as, until `ttl_seconds` after `last`; of a customer's visitor what happened
     before `since` is nobody's. `identity` (pairs of kind and value) and `traits` (a wish as JSON) are what was said of
-    it while nobody knows whose it is. What happened before `began` was done by another one, who may be known no more;
-    None: the anonymous id has meant nobody else. `taken` are digests of messages that are no events. `into` leads to
-    the anonymous id that goes on for this one. Without a `subject` it is nobody at present: whoever comes next is new.
+    it while nobody knows whose it is. What happened before `began` was done by another one, who may be known no more,
+    or by a customer in a visit that was ended by hand; None: there was none of these. `taken` are digests of messages
+    that are no events. `into` leads to the anonymous id that goes on for this one. Without a `subject` it is nobody at
+    present: whoever comes next is new.
     `version` 0: nothing is kept of it yet.
     """
 
