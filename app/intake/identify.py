@@ -151,7 +151,9 @@ class Identify(Wished[Person]):
         if since is None or at >= since or not self._shown(person, scene):
             return Effect(person, person, ())
         after = _since(person, self.visitor, at)
-        page.visitor = replace(self.visitor, since=at)
+        # What was between was nobody's, and is.
+        theirs = tuple(one for one in self.visitor.sessions if one.start >= since)
+        page.visitor = replace(self.visitor, since=at, sessions=theirs)
         activity.active(page, self.message)
         return carried(Effect(person, after, ("timeline",)), page, self.message)
 

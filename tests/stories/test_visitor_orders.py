@@ -87,6 +87,7 @@ BEHIND = [
     ("who spoke again", ["p5", "i60", "i3"], ["p5"]),
     ("a visit that goes on", ["p25", "p5", "i50"], ["p25", "p5"]),
     ("what is on one line with it can't be told apart", ["p62", "p5", "i60"], []),
+    ("between two visits, the earlier one of which comes last", ["p64", "i1", "i184", "p40"], []),
 ]
 
 
