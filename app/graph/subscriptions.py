@@ -11,6 +11,7 @@ from typing import Annotated
 import strawberry
 
 from app.catalog.filters import tag_names
+from app.companies.model import Company
 from app.core.errors import Fault, bad_cursor
 from app.core.text import caseless
 from app.graph import reading, types
@@ -29,6 +30,8 @@ from app.timeline.model import Event
 # Told also to those who asked for other types: their stream ends with it.
 LAST_WORDS = frozenset({"personDeleted", "personMerged", "companyDeleted"})
 MERGED_IDS = "mergedIds"
+# In the cursor of the end of what is followed: nothing comes behind it, so whoever comes back with it is told so.
+_OVER = "over"
 # Field of a filter → what a change of it is called.
 _CHANGES = {
     "email": "emails",
@@ -55,6 +58,7 @@ def _unknown(noun: str) -> Fault:
 class _Followed:
     """What is followed: its id, as it was asked for, those that it had before, and its lines; None: all of them."""
 
+    noun: str = ""
     id: str = ""
     former: Sequence[str] = ()
     lines: frozenset[str] | None = None
@@ -80,11 +84,11 @@ async def _followed(context: Context, person: Input | None, company: Input | Non
         if held is None and again and kind == "id":
             # It leaves nothing but its last event, so that is looked for among those of all companies; who has a cursor
             # of it followed it.
-            return _Followed(value, gone=True)
+            return _Followed("company", value, gone=True)
         if held is None:
             raise _unknown("company")
         asked = value if kind == "id" else held.id
-        return _Followed(asked, _but(asked, held.id, *held.merged_ids), frozenset(held.subjects))
+        return _of_company(held, asked)
     return _Followed()
 
 
@@ -93,12 +97,17 @@ async def _deleted(context: Context, person_id: str) -> _Followed:
     left = await context.services.persons.remains(context.account, person_id)
     if left is None:
         raise _unknown("person")
-    return _Followed(person_id, lines=frozenset(left[1]), gone=True)
+    return _Followed("person", person_id, lines=frozenset(left[1]), gone=True)
 
 
 def _of_person(person: Person, asked: str) -> _Followed:
     former = _but(asked, person.id, *person.merged_ids)
-    return _Followed(asked, former, frozenset(person.subjects), frozenset(person.since.items()))
+    return _Followed("person", asked, former, frozenset(person.subjects), frozenset(person.since.items()))
+
+
+def _of_company(company: Company, asked: str) -> _Followed:
+    former = _but(asked, company.id, *company.merged_ids)
+    return _Followed("company", asked, former, frozenset(company.subjects))
 
 
 def _but(asked: str, *known: str) -> list[str]:
@@ -119,7 +128,7 @@ async def timeline_events(
     places = [Place(context, f"live:{one}", shown) for one in (followed.id, *followed.former)]
     wanted = frozenset[str]() if followed.gone else None if types is None else frozenset(types)
     present = _Events(context, places[0], followed, wanted)
-    return Following(present.topic(followed), _token(places, after), present, _sealed(places[0]))
+    return Following(present.topic(followed), _token(places, after, followed.noun), present, _sealed(places[0]))
 
 
 class _Events:
@@ -128,7 +137,7 @@ class _Events:
     def __init__(self, context: Context, place: Place, followed: _Followed, types: frozenset[str] | None) -> None:
         self._context = context
         self._place = place
-        self._followed = followed.id
+        self._noun, self._followed = followed.noun, followed.id
         self._types = types
 
     def topic(self, followed: _Followed) -> Topic:
@@ -138,17 +147,30 @@ class _Events:
 
     async def __call__(self, moment: Moment) -> Told:
         """Return the update of a moment; the last where what is followed is gone."""
-        cursor, event = self._place.seal([moment.token]), moment.event
+        event = moment.event
         if event is None:
-            return Told([SimpleNamespace(cursor=cursor, kind=moment.kind, event=None, person_id=None)])
+            return await self._of_position(moment)
         await self._context.services.timeline.entitle([event])
         kind = await self._kind(event)
         moved = event.rejoins or kind == "MERGED" or _taken_over(event)
-        topic = await self._moved(event) if self._followed and moved else None
+        topic = await self._moved() if self._followed and moved else None
         if self._passed_over(event, kind):
             return Told(topic=topic)
-        update = SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id)
+        update = self._update(kind, moment.token, event)
         return Told([update], kind == "DELETED" and bool(self._followed), topic)
+
+    async def _of_position(self, moment: Moment) -> Told:
+        """Return what is told of no event; where some were lost, the end of what is followed may be one of them."""
+        told = [self._update(moment.kind, moment.token)]
+        if moment.kind != "RESYNC" or not self._followed:
+            return Told(told)
+        if (now := await self._now()) is None:
+            return Told([*told, self._update("DELETED", moment.token)], last=True)
+        return Told(told, topic=self.topic(now))
+
+    def _update(self, kind: str, token: str, event: Event | None = None) -> SimpleNamespace:
+        cursor = self._place.seal([token, _OVER] if self._followed and kind == "DELETED" else [token])
+        return SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id if event else None)
 
     async def _kind(self, event: Event) -> str:
         # The end of a company that was taken into the one that is followed is but an event of its timeline.
@@ -178,18 +200,23 @@ class _Events:
             return False
         return bool(self._followed and event.told) or (self._types is not None and event.type not in self._types)
 
-    async def _moved(self, event: Event) -> Topic | None:
-        """Return the topic of whatever became of what is followed; None where it is gone."""
+    async def _now(self) -> _Followed | None:
+        """Return what became of what is followed; None where it is gone."""
         account, services = self._context.account, self._context.services
-        if event.company_id is not None:
+        if self._noun == "company":
             company = await services.companies.get(account, self._followed)
-            return self.topic(_Followed(lines=frozenset(company.subjects))) if company else None
+            return _of_company(company, self._followed) if company else None
         person = await services.persons.get(account, self._followed)
-        if person is not None:
-            return self.topic(_of_person(person, self._followed))
-        # Their end is still to be told.
-        left = await services.persons.remains(account, self._followed)
-        return self.topic(_Followed(lines=frozenset(left[1]))) if left else None
+        return _of_person(person, self._followed) if person else None
+
+    async def _moved(self) -> Topic | None:
+        """Return the topic of whatever became of what is followed; None where nothing more is told of it."""
+        now = await self._now()
+        if now is None and self._noun == "person":
+            # Their end is still to be told.
+            left = await self._context.services.persons.remains(self._context.account, self._followed)
+            now = _Followed(lines=frozenset(left[1])) if left else None
+        return self.topic(now) if now else None
 
 
 def _taken_over(event: Event) -> bool:
@@ -206,13 +233,17 @@ def _sealed(place: Place) -> Callable[[str], str]:
     return lambda token: place.seal([token])
 
 
-def _token(places: Sequence[Place], after: str | None) -> str | None:
-    """Open a cursor, be it one of an id that the person had before; raises BAD_CURSOR."""
+def _token(places: Sequence[Place], after: str | None, noun: str) -> str | None:
+    """Open a cursor, be it one of an id that the person had before; raises BAD_CURSOR, and NOT_FOUND for an end's."""
     for place in places:
         with suppress(Fault):
-            position = place.part(after=after).position
-            return str(position[0]) if position else None
-    raise bad_cursor()
+            token, *over = place.part(after=after).position or (None,)
+            break
+    else:
+        raise bad_cursor()
+    if over:
+        raise _unknown(noun)
+    return str(token) if token is not None else None
 
 
 async def person_changes(
@@ -227,7 +258,7 @@ async def person_changes(
     await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
     await present.renew()
-    return Following(present.topic(), _token([place], after), present, _sealed(place))
+    return Following(present.topic(), _token([place], after, "person"), present, _sealed(place))
 
 
 class _Changes:
@@ -258,6 +289,7 @@ class _Changes:
         changed = event.changed or ()
         if event.type == "personDeleted":
             only = self._asked is not None and len(self._asked) == 1
+            cursor = self._place.seal([moment.token, _OVER]) if only else cursor
             return Told([_update(cursor, "DELETED", event, changed)], only)
         if event.type == "personMerged" or MERGED_IDS in changed:
             await self.renew()

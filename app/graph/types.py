@@ -378,7 +378,9 @@ class TimelineUpdate:
 
     cursor: Cursor = about("Give it back as `after` to go on behind this update.")
     kind: enums.UpdateKind = about("What this update tells.")
-    event: TimelineEvent | None = about("The event, of EVENT, MERGED and DELETED.")
+    event: TimelineEvent | None = about(
+        "The event, of EVENT, MERGED and DELETED; null of a DELETED that comes behind RESYNC."
+    )
     person: Person | None = relation(update_person, "The person it happened to, as they are now.")
 
 

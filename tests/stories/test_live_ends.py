@@ -1,15 +1,17 @@
 """How following goes on and ends for whoever followed what was merged, also for who comes back with a cursor."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from app.live.topic import Moment, Topic
 from app.persons.service import Persons
 from tests.api import COMPANY, Api
 from tests.stories.test_events import order, shop
-from tests.stories.test_live import FOLLOW
+from tests.stories.test_live import CHANGES, FOLLOW
 from tests.stories.test_merged_companies import DELETE as DELETE_COMPANY
 from tests.stories.test_merged_companies import TAKE_IN
 from tests.stories.test_merges import merged
@@ -34,6 +36,34 @@ async def words(socket: Socket) -> AsyncIterator[dict[str, Any]]:
 async def kinds(socket: Socket) -> list[str]:
     """Return the kinds of these."""
     return [one["kind"] async for one in words(socket)]
+
+
+async def followed(api: Api, noun: str) -> tuple[str, dict[str, str]]:
+    """Make a person or a company; return what follows it, and its id."""
+    if noun == "person":
+        return FOLLOW, {"id": (await api.made(externalId="one"))["id"]}
+    return OF_COMPANY, {"id": (await api(COMPANY, input={"name": "one"}))["company"]["id"]}
+
+
+async def refusal(api: Api, document: str, **variables: Any) -> str:
+    """Return the code that following is refused with."""
+    async with api.live(document, **variables) as socket:
+        message = await socket.next()
+        assert message["type"] == "error", message
+        code: str = message["payload"][0]["extensions"]["code"]
+        return code
+
+
+def heard(api: Api, type_: str) -> asyncio.Event:
+    """Return what is set once the process hears of an event of a type."""
+    arrived = asyncio.Event()
+
+    def listen(moments: Sequence[Moment]) -> None:
+        if any(one.event is not None and one.event.type == type_ for one in moments):
+            arrived.set()
+
+    api.service.feed.on_batch(listen)
+    return arrived
 
 
 @TYPES
@@ -121,3 +151,62 @@ async def test_who_comes_back_to_a_company_that_is_gone_is_told_of_its_end(
         async with shop.live(OF_COMPANY, company=first, types=types, after=cursor) as again:
             assert [(await again.data())["kind"] for _ in range(2)] == ["READY", "DELETED"]
             assert (await again.next())["type"] == "complete"
+
+
+@pytest.mark.parametrize("noun", ["person", "company"])
+async def test_who_comes_back_behind_the_end_is_told_that_there_is_nobody(shop: Api, noun: str) -> None:
+    """G told DELETED W coming back with the cursor of that T NOT_FOUND, as for who never followed; not silence."""
+    (document, by), delete = await followed(shop, noun), {"person": DELETE, "company": DELETE_COMPANY}[noun]
+    async with shop.live(document, **{noun: by}) as socket:
+        before = (await socket.data())["cursor"]
+        await shop(delete, by=by)
+        end = [one async for one in words(socket)][-1]
+        assert end["kind"] == "DELETED"
+    assert await refusal(shop, document, **{noun: by}, after=end["cursor"]) == "NOT_FOUND"
+    async with shop.live(document, **{noun: by}, after=before) as socket:
+        assert await kinds(socket) == ["READY", "DELETED"]
+
+
+async def test_who_followed_changes_of_one_alone_is_told_so_as_well(shop: Api) -> None:
+    """PersonChanges by one id: NOT_FOUND with the cursor of its DELETED."""
+    one = await shop.made(externalId="one")
+    wanted = {"ids": [one["id"]]}
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        await socket.data()
+        await shop(DELETE, by={"id": one["id"]})
+        end = await socket.data()
+        assert (end["kind"], (await socket.next())["type"]) == ("DELETED", "complete")
+    assert await refusal(shop, CHANGES, filter=wanted, after=end["cursor"]) == "NOT_FOUND"
+
+
+@pytest.mark.parametrize("noun", ["person", "company"])
+async def test_who_lost_the_end_is_told_of_it_where_they_read_afresh(
+    shop: Api, noun: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """G the end is among what was lost T RESYNC, then DELETED without an event, and the stream ends."""
+    (document, by), delete = await followed(shop, noun), {"person": DELETE, "company": DELETE_COMPANY}[noun]
+    monkeypatch.setattr(Topic, "covers", lambda *_: False)
+    async with shop.live(document, **{noun: by}) as socket:
+        await socket.data()
+        await shop(delete, by=by)
+        shop.service.hub._reset()
+        lost, end = [one async for one in words(socket)]
+        assert (lost["kind"], end["kind"], end["event"]) == ("RESYNC", "DELETED", None)
+    assert await refusal(shop, document, **{noun: by}, after=end["cursor"]) == "NOT_FOUND"
+
+
+async def test_who_lost_a_merge_goes_on_with_the_survivor(shop: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G a merge is among what was lost T RESYNC, and then what the survivor does."""
+    first, second = [await shop.made(externalId=name) for name in "ab"]
+    async with shop.live(FOLLOW, person={"id": first["id"]}, types=["orderPlaced"]) as socket:
+        await socket.data()
+        arrived = heard(shop, "personMerged")
+        with monkeypatch.context() as lost:
+            lost.setattr(Topic, "covers", lambda *_: False)
+            await merged(shop, first, second, into=second["id"])
+            async with asyncio.timeout(10):
+                await arrived.wait()
+        shop.service.hub._reset()
+        assert (await socket.data())["kind"] == "RESYNC"
+        await shop.track({**order(), "person": {"id": second["id"]}})
+        assert (await socket.data())["event"]["type"] == "orderPlaced"
