@@ -1,17 +1,15 @@
 """What can be followed live, and how a recorded event is told to those who follow."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import strawberry
 
 from app.catalog.filters import tag_names
-from app.companies.model import Company
 from app.core.errors import Fault, bad_cursor
 from app.core.text import caseless
 from app.graph import reading, types
@@ -54,64 +52,84 @@ def _unknown(noun: str) -> Fault:
     return Fault("NOT_FOUND", f"There is no such {noun} to follow.", status=404)
 
 
+class _Came(NamedTuple):
+    """What a cursor says: the position, whom its follower followed, and whether that was the end of them."""
+
+    token: str | None = None
+    whom: str = ""
+    over: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class _Followed:
-    """What is followed: its id, as it was asked for, those that it had before, and its lines; None: all of them."""
+    """What is followed: its id, as it was asked for, all ids that it has, and its lines; None: all of them."""
 
     noun: str = ""
     id: str = ""
-    former: Sequence[str] = ()
+    ids: frozenset[str] = frozenset()
     lines: frozenset[str] | None = None
     since: frozenset[tuple[str, datetime]] = frozenset()
     # Deleted since the cursor: nothing is told any more but that.
     gone: bool = False
 
 
-async def _followed(context: Context, person: Input | None, company: Input | None, *, again: bool) -> _Followed:
-    if person and company:
-        raise Fault("BAD_VARIABLES", "Follow a person or a company, not both.", status=400)
-    if person:
-        locator = reading.known(person)
-        found = await context.services.persons.find(context.account, locator) if locator else None
-        if found is None and again and locator and locator.kind == "id":
-            return await _deleted(context, locator.value)
-        if locator is None or found is None:
-            raise _unknown("person")
-        return _of_person(found, locator.value if locator.kind == "id" else found.id)
-    if company:
-        kind, value = reading.company(company)
-        held = await context.services.companies.find(context.account, kind, value)
-        if held is None and again and kind == "id":
-            # It leaves nothing but its last event, so that is looked for among those of all companies; who has a cursor
-            # of it followed it.
-            return _Followed("company", value, gone=True)
-        if held is None:
-            raise _unknown("company")
-        asked = value if kind == "id" else held.id
-        return _of_company(held, asked)
-    return _Followed()
+async def _followed(context: Context, noun: str, by: Input, came: _Came) -> _Followed:
+    """Return what is followed; whoever comes back goes on with whom the cursor names, be they called otherwise now."""
+    if not noun:
+        return _Followed()
+    asked, found = await _FINDS[noun](context, by)
+    held = await _held(context, noun, asked or found) if asked or found else None
+    if held is not None and not held.gone and (not came.whom or came.whom in held.ids):
+        return held if asked else replace(held, id=came.whom or found)
+    if not came.whom or came.over:
+        raise _unknown(noun)
+    if asked not in ("", came.whom):
+        raise bad_cursor()
+    kept = await _held(context, noun, came.whom)
+    if kept is None or not (kept.gone or held is None):
+        raise bad_cursor()
+    return kept
 
 
-async def _deleted(context: Context, person_id: str) -> _Followed:
-    """Return a person who was deleted, for whoever comes back with a cursor: the end is still to be told."""
-    left = await context.services.persons.remains(context.account, person_id)
-    if left is None:
+async def _found_person(context: Context, by: Input) -> tuple[str, str]:
+    """Return the id that is asked for, or else that of whom the locator finds."""
+    locator = reading.known(by)
+    if locator is None:
         raise _unknown("person")
-    return _Followed("person", person_id, lines=frozenset(left[1]), gone=True)
+    if locator.kind == "id":
+        return locator.value, ""
+    found = await context.services.persons.find(context.account, locator)
+    return "", found.id if found else ""
 
 
-def _of_person(person: Person, asked: str) -> _Followed:
-    former = _but(asked, person.id, *person.merged_ids)
-    return _Followed("person", asked, former, frozenset(person.subjects), frozenset(person.since.items()))
+async def _found_company(context: Context, by: Input) -> tuple[str, str]:
+    kind, value = reading.company(by)
+    if kind == "id":
+        return value, ""
+    found = await context.services.companies.find(context.account, kind, value)
+    return "", found.id if found else ""
 
 
-def _of_company(company: Company, asked: str) -> _Followed:
-    former = _but(asked, company.id, *company.merged_ids)
-    return _Followed("company", asked, former, frozenset(company.subjects))
+_FINDS = {"person": _found_person, "company": _found_company}
 
 
-def _but(asked: str, *known: str) -> list[str]:
-    return [one for one in known if one != asked]
+async def _held(context: Context, noun: str, asked: str) -> _Followed | None:
+    """Return what became of whom an id meant; `gone` where but their end is still to be told, None where not even that.
+
+    A company leaves nothing but its last event, so that is looked for among those of all companies.
+    """
+    account, services = context.account, context.services
+    if noun == "company":
+        company = await services.companies.get(account, asked)
+        if company is None:
+            return _Followed(noun, asked, gone=True)
+        return _Followed(noun, asked, frozenset([asked, company.id, *company.merged_ids]), frozenset(company.subjects))
+    person = await services.persons.get(account, asked)
+    if person is not None:
+        ids, since = frozenset([asked, person.id, *person.merged_ids]), frozenset(person.since.items())
+        return _Followed(noun, asked, ids, frozenset(person.subjects), since)
+    left = await services.persons.remains(account, asked)
+    return _Followed(noun, asked, lines=frozenset(left[1]), gone=True) if left else None
 
 
 async def timeline_events(
@@ -122,23 +140,30 @@ async def timeline_events(
     after: After = None,
 ) -> Following:
     """Follow a timeline."""
-    context = info.context
-    followed = await _followed(context, person, company, again=after is not None)
-    shown = sorted(set(types)) if types is not None else None
-    places = [Place(context, f"live:{one}", shown) for one in (followed.id, *followed.former)]
-    wanted = frozenset[str]() if followed.gone else None if types is None else frozenset(types)
-    present = _Events(context, places[0], followed, wanted)
-    return Following(present.topic(followed), _token(places, after, followed.noun), present, _sealed(places[0]))
+    context, shown = info.context, None if types is None else sorted(set(types))
+    noun, by = _meant(person, company)
+    place = Place(context, f"live:{noun}", shown)
+    came = _Came(*(place.part(after=after).position or ()))
+    followed = await _followed(context, noun, by, came)
+    present = _Events(context, place, followed, shown)
+    return Following(present.topic(followed), came.token, present, present.sealed)
+
+
+def _meant(person: Input | None, company: Input | None) -> tuple[str, Input]:
+    """Return which noun is followed, and by what it is meant; nothing where all of the account is."""
+    if person and company:
+        raise Fault("BAD_VARIABLES", "Follow a person or a company, not both.", status=400)
+    return ("person", person) if person else ("company", company) if company else ("", {})
 
 
 class _Events:
     """Tells the events of a topic."""
 
-    def __init__(self, context: Context, place: Place, followed: _Followed, types: frozenset[str] | None) -> None:
+    def __init__(self, context: Context, place: Place, followed: _Followed, types: Sequence[str] | None) -> None:
         self._context = context
         self._place = place
         self._noun, self._followed = followed.noun, followed.id
-        self._types = types
+        self._types = frozenset[str]() if followed.gone else None if types is None else frozenset(types)
 
     def topic(self, followed: _Followed) -> Topic:
         """Return the topic of what is followed."""
@@ -164,12 +189,18 @@ class _Events:
         told = [self._update(moment.kind, moment.token)]
         if moment.kind != "RESYNC" or not self._followed:
             return Told(told)
-        if (now := await self._now()) is None:
+        now = await self._now()
+        if now is None or now.gone:
             return Told([*told, self._update("DELETED", moment.token)], last=True)
         return Told(told, topic=self.topic(now))
 
+    def sealed(self, token: str) -> str:
+        """Return the cursor of a position."""
+        return self._place.seal([token, self._followed] if self._followed else [token])
+
     def _update(self, kind: str, token: str, event: Event | None = None) -> SimpleNamespace:
-        cursor = self._place.seal([token, _OVER] if self._followed and kind == "DELETED" else [token])
+        over = self._followed and kind == "DELETED"
+        cursor = self._place.seal([token, self._followed, _OVER]) if over else self.sealed(token)
         return SimpleNamespace(cursor=cursor, kind=kind, event=event, person_id=event.person_id if event else None)
 
     async def _kind(self, event: Event) -> str:
@@ -179,7 +210,7 @@ class _Events:
         if event.type == "personMerged":
             return "MERGED" if event.told else "EVENT"
         # Whoever took it over may be gone by now as well: then there is nothing to go on with.
-        return "MERGED" if _taken_over(event) and not (self._followed and await self._lost()) else "DELETED"
+        return "MERGED" if _taken_over(event) and not (self._followed and await self._moved() is None) else "DELETED"
 
     async def _concerns(self, event: Event) -> bool:
         """Tell whether an end is that of what is followed, or of what that was merged into."""
@@ -190,10 +221,6 @@ class _Events:
         persons = self._context.services.persons
         return event.person_id in await persons.succession(self._context.account, self._followed)
 
-    async def _lost(self) -> bool:
-        """Tell whether the company that is followed lives on in none."""
-        return await self._context.services.companies.get(self._context.account, self._followed) is None
-
     def _passed_over(self, event: Event, kind: str) -> bool:
         """Tell whether an event is none of the follower's: of a type not asked for, or the end of somebody else."""
         if kind != "EVENT":
@@ -201,22 +228,12 @@ class _Events:
         return bool(self._followed and event.told) or (self._types is not None and event.type not in self._types)
 
     async def _now(self) -> _Followed | None:
-        """Return what became of what is followed; None where it is gone."""
-        account, services = self._context.account, self._context.services
-        if self._noun == "company":
-            company = await services.companies.get(account, self._followed)
-            return _of_company(company, self._followed) if company else None
-        person = await services.persons.get(account, self._followed)
-        return _of_person(person, self._followed) if person else None
+        return await _held(self._context, self._noun, self._followed)
 
     async def _moved(self) -> Topic | None:
-        """Return the topic of whatever became of what is followed; None where nothing more is told of it."""
+        """Return the topic of whatever became of what is followed; None where nothing is left of it to follow."""
         now = await self._now()
-        if now is None and self._noun == "person":
-            # Their end is still to be told.
-            left = await self._context.services.persons.remains(self._context.account, self._followed)
-            now = _Followed(lines=frozenset(left[1])) if left else None
-        return self.topic(now) if now else None
+        return self.topic(now) if now and now.lines is not None else None
 
 
 def _taken_over(event: Event) -> bool:
@@ -227,23 +244,6 @@ def _taken_over(event: Event) -> bool:
 def _named(event: Event) -> set[str | None]:
     """Return the ids of whom an event is about, and of those that live on in it, or did up to then."""
     return {event.person_id, event.company_id, *(one["id"] for one in event.properties.get(MERGED_IDS, ()))}
-
-
-def _sealed(place: Place) -> Callable[[str], str]:
-    return lambda token: place.seal([token])
-
-
-def _token(places: Sequence[Place], after: str | None, noun: str) -> str | None:
-    """Open a cursor, be it one of an id that the person had before; raises BAD_CURSOR, and NOT_FOUND for an end's."""
-    for place in places:
-        with suppress(Fault):
-            token, *over = place.part(after=after).position or (None,)
-            break
-    else:
-        raise bad_cursor()
-    if over:
-        raise _unknown(noun)
-    return str(token) if token is not None else None
 
 
 async def person_changes(
@@ -257,8 +257,8 @@ async def person_changes(
     # A bad filter is refused here, not at the first event.
     await context.services.persons.query(context.account, filter)
     present = _Changes(context, place, filter)
-    await present.renew()
-    return Following(present.topic(), _token([place], after, "person"), present, _sealed(place))
+    token = await present.begin(after)
+    return Following(present.topic(), token, present, lambda token: place.seal([token]))
 
 
 class _Changes:
@@ -289,7 +289,7 @@ class _Changes:
         changed = event.changed or ()
         if event.type == "personDeleted":
             only = self._asked is not None and len(self._asked) == 1
-            cursor = self._place.seal([moment.token, _OVER]) if only else cursor
+            cursor = self._place.seal([moment.token, "", _OVER]) if only else cursor
             return Told([_update(cursor, "DELETED", event, changed)], only)
         if event.type == "personMerged" or MERGED_IDS in changed:
             await self.renew()
@@ -321,6 +321,14 @@ class _Changes:
     def _means(self, event: Event) -> bool:
         """Tell whether a company that was merged is one that the filter means: by its id, or by one it took in."""
         return _taken_over(event) and not self._companies.isdisjoint(_named(event))
+
+    async def begin(self, after: str | None) -> str | None:
+        """Return the position to begin at; NOT_FOUND where it is behind the end of the only one who was followed."""
+        came = _Came(*(self._place.part(after=after).position or ()))
+        if came.over:
+            raise _unknown("person")
+        await self.renew()
+        return came.token
 
     async def renew(self) -> None:
         """Look anew at whom the ids that were asked for were merged into, one after the other, be the last one gone."""

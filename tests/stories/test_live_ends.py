@@ -9,18 +9,24 @@ import pytest
 
 from app.live.topic import Moment, Topic
 from app.persons.service import Persons
-from tests.api import COMPANY, Api
+from tests.api import COMPANY, CREATE, UPDATE, Api
 from tests.stories.test_events import order, shop
 from tests.stories.test_live import CHANGES, FOLLOW
 from tests.stories.test_merged_companies import DELETE as DELETE_COMPANY
 from tests.stories.test_merged_companies import TAKE_IN
-from tests.stories.test_merges import merged
+from tests.stories.test_merges import merged, reverted
 from tests.wire import Socket
 
 __all__ = ["shop"]
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { errors { code } } }"
 OF_COMPANY = """subscription($company: CompanyLocator, $types: [String!], $after: Cursor) {
   timelineEvents(company: $company, types: $types, after: $after) { kind cursor event { type } } }"""
+INC = {"name": "one", "externalId": "o", "domains": ["one.example"]}
+RENAME = {
+    "person": UPDATE,
+    "company": """mutation($by: CompanyLocator!, $input: UpdateCompanyInput!) {
+      updateCompany(by: $by, input: $input) { errors { code } } }""",
+}
 TYPES = pytest.mark.parametrize("types", [None, ["orderPlaced"]])
 
 
@@ -42,7 +48,7 @@ async def followed(api: Api, noun: str) -> tuple[str, dict[str, str]]:
     """Make a person or a company; return what follows it, and its id."""
     if noun == "person":
         return FOLLOW, {"id": (await api.made(externalId="one"))["id"]}
-    return OF_COMPANY, {"id": (await api(COMPANY, input={"name": "one"}))["company"]["id"]}
+    return OF_COMPANY, {"id": (await api(COMPANY, input=INC))["company"]["id"]}
 
 
 async def refusal(api: Api, document: str, **variables: Any) -> str:
@@ -210,3 +216,58 @@ async def test_who_lost_a_merge_goes_on_with_the_survivor(shop: Api, monkeypatch
         assert (await socket.data())["kind"] == "RESYNC"
         await shop.track({**order(), "person": {"id": second["id"]}})
         assert (await socket.data())["event"]["type"] == "orderPlaced"
+
+
+NAMES = [("person", {"externalId": "one"}), ("company", {"name": "one"}), ("company", {"externalId": "o"})]
+
+
+@pytest.mark.parametrize(("noun", "by"), [*NAMES, ("company", {"domain": "one.example"})])
+@pytest.mark.parametrize("taken", [False, True])
+async def test_who_followed_by_a_name_comes_back_to_the_end(
+    shop: Api, noun: str, by: dict[str, str], *, taken: bool
+) -> None:
+    """G followed by a name W deleted, and maybe another has the name by now T DELETED, as for who followed by id."""
+    document, _ = await followed(shop, noun)
+    async with shop.live(document, **{noun: by}) as socket:
+        cursor = (await socket.data())["cursor"]
+    await shop({"person": DELETE, "company": DELETE_COMPANY}[noun], by=by)
+    if taken:
+        await followed(shop, noun)
+    async with shop.live(document, **{noun: by}, after=cursor) as socket:
+        assert await kinds(socket) == ["READY", "DELETED"]
+
+
+@pytest.mark.parametrize(("noun", "by"), NAMES[:2])
+async def test_who_followed_by_a_name_goes_on_with_whom_it_meant(shop: Api, noun: str, by: dict[str, str]) -> None:
+    """W it has another name by now T what happened meanwhile; the cursor of one is none of another's."""
+    document, one = await followed(shop, noun)
+    async with shop.live(document, **{noun: by}) as socket:
+        cursor = (await socket.data())["cursor"]
+    (key,) = by
+    await shop(RENAME[noun], by=one, input={key: "two"})
+    async with shop.live(document, **{noun: by}, after=cursor) as socket:
+        assert [(await socket.data())["kind"] for _ in range(2)] == ["READY", "EVENT"]
+    made = {"person": CREATE, "company": COMPANY}[noun]
+    other = {"id": (await shop(made, input={key: "one"}))[noun]["id"]}
+    for locator in (by, other):
+        assert await refusal(shop, document, **{noun: locator}, after=cursor) == "BAD_CURSOR"
+    assert await refusal(shop, document, **{noun: {key: "nobody"}}) == "NOT_FOUND"
+
+
+async def test_who_followed_by_a_name_keeps_whom_it_meant_through_a_merge_and_its_undo(shop: Api) -> None:
+    """G followed by a name W merged, come back, told apart, come back T goes on with who has the name."""
+    first, second = [await shop.made(externalId=name) for name in "ab"]
+    by = {"externalId": "a"}
+    async with shop.live(FOLLOW, person=by, types=["orderPlaced"]) as socket:
+        cursor = (await socket.data())["cursor"]
+    merge = await merged(shop, first, second, into=second["id"])
+    async with shop.live(FOLLOW, person=by, types=["orderPlaced"], after=cursor) as socket:
+        cursors = [cursor, *[(await socket.data())["cursor"] for _ in range(2)]]
+    await reverted(shop, merge)
+    await shop.track({**order(), "person": {"id": first["id"]}})
+    for cursor in cursors:
+        async with shop.live(FOLLOW, person=by, types=["orderPlaced"], after=cursor) as socket:
+            told = words(socket)
+            while (update := await anext(told))["kind"] != "EVENT":
+                pass
+            assert update["event"]["type"] == "orderPlaced"
