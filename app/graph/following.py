@@ -39,6 +39,8 @@ class Following:
     after: str | None
     present: Present
     seal: Callable[[str], str] = _bare
+    # Who is meant: the same words may mean another one to whoever came with a cursor.
+    whom: str = ""
 
     def __aiter__(self) -> "Following":
         return self

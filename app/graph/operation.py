@@ -328,7 +328,7 @@ class Operations:
             payloads = [await shown(update) for update in told.updates]
             return Frame(tuple(payloads), told.last, told.topic)
 
-        group = _group(actor, ready)
+        group = (*_group(actor, ready), following.whom)
         payloads = self._hub.follow(
             following.topic, group=group, render=render, after=following.after, on_slow=on_slow, at_once=at_once
         )

@@ -146,7 +146,7 @@ async def timeline_events(
     came = _Came(*(place.part(after=after).position or ()))
     followed = await _followed(context, noun, by, came)
     present = _Events(context, place, followed, shown)
-    return Following(present.topic(followed), came.token, present, present.sealed)
+    return Following(present.topic(followed), came.token, present, present.sealed, followed.id)
 
 
 def _meant(person: Input | None, company: Input | None) -> tuple[str, Input]:

@@ -271,3 +271,21 @@ async def test_who_followed_by_a_name_keeps_whom_it_meant_through_a_merge_and_it
             while (update := await anext(told))["kind"] != "EVENT":
                 pass
             assert update["event"]["type"] == "orderPlaced"
+
+
+async def test_who_meant_another_by_the_same_name_shares_nothing(shop: Api) -> None:
+    """G one began by a name while it was merged, another before W told apart T each goes on with whom they meant."""
+    first, second = [await shop.made(externalId=name) for name in "ab"]
+    by = {"externalId": "a"}
+    async with shop.live(FOLLOW, person=by, types=["orderPlaced"]) as socket:
+        cursor = (await socket.data())["cursor"]
+    merge = await merged(shop, first, second, into=second["id"])
+    follow = {"person": by, "types": ["orderPlaced"]}
+    async with shop.live(FOLLOW, **follow) as late, shop.live(FOLLOW, **follow, after=cursor) as early:
+        assert (await late.data())["kind"] == "READY"
+        assert [(await early.data())["kind"] for _ in range(2)] == ["READY", "MERGED"]
+        await reverted(shop, merge)
+        for number, person in enumerate((second, first)):
+            event = {**order(eventId=f"e{number}"), "person": {"id": person["id"]}}
+            await shop.track(event)
+        assert [(await one.data())["person"]["externalId"] for one in (late, early)] == ["b", "a"]
