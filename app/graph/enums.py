@@ -186,7 +186,10 @@ class UpdateKind(Enum):
     UPDATED = value("UPDATED", "The person changed; `changedFields` say where.")
     MERGED = value("MERGED", "The person was merged; the stream goes on with the survivor.")
     DELETED = value("DELETED", "The person or company was deleted; a stream about it alone ends here.")
-    LEFT = value("LEFT", "After a change the person no longer matches the filter.")
+    LEFT = value(
+        "LEFT",
+        "Behind a change of what the filter asks for the person doesn't match it; maybe they didn't before either.",
+    )
     RESYNC = value(
         "RESYNC",
         "The cursor is too old, or a company that the filter names was merged: read afresh, then go on from here.",

@@ -9,7 +9,7 @@ import pytest
 
 from app.live.topic import Moment, Topic
 from app.persons.service import Persons
-from tests.api import COMPANY, CREATE, UPDATE, Api
+from tests.api import COMPANY, CREATE, TIMELINE, UPDATE, Api
 from tests.stories.test_events import order, shop
 from tests.stories.test_live import CHANGES, FOLLOW
 from tests.stories.test_merged_companies import DELETE as DELETE_COMPANY
@@ -289,3 +289,24 @@ async def test_who_meant_another_by_the_same_name_shares_nothing(shop: Api) -> N
             event = {**order(eventId=f"e{number}"), "person": {"id": person["id"]}}
             await shop.track(event)
         assert [(await one.data())["person"]["externalId"] for one in (late, early)] == ["b", "a"]
+
+
+async def test_who_comes_back_behind_an_undone_merge_is_told_what_lies_on_the_timeline(shop: Api) -> None:
+    """G merged, events of each, told apart T with cursors of before: each what a page of the timeline has, once."""
+    persons = [await shop.made(externalId=name) for name in "ab"]
+    cursors = []
+    for one in persons:
+        async with shop.live(FOLLOW, person={"id": one["id"]}) as socket:
+            cursors.append((await socket.data())["cursor"])
+    merge = await merged(shop, *persons, into=persons[1]["id"])
+    await shop.track(*[{**order(eventId=name), "person": {"externalId": name}} for name in "ab"])
+    await reverted(shop, merge)
+    for one, cursor in zip(persons, cursors, strict=True):
+        last = (await shop.track({**order(), "person": {"id": one["id"]}}))[0]["event"]["id"]
+        page = (await shop(TIMELINE, by={"id": one["id"]}))["timeline"]["nodes"]
+        async with shop.live(FOLLOW, person={"id": one["id"]}, after=cursor) as socket:
+            told: list[str] = []
+            while not told or told[-1] != last:
+                update = await socket.data()
+                told += [update["event"]["id"]] if update["kind"] == "EVENT" else []
+        assert sorted(told) == sorted(each["id"] for each in page if each["type"] != "personCreated")
