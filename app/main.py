@@ -231,7 +231,7 @@ class Service:
         figures.show_store(metrics, calls)
         figures.show_live(metrics, self.feed, self.hub)
         figures.show_loop(metrics, self.lag)
-        figures.show_unjoined(metrics, self.services.visitors.unjoined)
+        figures.show_visitors(metrics, self.services.visitors.unjoined, self.services.visitors.sweep)
 
     def _reset(self) -> None:
         """Drop what was remembered of the store: news may have been missed."""

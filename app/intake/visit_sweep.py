@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 from app.catalog import sweeps
 from app.core import clock
 from app.core.errors import Fault
+from app.core.unexpected import unexpected
 from app.intake import activity, sessions
 from app.intake.activity import Page
 from app.intake.sessions import visitor_key
 from app.intake.visit import Visitor
 from app.intake.visit_record import BY_DUE, COLLECTION, read, written
-from app.mongo.engine import Clash, Conflict, Delete, Engine, Insert, Stale, Unit, Write
+from app.mongo.engine import Clash, Conflict, Delete, Document, Engine, Insert, Stale, Unit, Update, Write
 from app.timeline.record import COLLECTION as EVENTS
 from app.timeline.record import document as event_document
 
@@ -21,6 +23,7 @@ SWEEP_VISITORS = 500
 # Bounds one round: what is left over is due in the next.
 SWEEPS_AT_ONCE = 200
 LOOK_SECONDS = 60.0
+ASIDE_SECONDS = 86_400
 
 
 class VisitSweep:
@@ -29,6 +32,7 @@ class VisitSweep:
     def __init__(self, engine: Engine, wake: Callable[[], None]) -> None:
         self._engine = engine
         self._wake = wake
+        self.aside = 0  # how often a document couldn't be read
 
     async def run(self) -> None:
         """Sweep for ever, every LOOK_SECONDS."""
@@ -43,11 +47,26 @@ class VisitSweep:
         for _ in range(SWEEPS_AT_ONCE):
             due = {"due": {"$lte": clock.now()}}
             found = await self._engine.find(COLLECTION, due, sort=BY_DUE, limit=SWEEP_VISITORS, hint=BY_DUE)
-            ended = await self._end(await self._leading([read(kept) for kept in found]))
+            visitors = await self._readable(found)
+            ended = await self._end(await self._leading(visitors))
             done += ended
-            if len(found) < SWEEP_VISITORS or not ended:
+            if len(found) < SWEEP_VISITORS or not (ended or len(visitors) < len(found)):
                 break
         return done
+
+    async def _readable(self, found: Sequence[Document]) -> list[Visitor]:
+        """Return visitors; a document that can't be read waits ASIDE_SECONDS, and holds up no other."""
+        visitors, aside = list[Visitor](), list[Write]()
+        for kept in found:
+            try:
+                visitors.append(read(kept))
+            except Exception as error:  # noqa: BLE001 - whatever is in it, all others are due as well
+                unexpected(error, "visit_sweep")
+                later = {"$set": {"due": clock.now() + timedelta(seconds=ASIDE_SECONDS)}}
+                aside.append(Update({"_id": kept["_id"], "due": kept["due"]}, later))
+        if aside:
+            self.aside += await self._engine.write(COLLECTION, aside)
+        return visitors
 
     async def _leading(self, visitors: Sequence[Visitor]) -> list[Visitor]:
         """Return visitors; an anonymous id that leads to one who is still there stays as long as that one."""

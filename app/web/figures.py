@@ -8,6 +8,7 @@ from typing import Any
 from app.access.load import Load
 from app.core.spread import Spread
 from app.graph.document import Documents
+from app.intake.visit_sweep import VisitSweep
 from app.live.feed import Feed
 from app.live.hub import Hub
 from app.mongo.chunk import FIGURES
@@ -87,9 +88,11 @@ def show_loop(metrics: Metrics, lag: LoopLag) -> None:
     metrics.watch_spreads("profiles_loop_lag_seconds", "How late the loop is.", "", lambda: {"": lag.seconds})
 
 
-def show_unjoined(metrics: Metrics, unjoined: Mapping[str, int]) -> None:
-    """Show visitors who said who they are, and joined nobody."""
+def show_visitors(metrics: Metrics, unjoined: Mapping[str, int], sweep: VisitSweep) -> None:
+    """Show visitors who said who they are, and joined nobody, and those who can't be read."""
     words = "Identifications that joined nobody."
     metrics.watch_counts(
         "profiles_visitors_unjoined", words, ("reason",), lambda: {(one,): count for one, count in unjoined.items()}
     )
+    words = "Visitors that were set aside because their documents can't be read."
+    metrics.watch_counts("profiles_visitors_set_aside", words, (), lambda: {(): sweep.aside})

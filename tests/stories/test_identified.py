@@ -1,14 +1,19 @@
 """Stories V, further: what a website learns, strict keys, other persons, races, erasure, and live followers."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import jwt
+import pytest
+from structlog.testing import capture_logs
 
 from app.access.keys import identity_secret
 from app.claims.model import Locator
 from app.core import clock
+from app.intake import visit_sweep
 from app.intake.visit import ALIAS, APPEND, FORGET, GROUP, IDENTIFY, TRACK, UPDATE, Message
+from app.mongo.engine import Update
 from app.persons.wish import Given
 from tests import api as apis
 from tests.api import COMPANY, Api
@@ -321,6 +326,26 @@ async def test_a_sweep_ends_sessions_and_visitors(site: Site) -> None:
         left = (await site.api("{ activity(first: 100) { nodes { id type } } }"))["nodes"]
         did = [one["type"] for one in left if one["id"].startswith("web_")]
         assert sorted(did) == ["pageView", "sessionEnded", "sessionStarted"]
+
+
+async def test_a_visitor_that_cannot_be_read_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set aside for a day, be the whole page like it; the log and a figure say so, and no value of it."""
+    monkeypatch.setattr(visit_sweep, "SWEEP_VISITORS", 1)
+    await site.track("broken")
+    await site.track("fine")
+    engine, sweep = site.api.service.store.engine, site.api.service.services.visitors.sweep
+    (broken,) = await engine.find("visitors", {"anonymousId": "broken"})
+    first = {"session": "secret", "due": broken["due"] - timedelta(minutes=1)}
+    await engine.write("visitors", [Update({"_id": broken["_id"]}, {"$set": first})])
+    with later(minutes=31), capture_logs() as logs:
+        assert await sweep.sweep() == 1
+        assert await sweep.sweep() == 0
+    assert [one["during"] for one in logs if one["event"] == "unexpected_error"] == ["visit_sweep"]
+    assert "secret" not in str(logs)
+    assert sweep.aside == 1
+    with later(days=2):
+        await sweep.sweep()
+    assert sweep.aside == 2
 
 
 async def test_followers_of_a_person_see_what_their_visitor_does(site: Site) -> None:
