@@ -25,6 +25,8 @@ SWEEPS_AT_ONCE = 100
 LOOK_SECONDS = 30.0
 # Longer than any call may take: what was under way when something was deleted has arrived by then.
 LATECOMERS_SECONDS = 60
+# A process may stand still for longer, and then write what it had begun: what came of that is looked for once more.
+STRAGGLERS_SECONDS = 86_400
 # Who are told are cleared so many at once, and so many in a second: whoever follows all persons keeps up with it.
 TOLD_DOCUMENTS = 200
 TOLD_PER_SECOND = 250
@@ -71,8 +73,13 @@ def later(
 
 
 def twice(account: str, kind: str, what: Sequence[str]) -> list[Insert]:
-    """Return the writes that note a sweep for now, and another for what was under way."""
-    return [later(account, kind, what), later(account, kind, what, seconds=LATECOMERS_SECONDS)]
+    """Return the writes that note a sweep for now, and others for what was under way."""
+    return [later(account, kind, what), behind(account, kind, what)]
+
+
+def behind(account: str, kind: str, what: Sequence[str]) -> Insert:
+    """Return the write that notes a sweep for what was under way; it is done again for what was still longer so."""
+    return Insert({**later(account, kind, what, seconds=LATECOMERS_SECONDS).document, "again": True})
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +222,9 @@ class Sweeps:
         return await self._done(kept)
 
     async def _done(self, kept: Document) -> int:
+        if "again" in kept:
+            again = {"$set": {"due": clock.now() + timedelta(seconds=STRAGGLERS_SECONDS)}, "$unset": {"again": ""}}
+            return await self._engine.write(COLLECTION, [Update({"_id": kept["_id"], "due": kept["due"]}, again)])
         return await self._engine.write(COLLECTION, [Delete({"_id": kept["_id"]})])
 
     async def _taken(self, kept: Document) -> bool:

@@ -122,7 +122,7 @@ def _swept(account: str, gone: Sequence[P], *, long: bool) -> Sequence[Write]:
     lines = [line for one in gone for line in one.subjects]
     if long:
         return sweeps.twice(account, sweeps.EVENTS, lines)
-    return [sweeps.later(account, sweeps.EVENTS, lines, seconds=sweeps.LATECOMERS_SECONDS)]
+    return [sweeps.behind(account, sweeps.EVENTS, lines)]
 
 
 async def _events(desk: Desk[P], events: list[Event], *, long: bool) -> list[Write]:

@@ -17,6 +17,7 @@ from app.mongo.indexes import INDEXES
 from app.persons.model import Person
 from app.persons.plan import Remove
 from tests.api import ATTRIBUTE, COMPANY, DEFINE, LINK, UPDATE, Api
+from tests.stories.visitors import later
 
 DELETE = "mutation($by: PersonLocator!) { deletePerson(by: $by) { deletedIds errors { code } } }"
 CREATE = """mutation($input: CreatePersonInput!, $key: String) {
@@ -173,6 +174,21 @@ async def test_an_event_that_arrives_behind_the_deletion_is_swept(api: Api, engi
     assert await sweeper.sweep() == 1
     assert await traces(engine) == []
     assert [one["type"] for one in await engine.find("events", {"person": person_id})] == ["personDeleted"]
+
+
+async def test_an_event_of_a_process_that_stood_still_is_swept_as_well(api: Api, engine: Engine) -> None:
+    """It is written behind the sweep of the latecomers: a day later that is gone, and looked for no more."""
+    person_id = await prepared(api)
+    (kept,) = await engine.find("events", {"type": "seen", "_id": {"$regex": ":e1$"}})
+    await api(DELETE, by={"id": person_id})
+    sweeper = api.service.services.catalog.sweeps
+    with later(seconds=sweeps.LATECOMERS_SECONDS + 1):
+        await sweeper.sweep()
+    await engine.insert("events", [kept])
+    with later(seconds=sweeps.LATECOMERS_SECONDS + sweeps.STRAGGLERS_SECONDS + 2):
+        await sweeper.sweep()
+    assert await traces(engine) == []
+    assert [one for one in await engine.find(sweeps.COLLECTION, {}) if one["kind"] == sweeps.EVENTS] == []
 
 
 async def test_marks_of_erased_events_lapse(api: Api, engine: Engine) -> None:
