@@ -130,6 +130,15 @@ class Store:
         await self._unseen(found)
         return [model.read(kept, samples.get(_place(kept["_id"]), ())) for kept in found]
 
+    async def unsee(self) -> None:
+        """Do so with all imports of all accounts, part by part (index `_id`): what nobody reads would keep them."""
+        last, fields = "", {"account": 1, "columns": 1}
+        while found := await self._engine.find(
+            JOBS, {"_id": {"$gt": last}}, projection=fields, sort=(("_id", 1),), limit=PART_ROWS
+        ):
+            await self._unseen([kept for kept in found if "columns" in kept])
+            last = found[-1]["_id"]
+
     async def _unseen(self, found: Sequence[Document]) -> None:
         """Take samples off imports of a time when they stood with the names of columns, and would have stayed."""
         writes = list[Write]()

@@ -60,10 +60,14 @@ class Worker:
 
     async def run(self) -> None:
         """Work on what is asked for, and look for what is due, for ever."""
+        old = True
         while True:
             with suppress(Fault):  # the database is away: looked again in a moment
                 for kept in await self._store.due():
                     await self._carry(kept["account"], kept["_id"])
+                if old:
+                    await self._store.unsee()
+                    old = False
             with suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_SECONDS):
                     account, import_id, done = await self._asked.get()

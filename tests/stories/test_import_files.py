@@ -7,11 +7,12 @@ from typing import Any
 import psutil
 import pytest
 
+from app.core import clock
 from app.graph.operation import OPERATION_SECONDS
-from app.imports import sheets
+from app.imports import sheets, store
 from app.imports.fields import FIELDS
 from app.imports.store import CHUNKS, JOBS
-from app.mongo.engine import Delete, Engine, Update
+from app.mongo.engine import Delete, Engine, Insert, Update
 from app.mongo.twin import Twin
 from tests import api as apis
 from tests.api import Api, opened
@@ -297,12 +298,35 @@ async def test_what_stood_in_a_file_goes_with_it(api: Api, engine: Engine) -> No
     assert (found[0]["state"], "b.example" in str(found)) == ("FAILED", False)
 
 
+OLD = {"$set": {"columns": [["email", ["ann@b.example"], "email"]]}}
+
+
 async def test_samples_of_a_time_when_they_stood_with_the_columns_are_gone(api: Api) -> None:
     """G an import that was kept so W it is read T its document has them no more."""
     one = await created(api, "email\nann@b.example\n")
     engine = api.service.store.engine
-    old = {"$set": {"columns": [["email", ["ann@b.example"], "email"]]}}
-    await engine.write(JOBS, [Update({"_id": one["id"]}, old)])
+    await engine.write(JOBS, [Update({"_id": one["id"]}, OLD)])
     found = await api("query { imports(first: 9) { nodes { id columns { name suggestion } } } }")
     assert found["nodes"] == [{"id": one["id"], "columns": [{"name": "email", "suggestion": "email"}]}]
     assert "ann@" not in str(await engine.find(JOBS, {"_id": one["id"]}))
+
+
+async def test_samples_of_that_time_go_though_nobody_reads_them(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """G imports that were kept so W a process begins T none has them, and what runs is worked on."""
+    monkeypatch.setattr(store, "PART_ROWS", 2)
+    engine = api.service.store.engine
+    for _ in range(5):
+        one = await created(api, "email\nann@b.example\n")
+        await engine.write(JOBS, [Update({"_id": one["id"]}, OLD)])
+    await engine.write(JOBS, [Insert({"_id": "lock|acc_other", "import": "imp_other", "until": clock.now()})])
+    unsee, done = store.Store.unsee, asyncio.Event()
+
+    async def told(kept: store.Store) -> None:
+        await unsee(kept)
+        done.set()
+
+    monkeypatch.setattr(store.Store, "unsee", told)
+    async with opened(engine), asyncio.timeout(20):
+        await done.wait()
+    assert "ann@" not in str(await engine.find(JOBS, {}))
+    assert (await imported(api, "email\nann@b.example\n"))["state"] == "DONE"
