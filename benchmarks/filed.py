@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -138,10 +138,12 @@ class Filed:
         found: dict[str, Any] = await asks.answered(self.child, "Import", LOOK, {"id": self.id})
         return found
 
-    async def over(self) -> dict[str, Any]:
-        """Wait until nobody works on it any more."""
+    async def over(self, seen: Callable[[dict[str, Any]], None] = lambda _: None) -> dict[str, Any]:
+        """Wait until nobody works on it any more; `seen` is shown each look."""
         while (one := await self.look())["state"] in BUSY:
+            seen(one)
             await asyncio.sleep(LOOK_SECONDS)
+        seen(one)
         if one["state"] == "FAILED" or one["counts"]["failed"]:
             raise NotSeeded(f"an import ended as {one}")
         return one
