@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from app.catalog.checks import Listing
 from app.changes.model import MERGED, Change, Effect, Path, Scene, successor
@@ -208,10 +209,13 @@ def value_of(person: Person, field: str) -> object:
 def _told(merge: Merge, decided: Decided, scene: Scene) -> list[Event]:
     """Return the farewells to followers of those who go, and then what the survivor's timeline tells."""
     said = {"into": merge.survivor_id, "mergeId": merge.id}
-    events = [farewell(one, scene, "personMerged", said) for one in decided.gone]
+    # With whoever lived on in them: one of these may be a person again by the time that somebody comes back to it.
+    events = [farewell(one, scene, "personMerged", {**said, **_ids(one.merged_ids)}) for one in decided.gone]
     assert merge.after is not None  # noqa: S101 - it was just made
-    merged = event(
-        merge.after, scene, "personMerged", {"mergeId": merge.id, "mergedIds": [{"id": one} for one in merge.merged]}
-    )
+    merged = event(merge.after, scene, "personMerged", {"mergeId": merge.id, **_ids(merge.merged)})
     changed = differences(decided.survivor, merge.after)
     return [*events, replace(merged, changed=changed)]
+
+
+def _ids(merged: Sequence[str]) -> dict[str, Any]:
+    return {"mergedIds": [{"id": one} for one in merged]} if merged else {}

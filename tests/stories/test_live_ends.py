@@ -310,3 +310,20 @@ async def test_who_comes_back_behind_an_undone_merge_is_told_what_lies_on_the_ti
                 update = await socket.data()
                 told += [update["event"]["id"]] if update["kind"] == "EVENT" else []
         assert sorted(told) == sorted(each["id"] for each in page if each["type"] != "personCreated")
+
+
+async def test_who_follows_by_an_id_is_told_of_the_end_of_each_it_lived_in(shop: Api) -> None:
+    """G merged into another W that one is merged too, the first is told apart T MERGED of it, also when coming back."""
+    one, two, three = [await shop.made(externalId=name) for name in "123"]
+    first = await merged(shop, two, three, into=two["id"])
+    wanted = {"ids": [three["id"]]}
+    async with shop.live(CHANGES, filter=wanted) as socket:
+        cursor = (await socket.data())["cursor"]
+    await merged(shop, one, two, into=one["id"])
+    await reverted(shop, first)
+    async with shop.live(CHANGES, filter=wanted, after=cursor) as socket:
+        told: list[tuple[str, str]] = []
+        while not told or told[-1][1] != three["id"]:
+            update = await socket.data()
+            told.append((update["kind"], update["personId"]))
+    assert ("MERGED", two["id"]) in told
