@@ -17,6 +17,8 @@ PIECE_BYTES = 1_048_576
 MAGIC = b"PK"
 NAMES_TOLD = 5
 _NAME_CHARACTERS = 100
+# What Windows puts beside the files of a folder.
+_DESKTOP = ("Thumbs.db", "desktop.ini")
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _ENCRYPTED = 0x1
 _PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -95,8 +97,8 @@ def _refuse_crowd(path: Path) -> None:
 
 
 def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
-    """Return the entries that are files, what macOS adds left out; refuses a first one that can't be read."""
-    files = [one for one in archive.infolist() if not one.is_dir() and not one.filename.startswith("__MACOSX/")]
+    """Return the entries that are files, what desktops hide or add left out; refuses a first one that can't be read."""
+    files = [one for one in archive.infolist() if not one.is_dir() and not _is_hidden(one.filename)]
     if not files:
         raise Unreadable("The ZIP has no file in it.")
     if files[0].flag_bits & _ENCRYPTED:
@@ -104,6 +106,11 @@ def _files(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     if files[0].compress_type not in _PACKINGS:
         raise Unreadable("The ZIP is packed in a way that few can read. Pack it in the usual one (Deflate).")
     return files
+
+
+def _is_hidden(path: str) -> bool:
+    name = path.rpartition("/")[2]
+    return path.startswith("__MACOSX/") or name.startswith(".") or name in _DESKTOP
 
 
 def _label(name: str) -> str:

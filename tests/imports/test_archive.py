@@ -13,6 +13,7 @@ from tests.imports.files import changed, made, xls, xlsx, zipped
 
 CSV = b"name,city\nAnn,Wien\n"
 ONE = zipped({"people.csv": CSV})
+HIDDEN = {"__MACOSX/._x": b"x", ".DS_Store": b"x", "folder/.~lock.people.csv#": CSV, "folder/Thumbs.db": b"x"}
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,7 @@ ONE = zipped({"people.csv": CSV})
 )
 def test_the_file_in_it_is_read_like_any_other(tmp_path: Path, name: str, content: bytes, inner: str) -> None:
     """With a format, a charset and a delimiter of its own."""
-    table = made(
-        tmp_path, zipped({"folder/": b"", "__MACOSX/._x": b"x", f"folder/{name}": content}), "people.zip", "ZIP"
-    )
+    table = made(tmp_path, zipped({"folder/": b"", **HIDDEN, f"folder/{name}": content}), "people.zip", "ZIP")
     assert (table.detection.format, table.detection.inner, table.detection.notices) == ("ZIP", inner, ())
     assert table.columns == ("name", "city")
     assert [row.cells for row in table.rows()] == [("Ann", "Wien")]
