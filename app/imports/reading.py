@@ -85,7 +85,8 @@ def _tag(part: str) -> str:
 
 def _written(cell: Cell) -> str:
     match cell:
-        case None:
+        # Many programs write what has nothing in it as an empty list.
+        case None | []:
             return ""
         case bool():
             return "true" if cell else "false"
@@ -166,7 +167,7 @@ def _typed(read: Callable[[str], Any], others: Callable[[Any], Any]) -> Reader:
     """Return a reader: texts are tidied and read, cells with a type of their own go the other way."""
 
     def reader(cell: Cell) -> Any:
-        if cell is None:
+        if cell is None or cell == []:
             return None
         if not isinstance(cell, str):
             return others(cell)

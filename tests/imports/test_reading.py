@@ -40,6 +40,13 @@ def test_what_is_absent_gives_nothing(kind: str) -> None:
     assert {cell: read(kind, cell) for cell in absent} == dict.fromkeys(absent)
 
 
+@pytest.mark.parametrize("kind", [one for one in (*KINDS, *OTHERS) if one != "LIST"])
+def test_an_empty_list_is_no_value(kind: str) -> None:
+    """Where one value stands, many a program writes nothing so; a list that is empty is one."""
+    assert read(kind, []) is None
+    assert read("LIST", []) == []
+
+
 @pytest.mark.parametrize(
     ("cell", "value"),
     [
