@@ -248,6 +248,9 @@ class Feed:
                     break
                 if batch is None:
                     return False
+                if self._wanted() and not self._hears:
+                    # It goes beyond events that whoever has joined meanwhile counts on.
+                    break
                 self._take(batch)
         return True
 

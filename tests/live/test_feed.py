@@ -230,6 +230,15 @@ async def test_whoever_joins_hears_of_all_behind_the_position(place: Place) -> N
     assert (place.pauses.noted, place.feed.covers(token(1))) == ([], True)
 
 
+async def test_whoever_joins_while_a_batch_is_on_its_way_misses_nothing_in_it(place: Place) -> None:
+    """It left the events out, so it doesn't count."""
+    await place.begin(past=1, followed=False)
+    await place.door.happen(event(2))
+    place.feed.join()
+    assert place.feed.covers(token(1))
+    assert await soon(place.heard.get()) == ["EVENT 2"]
+
+
 async def test_whoever_begins_to_follow_is_the_first_that_events_are_heard_of_for(place: Place) -> None:
     """From now on, and from a cursor of before."""
     await place.begin(past=2, followed=False)
