@@ -25,7 +25,9 @@ class Course:
         return await self.filed.over(lambda one: self.note(one["counts"]["processed"]))
 
     def note(self, done: int) -> None:
-        """Note a look."""
+        """Note a look; where fewer rows are done than before, those before were of the run before."""
+        while self.looks and self.looks[-1][0] > done:
+            self.looks.pop()
         self.looks.append((done, self.cpu()))
 
     def per_row(self, rows: int) -> list[float]:

@@ -135,7 +135,7 @@ class RowErrorConnection:
 class RowErrorGroup:
     """Reason."""
 
-    message: str = about("Why.")
+    message: str = about("Why; `…` stands for ids, which are those of each row.")
     column: str | None = about("The column.")
     rows: int = about("How many rows.")
     samples: list[int] = about("Some of the rows.")
@@ -187,7 +187,7 @@ class Import(Node):
     counts: ImportCounts = about("What became of the rows.")
     row_errors: RowErrorConnection = relation(row_errors, "Rows that failed.")
     error_groups: list[RowErrorGroup] = strawberry.field(
-        resolver=lambda root: root.groups, description="Equal messages together, most rows first."
+        resolver=lambda root: root.groups, description="Equal messages together, whomever they name; most rows first."
     )
     reverted: ImportUndo | None = strawberry.field(
         resolver=lambda root: root.undo,

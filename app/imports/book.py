@@ -1,6 +1,7 @@
 """The book of a run: what is written with the rows of a part, in the unit of their changes. All pure."""
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,6 +11,7 @@ from typing import Any
 import orjson
 
 from app.changes.model import Ask, Effect, Outcome
+from app.core import ids
 from app.core.errors import Fault, Refusals, Refused
 from app.imports import ledger
 from app.imports.header import named
@@ -28,6 +30,8 @@ SHORT_BYTES = 150
 GROUPS = 200
 SAMPLES = 10
 OTHER = "Other reasons; see the rows."
+# Whom a reason names is a row's own: all that differ in nothing else are one.
+_NAMES = re.compile(f"[a-z]+_[{ids.ALPHABET}]{{{ids.LENGTH}}}(, [a-z]+_[{ids.ALPHABET}]{{{ids.LENGTH}}})*")
 
 
 class Book:
@@ -84,10 +88,11 @@ class Book:
         return {**change, "$inc": dict(increments)}
 
     def _group(self, one: RowError) -> tuple[str, str, str | None]:
-        mark = _mark(one.message, one.column)
+        message = _NAMES.sub("…", one.message)
+        mark = _mark(message, one.column)
         if mark in self._known or len(self._known) < GROUPS:
             self._known.add(mark)
-            return f"groups.{mark}", one.message, one.column
+            return f"groups.{mark}", message, one.column
         return "groups.other", OTHER, None
 
     def error(self, ask: Ask[Any], failed: Refused | Refusals | Fault) -> RowError:

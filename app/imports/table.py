@@ -1,5 +1,6 @@
 """A table as it was found in a file: its columns, and its rows as a stream of any length."""
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -111,13 +112,15 @@ def sample(table: Table) -> Sample:
     return Sample(table.columns, rows)
 
 
+def _plain(value: Any) -> str:
+    """Return a value as JSON writes it, a text as it is."""
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 def shown(cell: Cell) -> str:
     """Return a cell as a text for people: trimmed, at most 100 characters; several values by semicolons."""
-    if isinstance(cell, list):
-        text = "; ".join(map(str, cell))
-    elif isinstance(cell, (date, datetime)):
-        text = cell.isoformat()
-    else:
-        text = "" if cell is None else str(cell)
+    text = "" if cell is None else "; ".join(map(_plain, cell)) if isinstance(cell, list) else _plain(cell)
     text = text.strip()
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

@@ -278,6 +278,9 @@ def test_a_sample_is_the_first_rows_that_can_be_read(tmp_path: Path) -> None:
         (1.5, "1.5"),
         (date(2024, 5, 4), "2024-05-04"),
         (["a", "b"], "a; b"),
+        (True, "true"),
+        ([{"sku": "A-1", "n": None}, {"sku": "Ü"}], '{"sku": "A-1", "n": null}; {"sku": "Ü"}'),
+        ([[1, "b"], False], '[1, "b"]; false'),
         ("x" * 101, "x" * 99 + "\u2026"),
     ],
 )
