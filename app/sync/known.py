@@ -1,6 +1,7 @@
 """What is known of a record, and when our side of it changed last, by the events of its profile. All pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from app.claims.model import digest
@@ -11,7 +12,7 @@ from app.sync.crm import CrmRecord
 from app.sync.incoming import Incoming
 from app.sync.line import RETRIES_MAX
 from app.sync.model import CONVERTED, LINKED, Link
-from app.sync.slots import Slot
+from app.sync.slots import Slot, known_by
 from app.sync.weigh import ACCOUNT, Inward, same
 
 # What events call custom attributes together.
@@ -68,6 +69,12 @@ def _waits(link: Link, found: Inward) -> bool:
     known = all(name in link.base for name in found.hashes if name != ACCOUNT)
     over = link.again is None and link.tries > RETRIES_MAX
     return known and (over or (link.again is not None and link.again > clock.now()))
+
+
+def by_slots(link: Link, slots: Sequence[Slot]) -> Link:
+    """Return a link without what was known of its record by another mapping of a field."""
+    base = known_by(link.base, slots)
+    return link if base is link.base else replace(link, base=base)
 
 
 def agreed_on(base: Mapping[str, Sequence[str | None]], incoming: Incoming) -> dict[str, Sequence[str | None]]:

@@ -16,14 +16,14 @@ from app.mongo.engine import Document, Group, Write
 from app.persons.model import Person
 from app.sync.crm import CrmDeleted, CrmRecord
 from app.sync.incoming import Incoming, Left, Source
-from app.sync.known import agreed_on, differs, event_fields, rests, touched, unheard
+from app.sync.known import agreed_on, by_slots, differs, event_fields, rests, touched, unheard
 from app.sync.line import Line, beat, retry, standing
 from app.sync.mapping import EntityMap
 from app.sync.model import CONVERTED, DEAD, DELETED, ERASED, FAILED, LINKED, OPEN, Link
 from app.sync.origins import aged, traced
 from app.sync.plan import PersonRecord
 from app.sync.plan_companies import CompanyRecord
-from app.sync.slots import known_by, tagged
+from app.sync.slots import tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, new, put, roused, settled, told, woken
 from app.sync.unlink import Unlinked
 from app.sync.weigh import ACCOUNT, Inward, Trouble, inward
@@ -89,7 +89,7 @@ class Pull:
         ids = [self._line.link_id(self._source.entity, one.id) for one in records]
         ids += [self._line.link_id(self._source.lead, one.came_from) for one in records if one.came_from]
         known, companies = await self._line.store.links(self._line.account, ids), await self._companies(records)
-        links = {key: replace(one, base=known_by(one.base, self._source.slots)) for key, one in known.items()}
+        links = {key: by_slots(one, self._source.slots) for key, one in known.items()}
 
         def look(record: CrmRecord) -> Incoming | None:
             found = inward(self._source.slots, record)

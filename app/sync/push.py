@@ -12,12 +12,13 @@ from app.persons.model import CUSTOMER, LEAD, Person
 from app.sync.crm import CrmChange, CrmOutcome, CrmRecord
 from app.sync.going import Going, Profile, agreed, left_alone, outward, sent
 from app.sync.incoming import Source
+from app.sync.known import by_slots
 from app.sync.line import Line, beat, retry, standing
 from app.sync.making import BATCH, Making
 from app.sync.mapping import EntityMap
 from app.sync.model import DEAD, FAILED, LINKED, PENDING, WANTED, Link, wanted_record
 from app.sync.pull import Pull
-from app.sync.slots import fingerprint, known_by, tagged
+from app.sync.slots import fingerprint, tagged
 from app.sync.store import ISSUES, LINKS, OUTWARD, counted, drop, issue_about, put, settled
 from app.sync.weigh import Trouble, inward, values_of
 
@@ -179,7 +180,7 @@ class Push:
             if owner is not None:
                 if owner in found and found[owner].wanted:
                     over.append(found[owner])
-                found[owner] = replace(link, base=known_by(link.base, self._source.slots))
+                found[owner] = by_slots(link, self._source.slots)
         if over:
             # What they waited for is there, be it that the CRM's own list told so first.
             writes = [write for one in over for write in settled(one.open)]

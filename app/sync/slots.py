@@ -4,6 +4,7 @@ A slot stands for one field of the CRM. Of a field of ours that holds several va
 every further slot only brings values in.
 """
 
+import dataclasses
 import hashlib
 import math
 import re
@@ -56,16 +57,16 @@ class Slot:
     custom: bool = False
     several: bool = False
     first: bool = True
+    # What it was mapped to: what was known of a record by another mapping says nothing of this one.
+    tag: str = dataclasses.field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", f"{self.place} {self.direction} {self.first:d}")
 
     @property
     def name(self) -> str:
         """The name of the CRM's field, by which all that is known of a record is kept."""
         return self.crm.name
-
-    @property
-    def tag(self) -> str:
-        """What it was mapped to: what was known of a record by another mapping says nothing of this one."""
-        return f"{self.place} {self.direction} {self.first:d}"
 
     @property
     def comes(self) -> bool:
@@ -263,10 +264,10 @@ def tagged(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]
     return {name: (*both[:2], tags[name]) if name in tags else both for name, both in base.items()}
 
 
-def known_by(base: Base, slots: Sequence[Slot]) -> dict[str, Sequence[str | None]]:
-    """Return what is known of a record without what was known by another mapping of a field."""
-    tags = {slot.name: slot.tag for slot in slots}
-    return {name: both for name, both in base.items() if name not in tags or tuple(both[2:]) in ((), (tags[name],))}
+def known_by(base: Base, slots: Sequence[Slot]) -> Base:
+    """Return what is known of a record without what was known by another mapping of a field: mostly all of it."""
+    others = {slot.name for slot in slots if (by := base.get(slot.name, ())[2:]) and by[0] != slot.tag}
+    return {name: both for name, both in base.items() if name not in others} if others else base
 
 
 def fingerprint(value: Any) -> str | None:

@@ -12,7 +12,7 @@ from app.imports.table import COLUMNS_MAX, Unreadable
 from tests.api import ATTRIBUTE, Api
 from tests.stories import files
 from tests.stories.files import downloaded, uploaded
-from tests.stories.importing import MAP, Import, mapped, ran, reverted
+from tests.stories.importing import MAP, Import, imported, mapped, ran, reverted
 
 # All rows but the last, which shows what the columns are, fail by this; repaired it is a phone number.
 BAD, GOOD = "phone ", "3859112345"
@@ -177,3 +177,14 @@ async def test_a_file_of_many_fields_can_be_imported_again(api: Api, monkeypatch
     assert (one["zip"], two["zip"], "street" in two) == (8010, 1010, False)
     assert ("left out" in one["error"], "left out" in two["error"]) == (False, True)
     assert len((await uploaded(api, file, "errors.ndjson"))["columns"]) == COLUMNS_MAX + 1
+
+
+async def test_reasons_that_differ_in_whom_they_name_are_one(api: Api) -> None:
+    """W rows match several persons, each of them others T they are one group; each row says whom it matches."""
+    for name in "abcd":
+        await api.made(emails=[{"address": f"{name}@x.example"}])
+    rows = "Email,Email 2\na@x.example,b@x.example\nc@x.example,d@x.example\n"
+    done = await imported(api, rows, {"Email": "email", "Email 2": "email"})
+    (group,) = done["errorGroups"]
+    assert (group["message"], group["rows"]) == ("This row matches several persons: ….", 2)
+    assert len({one["message"] for one in done["rowErrors"]["nodes"]}) == 2

@@ -135,17 +135,6 @@ async def test_a_row_of_two_persons_fails(api: Api) -> None:
     assert [(await found(api, by))["version"] for by in (ANN, BOB)] == [1, 1]
 
 
-async def test_reasons_that_differ_in_whom_they_name_are_one(api: Api) -> None:
-    """W rows match several persons, each of them others T they are one group; each row says whom it matches."""
-    for name in "abcd":
-        await api.made(emails=[{"address": f"{name}@x.example"}])
-    rows = "Email,Email 2\na@x.example,b@x.example\nc@x.example,d@x.example\n"
-    done = await imported(api, rows, {"Email": "email", "Email 2": "email"})
-    (group,) = done["errorGroups"]
-    assert (group["message"], group["rows"]) == ("This row matches several persons: ….", 2)
-    assert len({one["message"] for one in done["rowErrors"]["nodes"]}) == 2
-
-
 async def test_the_same_person_twice_in_a_file(api: Api) -> None:
     """W two rows share an identifier T the second sees the first; a third that joins two others fails."""
     rows = (
