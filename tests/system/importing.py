@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.core import clock
@@ -25,7 +25,7 @@ WRONG, AGAIN, KNOWN = 97, 13, 11
 BEFORE = 100
 # What is other in each account, and after each undo.
 CHANCE = ("_id", "account", "subjects", "createdAt", "updatedAt", "tags")
-STAMPS = ("version", "updatedAt", "modifiedFrom")
+STAMPS = ("version", "updatedAt", "modifiedFrom", "asOf")
 _ID = re.compile(r"per_\w+")
 
 Import = dict[str, Any]
@@ -167,6 +167,11 @@ class Imports:
             tags = [named[each] for each in one.get("tags", ())]
             found.append({name: value for name, value in one.items() if name not in without} | {"named": tags})
         return found
+
+    async def dates(self) -> dict[str, datetime]:
+        """Return when somebody changed each person last; to take that back is no change."""
+        persons = await self._all("persons", state="active")
+        return {str(one["_id"]): one["asOf"] if "asOf" in one else one["updatedAt"] for one in persons}
 
     async def claims(self) -> dict[str, str]:
         """Return who has which identifier; those of tags are not persons'."""

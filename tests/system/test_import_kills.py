@@ -107,7 +107,7 @@ async def test_an_import_survives_each_kill(
     part, hits = seconds * 500 / rows, 0
     for places in moments(chance, rows, kills):
         imports = await Imports.opened(pair)
-        before = await imports.persons(*STAMPS), await imports.claims()
+        before = await imports.persons(*STAMPS), await imports.dates(), await imports.claims()
         hand = Hand(imports, chance.randrange(2), part, tmp_path, chance)
         import_id = await imports.begun(hand.at, content)
         hits += await hand.broken(import_id, places, "next")
@@ -119,7 +119,7 @@ async def test_an_import_survives_each_kill(
     one = await imports.shown(0, import_id)
     assert (one["state"], one["reverted"]["kept"]) == ("REVERTED", 0), one
     assert one["reverted"]["deleted"] == expected.counts["created"]
-    assert (await imports.persons(*STAMPS), await imports.claims()) == before
+    assert (await imports.persons(*STAMPS), await imports.dates(), await imports.claims()) == before
     assert await pair.findings() == []
     said(
         f"imports: {rows:,} rows, {kills} times kill -9, seed {seed}: {hits} met an import, {undone} of 2 an undo;"
