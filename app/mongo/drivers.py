@@ -92,9 +92,9 @@ class Motor(_Awaited):
 
     async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
         """Read it on one of Motor's threads, without Motor's own cursor: that takes as long as the call."""
-        make, inner = getattr(collection.delegate, read), session.delegate if session else None
+        kept, own = _Blocked(collection.delegate), session.delegate if session else None
         job: asyncio.Future[list[Any]] = run_on_executor(  # type: ignore[no-untyped-call]
-            asyncio.get_running_loop(), lambda: make(filter, session=inner, **options).to_list()
+            asyncio.get_running_loop(), lambda: kept.listed(read, filter, session=own, **options)
         )
         return await job
 
@@ -177,7 +177,7 @@ class Blocking:
 
     async def listed(self, collection: Any, read: str, filter: Any, session: Any, **options: Any) -> list[Any]:
         """Read it here."""
-        found: list[Any] = getattr(collection, read)(filter, session=session, **options).to_list()
+        found: list[Any] = collection.listed(read, filter, session=session, **options)
         return found
 
     async def carried(self, make: Callable[[Driver], Coroutine[Any, Any, T]]) -> T:
@@ -189,13 +189,18 @@ class Blocking:
 
 
 class _Blocked:
-    """A client, a database or a collection whose writes can be awaited."""
+    """A client, a database or a collection whose reads are lists, and whose writes can be awaited."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
 
     def __getitem__(self, name: str) -> "_Blocked":
         return _Blocked(self._inner[name])
+
+    def listed(self, read: str, filter: Any, **options: Any) -> list[Any]:
+        """Return all that a cursor has, by the name of the method that makes it."""
+        found: list[Any] = getattr(self._inner, read)(filter, **options).to_list()
+        return found
 
     async def insert_many(self, documents: Sequence[Any], **options: Any) -> Any:
         """Insert."""

@@ -208,6 +208,17 @@ async def test_groups_that_meet_what_passes_are_written_once(
     assert await total(real) == 1
 
 
+async def test_what_is_carried_out_together_reads_what_it_has_written(real: Server) -> None:
+    """On a thread as well."""
+
+    async def work(unit: Any) -> Any:
+        await unit.write("things", [Insert({"_id": "a", "n": 1})])
+        return await unit.find("things", {"n": 1})
+
+    found = await real._driver.carried(lambda one: Server._once(real._through(one), work, float("inf")))
+    assert found == [{"_id": "a", "n": 1}]
+
+
 async def test_groups_that_are_given_up_are_over_behind_that(real: Server, breakable: Failing) -> None:
     """On a thread they happen all the same, and nobody goes on before they have; else they are taken back."""
     await breakable.fail("update", mode={"times": 1}, blockConnection=True, blockTimeMS=300)
