@@ -31,7 +31,8 @@ GROUPS = 200
 SAMPLES = 10
 OTHER = "Other reasons; see the rows."
 # Whom a reason names is a row's own: all that differ in nothing else are one.
-_NAMES = re.compile(f"[a-z]+_[{ids.ALPHABET}]{{{ids.LENGTH}}}(, [a-z]+_[{ids.ALPHABET}]{{{ids.LENGTH}}})*")
+_ID = f"[a-z]+_[{ids.ALPHABET}]{{{ids.LENGTH}}}"
+_NAMES = re.compile(f"{_ID}(, {_ID})*")
 
 
 class Book:

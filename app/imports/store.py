@@ -133,10 +133,15 @@ class Store:
     async def unsee(self) -> None:
         """Do so with all imports of all accounts, part by part (index `_id`): what nobody reads would keep them."""
         last, fields = "", {"account": 1, "columns": 1}
+        # The name, the samples and the suggestion of a column: now there are two.
         while found := await self._engine.find(
-            JOBS, {"_id": {"$gt": last}}, projection=fields, sort=(("_id", 1),), limit=PART_ROWS
+            JOBS,
+            {"_id": {"$gt": last}, "columns.0.2": {"$exists": True}},
+            projection=fields,
+            sort=(("_id", 1),),
+            limit=PART_ROWS,
         ):
-            await self._unseen([kept for kept in found if "columns" in kept])
+            await self._unseen(found)
             last = found[-1]["_id"]
 
     async def _unseen(self, found: Sequence[Document]) -> None:

@@ -121,6 +121,6 @@ def _plain(value: Any) -> str:
 
 def shown(cell: Cell) -> str:
     """Return a cell as a text for people: trimmed, at most 100 characters; several values by semicolons."""
-    text = "" if cell is None else "; ".join(map(_plain, cell)) if isinstance(cell, list) else _plain(cell)
-    text = text.strip()
+    values = cell if isinstance(cell, list) else [] if cell is None else [cell]
+    text = "; ".join(map(_plain, values)).strip()
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"

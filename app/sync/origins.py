@@ -31,7 +31,7 @@ async def aged(line: Line, fresh: Sequence[Incoming]) -> None:
     unmet, account = line.persons.changes.unmet, line.account
     if not contacts or not await unmet.noted([account]):
         return
-    names = [[key.claim(account) for key in PersonRecord(one).wish.named()] for one in contacts]
+    names = [[key.claim(account) for key in PersonRecord(one).wary()] for one in contacts]
     erased = await unmet.among({claim: account for each in names for claim in each})
     younger = list[Incoming]()
     for one, claims in zip(contacts, names, strict=True):

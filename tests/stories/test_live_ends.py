@@ -254,13 +254,18 @@ async def test_who_followed_by_a_name_goes_on_with_whom_it_meant(shop: Api, noun
     assert await refusal(shop, document, **{noun: {key: "nobody"}}) == "NOT_FOUND"
 
 
+async def taken_in(shop: Api) -> tuple[dict[str, Any], dict[str, Any], str, dict[str, Any]]:
+    """Follow the orders of one by its name, and merge it into another; return both, the cursor and the merge."""
+    first, second = [await shop.made(externalId=name) for name in "ab"]
+    async with shop.live(FOLLOW, person={"externalId": "a"}, types=["orderPlaced"]) as socket:
+        cursor: str = (await socket.data())["cursor"]
+    return first, second, cursor, await merged(shop, first, second, into=second["id"])
+
+
 async def test_who_followed_by_a_name_keeps_whom_it_meant_through_a_merge_and_its_undo(shop: Api) -> None:
     """G followed by a name W merged, come back, told apart, come back T goes on with who has the name."""
-    first, second = [await shop.made(externalId=name) for name in "ab"]
+    first, _, cursor, merge = await taken_in(shop)
     by = {"externalId": "a"}
-    async with shop.live(FOLLOW, person=by, types=["orderPlaced"]) as socket:
-        cursor = (await socket.data())["cursor"]
-    merge = await merged(shop, first, second, into=second["id"])
     async with shop.live(FOLLOW, person=by, types=["orderPlaced"], after=cursor) as socket:
         cursors = [cursor, *[(await socket.data())["cursor"] for _ in range(2)]]
     await reverted(shop, merge)
@@ -275,12 +280,8 @@ async def test_who_followed_by_a_name_keeps_whom_it_meant_through_a_merge_and_it
 
 async def test_who_meant_another_by_the_same_name_shares_nothing(shop: Api) -> None:
     """G one began by a name while it was merged, another before W told apart T each goes on with whom they meant."""
-    first, second = [await shop.made(externalId=name) for name in "ab"]
-    by = {"externalId": "a"}
-    async with shop.live(FOLLOW, person=by, types=["orderPlaced"]) as socket:
-        cursor = (await socket.data())["cursor"]
-    merge = await merged(shop, first, second, into=second["id"])
-    follow = {"person": by, "types": ["orderPlaced"]}
+    first, second, cursor, merge = await taken_in(shop)
+    follow = {"person": {"externalId": "a"}, "types": ["orderPlaced"]}
     async with shop.live(FOLLOW, **follow) as late, shop.live(FOLLOW, **follow, after=cursor) as early:
         assert (await late.data())["kind"] == "READY"
         assert [(await early.data())["kind"] for _ in range(2)] == ["READY", "MERGED"]

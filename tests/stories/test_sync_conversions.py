@@ -2,7 +2,6 @@
 
 import pytest
 
-from app.sync import run
 from tests.stories.syncing import DELETE, Side
 
 MERGE = """mutation($input: MergePersonsInput!) {
@@ -10,12 +9,6 @@ MERGE = """mutation($input: MergePersonsInput!) {
 REVERT = """mutation($id: ID!) {
   revertMerge(id: $id) { persons { id crmLinks { recordId } } keptFields errors { code } } }"""
 FIELDS = {"first": "firstName", "last": "lastName", "email": "email", "city": "city"}
-
-
-@pytest.fixture
-def once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each change be looked at by one pass alone."""
-    monkeypatch.setattr(run, "OVERLAP_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("once")

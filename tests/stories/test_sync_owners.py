@@ -5,7 +5,6 @@ from unittest.mock import AsyncMock
 import pytest
 
 from app.core import clock
-from app.sync import run
 from app.sync.crm import Away
 from app.sync.push import Push
 from tests.api import UPDATE, Api
@@ -42,12 +41,6 @@ async def changed(side: Side, person: str, **given: str) -> None:
     payload = await side.api(UPDATE, by={"id": person}, input=given)
     assert payload["errors"] == []
     await side.ran()
-
-
-@pytest.fixture
-def once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have each change be looked at by one pass alone."""
-    monkeypatch.setattr(run, "OVERLAP_SECONDS", 0.0)
 
 
 async def apart(side: Side) -> tuple[list[str], list[str]]:

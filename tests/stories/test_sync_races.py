@@ -46,6 +46,17 @@ def once(
     monkeypatch.setattr(owner, name, first)
 
 
+def deletion(side: Side, **by: str) -> Around:
+    """Return what deletes a person before something goes on."""
+
+    @asynccontextmanager
+    async def deleted(*_: Any) -> AsyncIterator[None]:
+        assert (await side.api(DELETE, by=by))["errors"] == []
+        yield
+
+    return deleted
+
+
 async def _conflicting(side: Side, record: str) -> None:
     """Change the city on both sides, ours later; nothing of it is written to the profile."""
     side.fake.advance(-5)
@@ -63,13 +74,7 @@ async def test_who_is_deleted_while_a_pass_is_about_to_write_leaves_nothing(
     record = side.add("contact", first="Ada", last="Lovelace", email="ada@sales.example", city="Both")
     await side.begun("contact", fields=FIELDS)
     await _conflicting(side, record)
-
-    @asynccontextmanager
-    async def deleted(*_: Any) -> AsyncIterator[None]:
-        payload = await side.api(DELETE, by={"email": "ada@sales.example"})
-        assert payload["errors"] == []
-        yield
-
+    deleted = deletion(side, email="ada@sales.example")
     if way == "in":
         once(monkeypatch, Chunk, "_settled", deleted)
     else:
@@ -90,13 +95,7 @@ async def test_who_is_deleted_while_a_record_is_made_leaves_nothing(
     """W a person is deleted behind the answer about the record that was made T it is nobody's, and no hash is kept."""
     await side.begun("contact", fields=FIELDS)
     await side.api.made(lastName="Lovelace", firstName="x" * 60, emails=[{"address": "ada@sales.example"}])
-
-    @asynccontextmanager
-    async def deleted(*_: Any) -> AsyncIterator[None]:
-        assert (await side.api(DELETE, by={"email": "ada@sales.example"}))["errors"] == []
-        yield
-
-    once(monkeypatch, Making, "_attach", deleted, when=lambda _, made: bool(made))
+    once(monkeypatch, Making, "_attach", deletion(side, email="ada@sales.example"), when=lambda _, made: bool(made))
     await side.ran()
     (record,) = side.records("contact")
     (kept,) = await Bound(side.api.service.store.engine, LINKS, side.api.account).find({})
@@ -244,12 +243,7 @@ async def test_who_is_deleted_while_their_record_is_met_does_not_come_back(
     made = await side.api.made(lastName="Lovelace", emails=[{"address": "ada@sales.example"}])
     side.add("contact", last="Lovelace", email="ada@sales.example")
 
-    @asynccontextmanager
-    async def deleted(*_: Any) -> AsyncIterator[None]:
-        assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
-        yield
-
-    once(monkeypatch, Chunk, "_settled", deleted)
+    once(monkeypatch, Chunk, "_settled", deletion(side, id=made["id"]))
     await side.ran()
     one = await side.ran()
     assert await side.person(email="ada@sales.example") is None
@@ -294,12 +288,7 @@ async def test_who_is_deleted_behind_the_look_of_a_pass_does_not_come_back(
             await side.ran()
             side.undelete("contact", record["id"], last="Lovelace", email="king@sales.example")
 
-    @asynccontextmanager
-    async def deleted(*_: Any) -> AsyncIterator[None]:
-        assert (await side.api(DELETE, by={"id": made["id"]}))["errors"] == []
-        yield
-
-    once(monkeypatch, Pull, "_send", deleted)
+    once(monkeypatch, Pull, "_send", deletion(side, id=made["id"]))
     await side.ran()
     one = await side.ran()
     assert ((await side.api(PERSONS))["nodes"], one["issues"]["nodes"]) == ([], [])
